@@ -1,0 +1,110 @@
+"""A trained thing on disk: `model.safetensors` and `card.json`, data and never code.
+
+The card tells how to build it, what it takes and how it was trained; the weights file remembers a
+digest of the card, so that a card edited by hand is noticed. That guards against accidents; it is
+no signature. Loading a folder from a stranger can fail, and can do nothing else.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from infomin import __version__, files
+from infomin.errors import InputError
+
+VERSION = 1
+WEIGHTS, CARD = "model.safetensors", "card.json"
+_SECTIONS = ("format", "architecture", "training", "versions")
+
+
+def save(
+    folder: Path,
+    kind: str,
+    architecture: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    training: Mapping[str, Any],
+) -> Path:
+    """Write a new folder, whole or not at all.
+
+    Arguments:
+        folder: must not exist yet.
+        kind: `generator` or `encoder`.
+        architecture: what it takes to build the thing again.
+        weights: its state dict.
+        training: how it was trained; plain JSON values.
+
+    Raises:
+        InputError: when the folder exists, or cannot be written.
+    """
+    card = {
+        "format": _format(kind),
+        "architecture": dict(architecture),
+        "training": dict(training),
+        "versions": {
+            "infomin": __version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        },
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    with files.new_folder(folder) as new:
+        files.write_json(new / CARD, card)
+        files.write_bytes(new / WEIGHTS, to_bytes(tensors, metadata={"card": _digest(card)}))
+    return folder
+
+
+def load(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read card and weights, and check that they belong together.
+
+    Raises:
+        InputError: one line naming what is wrong.
+    """
+    for name in (CARD, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: is not a saved {kind}, {name} is missing there")
+    card = read_card(folder, kind)
+    try:
+        with safe_open(folder / WEIGHTS, framework="pt") as stored:
+            digest = (stored.metadata() or {}).get("card")
+            weights = {name: stored.get_tensor(name) for name in stored.keys()}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{folder / WEIGHTS}: is damaged ({error})") from None
+    if digest != _digest(card):
+        raise InputError(
+            f"{folder / CARD}: is not the card that was saved with {WEIGHTS}; it was changed "
+            f"afterwards, so take the original or save the {kind} again"
+        )
+    return card, weights
+
+
+def read_card(folder: Path, kind: str) -> dict[str, Any]:
+    """Read the card alone.
+
+    Raises:
+        InputError: when it is missing, of another format, or lacks a section.
+    """
+    card = files.read_json(folder / CARD)
+    if not isinstance(card, dict) or card.get("format") != _format(kind):
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise InputError(f"{folder / CARD}: expected format {_format(kind)}, got {found}")
+    missing = [name for name in _SECTIONS if not isinstance(card.get(name), dict | str)]
+    if missing:
+        raise InputError(f"{folder / CARD}: lacks {', '.join(missing)}")
+    return card
+
+
+def _format(kind: str) -> str:
+    return f"infomin-{kind}/{VERSION}"
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    canonical = json.dumps(card, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,149 @@
+r"""Colour spaces: where a view generator starts from.
+
+Linear spaces are matrices M with y = M x + b on RGB in [0, 1], exactly invertible, differentiable
+and batched; a flow can start from any of them. Non-linear ones (Lab, Luv, HSV) come one way from
+kornia and serve as fixed views only.
+
+The matrices are those of scikit-image, the library the authors converted with (its `rgb2ydbdr`
+and so on are the oracle of the tests); Y is always ITU-R BT.601 luma. Scaled to [-1, 1] by the
+range that each channel can take, YDbDr becomes what the authors' code feeds its networks
+(`datasets/util.py`: mean .457, -.082, -.052, deviation .500, 1.331, 1.333; exact range .5, 0, 0
+and .5, 1.333, 1.333).
+"""
+
+from collections.abc import Callable
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from infomin.errors import InputError
+from infomin.flows import FixedAffine
+
+Images = Float[Tensor, "b c h w"]
+
+# rows are output channels, columns R, G, B; oracle: skimage.color.rgb2<name>
+_MATRICES: dict[str, list[list[float]]] = {
+    "rgb": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "ydbdr": [[0.299, 0.587, 0.114], [-0.45, -0.883, 1.333], [-1.333, 1.116, 0.217]],
+    "yiq": [
+        [0.299, 0.587, 0.114],
+        [0.59590059, -0.27455667, -0.32134392],
+        [0.21153661, -0.52273617, 0.31119955],
+    ],
+    "yuv": [
+        [0.299, 0.587, 0.114],
+        [-0.14714119, -0.28886916, 0.43601035],
+        [0.61497538, -0.51496512, -0.10001026],
+    ],
+    "ypbpr": [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
+    "ycbcr": [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]],
+    # intensity, red-blue and green-magenta: the decorrelated axes of natural images
+    # (Ohta, Kanade, Sakai 1980), the I1 I2 I3 of the vision literature
+    "opponent": [[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]],
+}
+_OFFSETS = {"ycbcr": [16.0, 128.0, 128.0]}
+_NAMES = {
+    "rgb": "R G B",
+    "ydbdr": "Y Db Dr",
+    "yiq": "Y I Q",
+    "yuv": "Y U V",
+    "ypbpr": "Y Pb Pr",
+    "ycbcr": "Y Cb Cr",
+    "opponent": "I RB GM",
+    "lab": "L a b",
+    "luv": "L u v",
+    "hsv": "H S V",
+}
+# what kornia returns: per channel lowest and highest value over all RGB in [0, 1]
+_ONE_WAY_RANGES = {
+    "lab": [(0.0, 100.0), (-86.19, 98.25), (-107.87, 94.48)],
+    "luv": [(0.0, 100.0), (-83.08, 175.06), (-134.12, 107.42)],
+    "hsv": [(0.0, 2 * torch.pi), (0.0, 1.0), (0.0, 1.0)],
+}
+
+LINEAR_SPACES = tuple(_MATRICES)
+ONE_WAY_SPACES = tuple(_ONE_WAY_RANGES)
+
+
+def channel_names(space: str) -> tuple[str, ...]:
+    """Return the three channel names of a colour space."""
+    _known(space)
+    return tuple(_NAMES[space].split())
+
+
+def linear_space(
+    space: str, channels: int = 3, normalize: bool = False, dtype: torch.dtype = torch.float32
+) -> FixedAffine:
+    """Make the map from C channels in [0, 1] to a linear colour space, on pixel rows `(n, c)`.
+
+    Arguments:
+        space: one of `LINEAR_SPACES`; `rgb` leaves channels as they are and suits any C.
+        channels: C; spaces other than `rgb` need 3.
+        normalize: scale every channel from the range it can take to [-1, 1].
+        dtype: of the matrices; they are computed in float64.
+
+    Raises:
+        InputError: for an unknown or one-way space, or a channel count that does not fit it.
+    """
+    _known(space)
+    if space not in _MATRICES:
+        raise InputError(
+            f"color: {space} has no exact linear inverse, so a generator cannot start from it; "
+            f"expected one of {', '.join(LINEAR_SPACES)}"
+        )
+    if space != "rgb" and channels != 3:
+        raise InputError(
+            f"color: {space} needs 3 channels, got {channels}; use color=rgb, which leaves "
+            "any number of channels as they are"
+        )
+    if space == "rgb":
+        matrix, offset = torch.eye(channels).double(), torch.zeros(channels).double()
+    else:
+        matrix = torch.tensor(_MATRICES[space], dtype=torch.float64)
+        offset = torch.tensor(_OFFSETS.get(space, [0.0] * 3), dtype=torch.float64)
+    if normalize:
+        low = matrix.clamp(max=0).sum(-1)
+        high = matrix.clamp(min=0).sum(-1)
+        middle, half = (high + low) / 2, (high - low) / 2
+        matrix, offset = matrix / half[:, None], -middle / half
+    return FixedAffine(matrix.to(dtype), offset.to(dtype))
+
+
+def convert(images: Images, space: str, normalize: bool = False) -> Images:
+    """Convert RGB images in [0, 1], `b 3 h w`, to any colour space, linear or one-way.
+
+    Units are scikit-image's (YCbCr in 16..240, Lab's L in 0..100), except hue, in radians. With
+    `normalize` every channel is scaled from the range it can take to [-1, 1].
+
+    Raises:
+        InputError: for an unknown space, or images without 3 channels where it needs them.
+    """
+    _known(space)
+    if space in _MATRICES:
+        flow = linear_space(space, images.shape[1], normalize, images.dtype).to(images.device)
+        rows = flow(rearrange(images, "b c h w -> (b h w) c"))
+        return rearrange(
+            rows, "(b h w) c -> b c h w", b=len(images), h=images.shape[2], w=images.shape[3]
+        )
+    if images.shape[1] != 3:
+        raise InputError(f"color: {space} needs 3 channels, got {images.shape[1]}")
+    y = _one_way(space)(images)
+    if normalize:
+        low, high = y.new_tensor(_ONE_WAY_RANGES[space]).unbind(-1)
+        y = rearrange((high - low) / 2, "c -> c 1 1").reciprocal() * (
+            y - rearrange((high + low) / 2, "c -> c 1 1")
+        )
+    return y
+
+
+def _one_way(space: str) -> Callable[[Tensor], Tensor]:
+    from kornia import color  # heavy, and needed by these three spaces alone
+
+    return {"lab": color.rgb_to_lab, "luv": color.rgb_to_luv, "hsv": color.rgb_to_hsv}[space]
+
+
+def _known(space: str) -> None:
+    if space not in _NAMES:
+        raise InputError(f"color: expected one of {', '.join(_NAMES)}, got {space!r}")

@@ -1,0 +1,23 @@
+"""Data: every source becomes resident uint8 tensors, cached on disk, cut into seeded batches."""
+
+from infomin.data.batches import Batches
+from infomin.data.folder import image_folder
+from infomin.data.images import DataSet, ImageSet
+from infomin.data.labels import labelled_subset
+from infomin.data.photos import photos
+from infomin.data.scenes import scenes
+from infomin.data.standard import cifar10, cifar100, mnist, stl10
+
+__all__ = [
+    "Batches",
+    "DataSet",
+    "ImageSet",
+    "cifar10",
+    "cifar100",
+    "image_folder",
+    "labelled_subset",
+    "mnist",
+    "photos",
+    "scenes",
+    "stl10",
+]

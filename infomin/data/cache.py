@@ -1,0 +1,64 @@
+"""A cache of decoded images on disk: a second start reads one file instead of thousands."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from infomin import files
+from infomin.data.images import DataSet, ImageSet
+
+_VERSION = 1  # raise it when decoding changes, and old caches are left alone
+
+
+def cache_folder(cache: str | None) -> Path:
+    """Return the folder of the cache: as told, or the user's usual one."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).expanduser() if cache else Path(base) / "infomin"
+
+
+def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSet]) -> DataSet:
+    """Return the data set of this key from the cache, or build and keep it.
+
+    Arguments:
+        key: all that decides the result: source files with size and time, options.
+        cache: folder; None is the user's cache folder.
+        build: makes the data set when it is not there, or no longer readable.
+    """
+    text = json.dumps({"version": _VERSION, **key}, sort_keys=True)
+    name = f"{key['name']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
+    path = cache_folder(cache) / name
+    try:
+        return _read(path)
+    except (SafetensorError, OSError, KeyError, ValueError):
+        data = build()
+        files.make_folder(path.parent)
+        _write(path, data)
+        return data
+
+
+def _read(path: Path) -> DataSet:
+    with safe_open(path, framework="pt") as stored:
+        meta = json.loads(stored.metadata()["data"])
+        train, test = (
+            ImageSet(stored.get_tensor(f"{split}.images"), stored.get_tensor(f"{split}.labels"))
+            for split in ("train", "test")
+        )
+    return DataSet(meta["name"], train, test, tuple(meta["classes"]), meta["skipped"])
+
+
+def _write(path: Path, data: DataSet) -> None:
+    tensors = {
+        "train.images": data.train.images,
+        "train.labels": data.train.labels,
+        "test.images": data.test.images,
+        "test.labels": data.test.labels,
+    }
+    meta = {"name": data.name, "classes": data.classes, "skipped": data.skipped}
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    files.write_bytes(path, to_bytes(contiguous, metadata={"data": json.dumps(meta)}))

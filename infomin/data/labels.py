@@ -1,0 +1,51 @@
+"""Which images a semi-supervised game may see the label of."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from infomin import rng
+from infomin.data.images import UNLABELLED
+from infomin.errors import InputError
+
+
+def labelled_subset(
+    labels: Int64[Tensor, " n"],
+    share: float | None = None,
+    number: int | None = None,
+    seed: int = 0,
+) -> Int64[Tensor, " m"]:
+    """Choose labelled images, equally many of every class as far as they go.
+
+    Arguments:
+        labels: of all training images, -1 for none.
+        share: of the labelled images, within (0, 1]; or
+        number: of images; both None takes all.
+        seed: of the choice.
+
+    Returns:
+        Indices into `labels`, ascending.
+
+    Raises:
+        InputError: for both at once, or more labels than there are.
+    """
+    known = (labels != UNLABELLED).nonzero().squeeze(1).cpu()
+    if share is not None and number is not None:
+        raise InputError("labels: give labels.share or labels.number, not both")
+    if share is not None and not 0 < share <= 1:
+        raise InputError(f"labels.share: expected a share within (0, 1], got {share}")
+    wanted = len(known) if number is None else number
+    wanted = round(share * len(known)) if share is not None else wanted
+    classes = torch.unique(labels[known])
+    if wanted > len(known):
+        raise InputError(f"labels.number: {wanted} labels asked, the data has {len(known)}")
+    if wanted < len(classes):
+        raise InputError(f"labels: expected at least one a class, {len(classes)}, got {wanted}")
+    piles = []
+    for label in classes.tolist():
+        pile = known[labels[known].cpu() == label]
+        order = torch.randperm(len(pile), generator=rng.generator(seed, "labels", label))
+        piles.append(pile[order])
+    # deal one image of each class a round, until there are enough
+    rounds = [pile[i] for i in range(max(map(len, piles))) for pile in piles if i < len(pile)]
+    return torch.stack(rounds[:wanted]).sort().values

@@ -1,0 +1,76 @@
+"""Procedural images with known factors, for tests: a coloured shape on a coloured ground.
+
+Every factor is drawn independently and uniformly, so that what two views share is known exactly.
+"""
+
+import math
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from infomin import rng
+from infomin.data.images import DataSet, ImageSet
+
+SHAPES = ("disk", "square", "cross")
+FACTORS = ("shape", "shape_hue", "ground_hue", "row", "column")
+
+
+def scenes(
+    size: int = 32,
+    train: int = 1200,
+    test: int = 600,
+    hues: int = 8,
+    places: int = 4,
+    seed: int = 0,
+) -> DataSet:
+    """Draw scenes; the label is the shape.
+
+    Arguments:
+        size: side in pixels.
+        train, test: number of images.
+        hues: number of hues of shape and ground.
+        places: number of rows and of columns that the shape can stand in.
+        seed: of all factors.
+    """
+    sets = []
+    for split, n in (("train", train), ("test", test)):
+        factors = draw_factors(n, hues, places, rng.generator(seed, "scenes", split))
+        sets.append(ImageSet(render(factors, size, hues, places), factors[:, 0]))
+    return DataSet("scenes", sets[0], sets[1], SHAPES)
+
+
+def draw_factors(
+    n: int, hues: int, places: int, generator: torch.Generator
+) -> Int64[Tensor, "n f"]:
+    """Draw the factors of n scenes, columns as in `FACTORS`."""
+    limits = (len(SHAPES), hues, hues, places, places)
+    return torch.stack([torch.randint(k, (n,), generator=generator) for k in limits], 1)
+
+
+def render(factors: Int64[Tensor, "n f"], size: int, hues: int, places: int) -> Tensor:
+    """Render scenes, `n 3 size size`, uint8."""
+    shape, shape_hue, ground_hue, row, column = factors.unbind(1)
+    radius = size / 6
+    span = size - 2 * radius
+    y, x = ((v / max(places - 1, 1)) * span + radius for v in (row, column))
+    grid = torch.arange(size) + 0.5
+    dy = (grid[None, :, None] - y[:, None, None]).abs()
+    dx = (grid[None, None, :] - x[:, None, None]).abs()
+    masks = torch.stack(
+        [
+            dy**2 + dx**2 <= radius**2,
+            torch.maximum(dy, dx) <= 0.9 * radius,
+            (torch.minimum(dy, dx) <= 0.35 * radius) & (torch.maximum(dy, dx) <= radius),
+        ]
+    )
+    mask = masks[shape, torch.arange(len(shape))][:, None]
+    shapes, grounds = (_hue(h, hues)[:, :, None, None] for h in (shape_hue, ground_hue))
+    return torch.where(mask, 0.3 + 0.7 * shapes, 0.6 * grounds).mul(255).round().to(torch.uint8)
+
+
+def _hue(index: Tensor, hues: int) -> Tensor:
+    """Return saturated colours evenly around the hue circle, `n 3`, in [0, 1]."""
+    angle = 2 * math.pi * index / hues
+    phases = torch.tensor([0.0, 2 * math.pi / 3, 4 * math.pi / 3])
+    return 0.5 + 0.5 * torch.cos(angle[:, None] - phases)

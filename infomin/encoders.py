@@ -1,0 +1,231 @@
+"""Encoders f_i: one tower per view, a backbone of named stages and an embedding head.
+
+The paper's backbone is the small AlexNet that its lab used on STL-10 (the `alex64x64` of Deep
+InfoMax; 64-pixel input, 3x3 convolutions, 96-192-384-384-192). `FourConv` is ours, for quick runs
+on 32-pixel images; it pools before it normalises, which costs a quarter of the elementwise work.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomin.errors import InputError
+from infomin.rng import seeded
+
+Images = Float[Tensor, "b c h w"]
+
+
+class Backbone(nn.Module):
+    """Named stages, applied in order; every stage's name is a tap.
+
+    Arguments:
+        stages: (name, module) pairs; images go in, `(b, d)` or `b d h w` comes out of each.
+    """
+
+    def __init__(self, stages: Sequence[tuple[str, nn.Module]]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleDict(dict(stages))
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The names of the stages, first to last."""
+        return tuple(self.stages)
+
+    def forward(self, x: Images, tap: str | None = None) -> Float[Tensor, "b d"]:
+        """Return the features at a tap, flattened; the last one by default.
+
+        Raises:
+            InputError: for an unknown tap.
+        """
+        tap = tap or self.taps[-1]
+        if tap not in self.stages:
+            raise InputError(f"tap: expected one of {', '.join(self.taps)}, got {tap!r}")
+        x = x.contiguous(memory_format=torch.channels_last)
+        for name, stage in self.stages.items():
+            x = stage(x)
+            if name == tap:
+                break
+        return x.flatten(1)
+
+
+class FourConv(Backbone):
+    """Four 3x3 convolutions, 16-32-64-64, three 2x2 max-pools; taps conv1..conv4.
+
+    Arguments:
+        in_channels: of one view.
+        size: side of the input, at least 2 to the power of `pools`.
+        widths: of the convolutions; more or fewer than four make a deeper or shallower net.
+        pools: how many of the first convolutions are followed by a pool.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        size: int = 32,
+        widths: Sequence[int] = (16, 32, 64, 64),
+        pools: int = 3,
+    ) -> None:
+        _at_least(size, 2**pools, "FourConv")
+        stages, before = [], in_channels
+        for i, width in enumerate(widths):
+            convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)
+            pool = [nn.MaxPool2d(2)] if i < pools else []
+            stage = nn.Sequential(convolution, *pool, nn.BatchNorm2d(width), nn.ReLU())
+            stages.append((f"conv{i + 1}", stage))
+            before = width
+        super().__init__(stages)
+
+
+class SmallAlexNet(Backbone):
+    """The STL-10 AlexNet of Deep InfoMax and CMC; taps conv1..conv5, fc6, fc7 (d = 4096).
+
+    Arguments:
+        in_channels: of one view.
+        size: side of the input, 64 in the paper.
+        width: multiplies all widths; 1/2 gives the half towers of CMC's ImageNet code.
+    """
+
+    def __init__(self, in_channels: int, size: int = 64, width: float = 1.0) -> None:
+        _at_least(size, 16, "SmallAlexNet")
+        widths = [round(width * w) for w in (96, 192, 384, 384, 192)]
+        hidden = round(width * 4096)
+        stages, before, side = [], in_channels, size
+        for i, out in enumerate(widths):
+            layers: list[nn.Module] = [
+                nn.Conv2d(before, out, 3, padding=1, bias=False),
+                nn.BatchNorm2d(out),
+                nn.ReLU(),
+            ]
+            if i in (0, 1, 4):
+                layers.append(nn.MaxPool2d(3, 2))
+                side = (side - 3) // 2 + 1
+            stages.append((f"conv{i + 1}", nn.Sequential(*layers)))
+            before = out
+        for name, inputs in (("fc6", before * side * side), ("fc7", hidden)):
+            linear = nn.Linear(inputs, hidden, bias=False)
+            layers = [nn.Flatten(), linear, nn.BatchNorm1d(hidden), nn.ReLU()]
+            stages.append((name, nn.Sequential(*layers)))
+        super().__init__(stages)
+
+
+class ResNet(Backbone):
+    """torchvision's ResNet with the stem for small images (3x3, stride 1, no pool).
+
+    Taps stem, layer1..layer4, pool (d = 512 or 2048).
+
+    Arguments:
+        in_channels: of one view.
+        depth: 18 or 50.
+        size: side of the input; any.
+    """
+
+    def __init__(self, in_channels: int, depth: int = 18, size: int = 32) -> None:
+        from torchvision.models import resnet
+
+        if depth not in (18, 50):
+            raise InputError(f"encoder.depth: expected 18 or 50, got {depth}")
+        net = {18: resnet.resnet18, 50: resnet.resnet50}[depth]()
+        first = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+        stem = nn.Sequential(first, nn.BatchNorm2d(64), nn.ReLU())
+        layers = [(f"layer{i}", getattr(net, f"layer{i}")) for i in (1, 2, 3, 4)]
+        super().__init__([("stem", stem), *layers, ("pool", nn.AdaptiveAvgPool2d(1))])
+
+
+BACKBONES = {"fourconv": FourConv, "alexnet": SmallAlexNet, "resnet": ResNet}
+
+
+class Tower(nn.Module):
+    """A backbone and a linear head, `b c h w -> (b, dim)`.
+
+    With `normalize` it is f_i, an embedding on the unit sphere (CMC); without, a classifier c_i.
+    """
+
+    def __init__(
+        self, backbone: Backbone, in_channels: int, size: int, dim: int, normalize: bool = True
+    ) -> None:
+        super().__init__()
+        self.backbone, self.normalize = backbone, normalize
+        backbone.eval()
+        with torch.no_grad():
+            features = backbone(torch.zeros(1, in_channels, size, size)).shape[1]
+        backbone.train()
+        self.head = nn.Linear(features, dim)
+
+    def forward(self, v: Images) -> Float[Tensor, "b dim"]:
+        """Embed a view, or return its logits; float32."""
+        z: Tensor = self.head(self.backbone(v)).float()
+        return F.normalize(z, dim=1) if self.normalize else z
+
+
+class Towers(nn.Module):
+    """One tower per view: `(v1, ..., vM) -> (z1, ..., zM)`."""
+
+    def __init__(self, towers: Sequence[Tower]) -> None:
+        super().__init__()
+        self.towers = nn.ModuleList(towers)
+
+    def __len__(self) -> int:
+        return len(self.towers)
+
+    def forward(self, views: Sequence[Images]) -> tuple[Float[Tensor, "b dim"], ...]:
+        """Embed every view with its own tower."""
+        return tuple(tower(v) for tower, v in zip(self.towers, views, strict=True))
+
+    def features(self, views: Sequence[Images], tap: str | None = None) -> Float[Tensor, "b d"]:
+        """Return the features of all towers at a tap, side by side: what a probe reads."""
+        features = [b(v, tap).float() for b, v in zip(self.backbones, views, strict=True)]
+        return torch.cat(features, dim=1)
+
+    @property
+    def backbones(self) -> list[Backbone]:
+        """The backbones, one per view."""
+        return [cast(Tower, tower).backbone for tower in self.towers]
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The taps of the backbones."""
+        return self.backbones[0].taps
+
+
+def build_towers(
+    name: str,
+    view_channels: Sequence[int],
+    size: int,
+    dim: int = 128,
+    seed: int = 0,
+    normalize: bool = True,
+    **options: object,
+) -> Towers:
+    """Build one tower per view.
+
+    Arguments:
+        name: `fourconv`, `alexnet` or `resnet`.
+        view_channels: channels of each view.
+        size: side of the input, in pixels.
+        dim: of the embedding, or number of classes.
+        seed: of the initial weights.
+        normalize: embeddings on the unit sphere, or logits.
+        options: of the backbone's class.
+
+    Raises:
+        InputError: for an unknown name, or an input too small for the backbone.
+    """
+    if name not in BACKBONES:
+        raise InputError(f"encoder.name: expected one of {', '.join(BACKBONES)}, got {name!r}")
+    towers = []
+    for i, channels in enumerate(view_channels):
+        with seeded(seed, "tower", int(normalize), i):
+            backbone = BACKBONES[name](channels, size=size, **options)
+            towers.append(Tower(backbone, channels, size, dim, normalize))
+    return Towers(towers)
+
+
+def _at_least(size: int, least: int, name: str) -> None:
+    if size < least:
+        raise InputError(f"size: {name} needs images of at least {least} pixels, got {size}")

@@ -1,0 +1,69 @@
+"""Judge a pretrained encoder: linear probe and kNN on frozen features, I_NCE on held-out images."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infomin.augment import resize
+from infomin.data import DataSet, ImageSet
+from infomin.encoders import Towers
+from infomin.evaluation.features import extract
+from infomin.evaluation.knn import knn_accuracy
+from infomin.evaluation.linear_probe import linear_probe
+from infomin.pretrained import Pretrained
+from infomin.views import View
+
+
+def judge(
+    pretrained: Pretrained,
+    data: DataSet,
+    tap: str | None = None,
+    epochs: int = 20,
+    neighbours: int = 20,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return linear and kNN accuracy on the test set, with the protocol of each.
+
+    Arguments:
+        pretrained: encoder and views; unchanged afterwards.
+        data: with labels; unlabelled images are left out.
+        tap: of the backbones; None is the last.
+        epochs: of the linear fit.
+        neighbours: k of kNN, at most the number of training images.
+        seed: of the validation split and order.
+    """
+    data.needs_classes("evaluation")
+    train, test = data.train.labelled(), data.test.labelled()
+    features = [
+        extract(pretrained.views, pretrained.towers, s.images, pretrained.size, tap)
+        for s in (train, test)
+    ]
+    labels = [s.labels.cpu() for s in (train, test)]
+    probe = linear_probe(features[0], labels[0], features[1], labels[1], epochs=epochs, seed=seed)
+    k = min(neighbours, len(train))
+    return {
+        "top1": probe.test,
+        "knn": knn_accuracy(features[0], labels[0], features[1], labels[1], k),
+        "validation": probe.validation,
+        "chance": 1 / len(data.classes),
+        "protocol": f"{probe.protocol}; tap {tap or pretrained.towers.taps[-1]}; "
+        f"kNN cosine, k={k}, tau=0.07, unstandardised",
+    }
+
+
+@torch.no_grad()
+def classifier_accuracy(
+    views: View, classifiers: Towers, images: ImageSet, size: int, chunk: int = 512
+) -> list[float]:
+    """Return the held-out accuracy of every view's classifier c_i."""
+    was = classifiers.training
+    classifiers.eval()
+    known = images.labelled()
+    hits = torch.zeros(len(classifiers))
+    for part, label in zip(known.images.split(chunk), known.labels.split(chunk), strict=True):
+        logits: list[Tensor] = list(classifiers(views.split(resize(part, size))))
+        hits += torch.stack([(o.argmax(1) == label).sum().cpu() for o in logits])
+    classifiers.train(was)
+    accuracies: list[float] = (hits / len(known)).tolist()
+    return accuracies

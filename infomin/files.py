@@ -1,0 +1,88 @@
+"""Files that are whole or absent: written under a temporary name, then renamed."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infomin.errors import InputError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, or leave what was there and raise.
+
+    Raises:
+        InputError: when the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: could not be written ({error.strerror or error}); nothing was changed; "
+            f"free some space or choose another folder"
+        ) from None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, indented, keys in the order given."""
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: when the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: is not a JSON file ({error})") from None
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and prove that it can be written.
+
+    Raises:
+        InputError: when it cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise InputError(
+            f"{path}: this folder cannot be written ({error.strerror}); choose another"
+        ) from None
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder under a temporary name; it takes its own name only when all went well.
+
+    Raises:
+        InputError: when something of that name is there already, or the parent is not writable.
+    """
+    if path.exists():
+        raise InputError(f"{path}: is there already; choose another name or remove it")
+    make_folder(path.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

@@ -1,0 +1,242 @@
+"""The view generator g: an image goes in, its learned views come out.
+
+    value range and normalisation -> colour space -> flow -> channel groups
+
+g is invertible and pixel-wise (InfoMin, section 4.2): nothing is lost, and no view can become
+trivial by erasing the image. A fresh generator is exactly the raw channel split of its colour
+space; training moves it away from there. On disk it is a folder of data, never code (`artifact`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infomin import artifact
+from infomin.color import channel_names as color_channel_names
+from infomin.color import linear_space
+from infomin.errors import InputError
+from infomin.flows import Composition, FixedAffine, build_flow
+
+Images = Float[Tensor, "b c h w"]
+Groups = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `ViewGenerator.check` found on a batch of images.
+
+    Attributes:
+        round_trip_error: largest |g^-1(g(x)) - x|, in the units of the images.
+        log_abs_det: mean log |det dg/dx| per pixel, in nats; 0 preserves volume.
+        log_abs_det_std: its standard deviation over pixels.
+        channel_mean, channel_std, channel_min, channel_max: of every output channel.
+        share_out_of_range: share of input values outside the declared value range.
+    """
+
+    round_trip_error: float
+    log_abs_det: float
+    log_abs_det_std: float
+    channel_mean: tuple[float, ...]
+    channel_std: tuple[float, ...]
+    channel_min: tuple[float, ...]
+    channel_max: tuple[float, ...]
+    share_out_of_range: float
+
+
+class ViewGenerator(nn.Module):
+    """g: images `b c h w` -> M views, `b c_i h w` each, in float32.
+
+    Arguments:
+        channels: C >= 2 channels of the images.
+        groups: which output channels make each view, a partition of 0..C-1; default {0 | rest}.
+        color: linear colour space to start from, `rgb` for any C.
+        normalize: scale each channel of that space from its range to [-1, 1].
+        flow: arguments of `flows.build_flow`.
+        value_range: lowest and highest value of the images, (0, 1) unless said otherwise.
+        channel_names: of the images; default R, G, B for three, else channel_0, ...
+
+    Raises:
+        InputError: for an argument that does not fit the others.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        groups: Sequence[Sequence[int]] | None = None,
+        color: str = "rgb",
+        normalize: bool = True,
+        flow: Mapping[str, Any] | None = None,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        channel_names: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels, self.color, self.normalize = channels, color, normalize
+        self.groups = partition(groups, channels)
+        self.flow_settings = dict(flow or {})
+        self.value_range = _range(value_range)
+        self.channel_names = _names(channel_names, channels)
+        self.start = _from_range(linear_space(color, channels, normalize), self.value_range)
+        self.flow: Composition = build_flow(channels, **self.flow_settings)
+
+    @property
+    def view_channels(self) -> tuple[int, ...]:
+        """Number of channels of each view."""
+        return tuple(len(group) for group in self.groups)
+
+    def forward(self, x: Images) -> tuple[Images, ...]:
+        """Return the views of a batch of images.
+
+        Raises:
+            InputError: for images that are not float, or of another channel count.
+        """
+        return split(self.transform(x), self.groups)
+
+    def transform(self, x: Images) -> Images:
+        """Return g(x), `b c h w`, before its channels are split into views."""
+        self._accepts(x)
+        rows = self.flow(self.start(rearrange(x, "b c h w -> (b h w) c")))
+        return rearrange(rows, "(b h w) c -> b c h w", b=len(x), h=x.shape[2], w=x.shape[3])
+
+    def inverse(self, views: Sequence[Images]) -> Images:
+        """Return the images whose views these are."""
+        y = torch.empty_like(torch.cat(list(views), 1))
+        y[:, [i for group in self.groups for i in group]] = torch.cat(list(views), 1)
+        rows = self.start.inverse(self.flow.inverse(rearrange(y, "b c h w -> (b h w) c")))
+        return rearrange(rows, "(b h w) c -> b c h w", b=len(y), h=y.shape[2], w=y.shape[3])
+
+    def log_abs_det_jacobian(self, x: Images) -> Float[Tensor, "b h w"]:
+        """Return log |det dg/dx| at every pixel, in nats, colour space included."""
+        self._accepts(x)
+        rows = rearrange(x, "b c h w -> (b h w) c")
+        total = self.start.log_abs_det_jacobian(rows)
+        total = total + self.flow.log_abs_det_jacobian(self.start(rows))
+        return rearrange(total, "(b h w) -> b h w", b=len(x), h=x.shape[2], w=x.shape[3])
+
+    @torch.no_grad()
+    def check(self, images: Images) -> Check:
+        """Measure round trip, volume, channel statistics and range on real images."""
+        views = self(images)
+        y = rearrange(torch.cat(views, 1), "b c h w -> c (b h w)")
+        order = torch.tensor([i for group in self.groups for i in group]).argsort()
+        y = y[order]
+        volume = self.log_abs_det_jacobian(images)
+        low, high = self.value_range
+        return Check(
+            round_trip_error=(self.inverse(views) - images).abs().max().item(),
+            log_abs_det=volume.mean().item(),
+            log_abs_det_std=volume.std().item(),
+            channel_mean=tuple(y.mean(1).tolist()),
+            channel_std=tuple(y.std(1).tolist()),
+            channel_min=tuple(y.amin(1).tolist()),
+            channel_max=tuple(y.amax(1).tolist()),
+            share_out_of_range=((images < low) | (images > high)).float().mean().item(),
+        )
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What it takes to build this generator again: the keyword arguments of its class."""
+        return {
+            "channels": self.channels,
+            "groups": [list(group) for group in self.groups],
+            "color": self.color,
+            "normalize": self.normalize,
+            "flow": self.flow_settings,
+            "value_range": list(self.value_range),
+            "channel_names": list(self.channel_names),
+        }
+
+    def save(self, folder: str | Path, training: Mapping[str, Any] | None = None) -> Path:
+        """Save as a new folder: `model.safetensors` and `card.json`.
+
+        Arguments:
+            folder: must not exist yet.
+            training: what the card tells of the training: data, objective, seed, steps, i_nce, ...
+        """
+        return artifact.save(
+            Path(folder), "generator", self.architecture, self.state_dict(), training or {}
+        )
+
+    def _accepts(self, x: Tensor) -> None:
+        if not x.is_floating_point():
+            raise InputError(
+                f"images: expected float in {list(self.value_range)}, got {x.dtype}; "
+                "divide uint8 images by 255"
+            )
+        if x.shape[1] != self.channels:
+            raise InputError(
+                f"images: this generator takes {self.channels} channels "
+                f"({', '.join(self.channel_names)}), got {x.shape[1]}"
+            )
+
+
+def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> ViewGenerator:
+    """Load a saved generator, frozen and in evaluation mode. Nothing in the folder is executed.
+
+    Raises:
+        InputError: when the folder is not a generator, or its card and weights disagree.
+    """
+    card, weights = artifact.load(Path(folder), "generator")
+    try:
+        generator = ViewGenerator(**card["architecture"])
+        generator.load_state_dict(weights)
+    except (TypeError, RuntimeError, InputError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: card and weights do not fit together: {reason}") from None
+    return generator.to(device).eval().requires_grad_(False)
+
+
+def split(y: Images, groups: Groups) -> tuple[Images, ...]:
+    """Split channels into views."""
+    return tuple(y[:, list(group)] for group in groups)
+
+
+def partition(groups: Sequence[Sequence[int]] | None, channels: int) -> Groups:
+    """Check a partition of C channels into views; None gives {0 | rest}.
+
+    Raises:
+        InputError: when a channel is missing, unknown or in two groups.
+    """
+    if groups is None:
+        groups = ((0,), tuple(range(1, channels)))
+    chosen = tuple(tuple(int(i) for i in group) for group in groups)
+    if (
+        len(chosen) < 2
+        or not all(chosen)
+        or sorted(i for group in chosen for i in group) != list(range(channels))
+    ):
+        raise InputError(
+            f"groups: expected a partition of channels 0..{channels - 1} into two views or more, "
+            f"such as [[0], {list(range(1, channels))}], got {[list(group) for group in chosen]}"
+        )
+    return chosen
+
+
+def _range(value_range: Sequence[float]) -> tuple[float, float]:
+    low, high = (float(v) for v in value_range)
+    if not low < high:
+        raise InputError(f"value_range: expected low < high, got [{low}, {high}]")
+    return low, high
+
+
+def _names(names: Sequence[str] | None, channels: int) -> tuple[str, ...]:
+    if names is None:
+        default = [f"channel_{i}" for i in range(channels)]
+        return tuple(color_channel_names("rgb") if channels == 3 else default)
+    if len(names) != channels:
+        raise InputError(f"channel_names: expected {channels} names, got {len(names)}")
+    return tuple(str(name) for name in names)
+
+
+def _from_range(space: FixedAffine, value_range: tuple[float, float]) -> FixedAffine:
+    """Let a map that starts from [0, 1] start from another value range."""
+    low, high = value_range
+    if (low, high) == (0.0, 1.0):
+        return space
+    matrix = space.matrix / (high - low)
+    return FixedAffine(matrix, space.offset - low * matrix.sum(-1))

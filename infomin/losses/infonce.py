@@ -1,0 +1,47 @@
+r"""InfoNCE between two batches of embeddings (van den Oord et al. 2018, arXiv:1807.03748).
+
+L_NCE = -E[log exp(s_ii) / sum_j exp(s_ij)] with K terms in the denominator, the positive included.
+Both directions, 1 -> 2 and 2 -> 1, are *averaged*: with their sum, log K - L would be no bound.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from infomin.errors import InputError
+
+
+def cosine_scores(
+    z1: Float[Tensor, "k d"], z2: Float[Tensor, "k d"], temperature: float
+) -> Float[Tensor, "k k"]:
+    """Return s_ij = cos(z1_i, z2_j) / tau, the critic of CMC."""
+    return F.normalize(z1, dim=-1) @ F.normalize(z2, dim=-1).mT / temperature
+
+
+def infonce(scores: Float[Tensor, "k k"]) -> Float[Tensor, ""]:
+    """Return L_NCE in nats: positives on the diagonal, mean of both directions.
+
+    Raises:
+        InputError: for fewer than two samples.
+    """
+    if len(scores) < 2:
+        raise InputError(f"scores: InfoNCE needs at least 2 samples, got {len(scores)}")
+    target = torch.arange(len(scores), device=scores.device)
+    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.mT, target)) / 2
+
+
+def pair_scores(z: Sequence[Float[Tensor, "k d"]], temperature: float) -> list[Tensor]:
+    """Return the scores of every pair of views i < j, `(k, k)` each (CMC's full graph)."""
+    return [cosine_scores(z_i, z_j, temperature) for z_i, z_j in combinations(z, 2)]
+
+
+@torch.no_grad()
+def matched(scores: Float[Tensor, "k k"]) -> float:
+    """Return the share of images whose own other view scores highest, both directions averaged."""
+    target = torch.arange(len(scores), device=scores.device)
+    hits = (scores.argmax(1) == target).float() + (scores.argmax(0) == target).float()
+    return hits.mean().item() / 2

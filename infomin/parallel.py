@@ -1,0 +1,127 @@
+r"""Devices, precision and processes, through lightning-fabric.
+
+Every process draws the same batch, embeds its share, gathers all embeddings with their gradients
+and computes the whole loss. Averaging parameter gradients over processes then gives exactly the
+gradient of the loss of the joined batch, so two processes are one process, only faster.
+"""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any, cast
+
+import torch
+from einops import rearrange
+from lightning_fabric import Fabric
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from infomin.errors import InputError
+
+
+def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto") -> Fabric:
+    """Set up device, precision and processes.
+
+    Arguments:
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        devices: number of processes, one a device.
+        precision: of the encoders: `auto` (bf16-mixed where the hardware multiplies bfloat16, else
+            32-true), or any of fabric's words. Generators always run in float32.
+
+    Raises:
+        InputError: when the device is not there, or the precision is unknown.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision == "auto":
+        precision = "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
+    strategy = "ddp" if devices > 1 else "auto"
+    try:
+        return Fabric(accelerator=device, devices=devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]
+    except (ValueError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"device={device} devices={devices} precision={precision}: {reason}"
+        ) from None
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu":
+        flags = torch.cpu.get_capabilities()
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    return False
+
+
+def share(fabric: Fabric, batch: int) -> slice:
+    """Return this process's share of a batch.
+
+    Raises:
+        InputError: when the batch does not divide among the processes.
+    """
+    if batch % fabric.world_size:
+        raise InputError(f"batch {batch} does not divide among {fabric.world_size} processes")
+    size = batch // fabric.world_size
+    return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
+
+
+def gather(fabric: Fabric, z: Tensor) -> Tensor:
+    """Join `(b, d)` of all processes in order of rank, with gradients."""
+    if fabric.world_size == 1:
+        return z
+    joined: Any = fabric.all_gather(z, sync_grads=True)
+    return rearrange(joined, "w b d -> (w b) d")
+
+
+def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
+    """Average gradients over processes, in one message."""
+    if fabric.world_size == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
+    assert isinstance(flat, Tensor)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:
+    """Let batch norm see the joined batch; a no-op in one process."""
+    if fabric.world_size == 1:
+        return module
+    if fabric.device.type == "cuda":
+        return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(module))
+    for child in module.modules():
+        if isinstance(child, _BatchNorm):
+            child.__class__ = SharedBatchNorm
+    return module
+
+
+class SharedBatchNorm(_BatchNorm):
+    """Batch norm over all processes on any device; torch's own is for GPUs only."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        pass
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise by the joint mean and variance in training, by running ones otherwise."""
+        if not self.training:
+            return super().forward(input)
+        x = input.float().transpose(0, 1).flatten(1)
+        sums = torch.stack([x.sum(1), x.square().sum(1)])
+        with warnings.catch_warnings():  # its autograd node is marked experimental
+            warnings.simplefilter("ignore")
+            from torch.distributed.nn.functional import all_reduce
+
+            sums = all_reduce(sums)
+        n = x.shape[1] * distributed.get_world_size()
+        mean = sums[0] / n
+        variance = sums[1] / n - mean.square()
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * n / (n - 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shape = (1, -1) + (1,) * (input.ndim - 2)
+        return input * scale.view(shape) + (self.bias - mean * scale).view(shape)

@@ -1,0 +1,90 @@
+"""A pretrained encoder and the views it was trained on, in one folder: all evaluation needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from infomin import artifact
+from infomin.encoders import Towers, build_towers
+from infomin.errors import InputError
+from infomin.generator import ViewGenerator
+from infomin.views import ChannelViews, LearnedViews, View
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Towers and their views.
+
+    Attributes:
+        views: raw or learned, frozen.
+        towers: one per view.
+        encoder: the arguments of `build_towers` without channels and seed: name, size, dim, ...
+    """
+
+    views: View
+    towers: Towers
+    encoder: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Side of the images that the towers take, in pixels."""
+        return int(self.encoder["size"])
+
+    def save(self, folder: str | Path, training: Mapping[str, Any] | None = None) -> Path:
+        """Save as a new folder: `model.safetensors` and `card.json`."""
+        architecture = {"encoder": self.encoder, "views": _describe(self.views)}
+        weights = _both(self.views, self.towers).state_dict()
+        return artifact.save(Path(folder), "encoder", architecture, weights, training or {})
+
+
+def load_pretrained(folder: str | Path) -> Pretrained:
+    """Load an encoder and its views, frozen and in evaluation mode; nothing is executed.
+
+    Raises:
+        InputError: when the folder is not an encoder, or its card and weights disagree.
+    """
+    card, weights = artifact.load(Path(folder), "encoder")
+    try:
+        views = _build(card["architecture"]["views"])
+        encoder = card["architecture"]["encoder"]
+        towers = build_towers(view_channels=views.view_channels, **encoder)
+        _both(views, towers).load_state_dict(weights)
+    except (TypeError, KeyError, RuntimeError, InputError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: card and weights do not fit together: {reason}") from None
+    views.eval().requires_grad_(False)
+    towers.eval().requires_grad_(False)
+    return Pretrained(views, towers, encoder)
+
+
+def _both(views: View, towers: Towers) -> nn.ModuleDict:
+    modules: dict[str, nn.Module] = {"towers": towers}
+    if isinstance(views, LearnedViews):
+        modules["generator"] = views.generator
+    return nn.ModuleDict(modules)
+
+
+def _describe(views: View) -> dict[str, Any]:
+    crops = "shared" if views.crops == 1 else "per_view"
+    if isinstance(views, LearnedViews):
+        return {"kind": "learned", "crops": crops, "generator": views.generator.architecture}
+    if isinstance(views, ChannelViews):
+        groups = [list(group) for group in views.groups]
+        return {
+            "kind": "raw",
+            "crops": crops,
+            "channels": sum(views.view_channels),
+            "color": views.color,
+            "groups": groups,
+        }
+    raise InputError(f"views: {type(views).__name__} cannot be saved with an encoder")
+
+
+def _build(card: Mapping[str, Any]) -> View:
+    options = {name: value for name, value in card.items() if name != "kind"}
+    if card["kind"] == "learned":
+        return LearnedViews(ViewGenerator(**options["generator"]), options["crops"])
+    return ChannelViews(**options)

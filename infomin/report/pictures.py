@@ -1,0 +1,114 @@
+"""Pictures of views: what the encoders see, and what g does to colour."""
+
+import colorsys
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from infomin.generator import ViewGenerator
+from infomin.views import View
+
+# dark, distinguishable for colour-blind eyes as well (Okabe and Ito's red, green, blue)
+_RGB_INKS = ("#d55e00", "#009e73", "#0072b2")
+
+
+@torch.no_grad()
+def views_picture(view: View, images: Float[Tensor, "b c h w"], title: str = "") -> Figure:
+    """Draw images in the first row and every channel of every view below, dark low, light high.
+
+    Each channel is scaled over the row from its 1st to its 99th percentile.
+    """
+    rows = [("images", images[:, :3] if images.shape[1] >= 3 else images[:, :1])]
+    for i, v in enumerate(view.split(images)):
+        for j in range(v.shape[1]):
+            channel = v[:, j : j + 1]
+            low, high = channel.quantile(0.01), channel.quantile(0.99)
+            name = f"view {i + 1}" + (f", channel {j + 1}" if v.shape[1] > 1 else "")
+            rows.append((name, ((channel - low) / (high - low + 1e-9)).clamp(0, 1)))
+    figure = Figure(figsize=(1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3), dpi=110)
+    axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for axis, (name, row) in zip(axes, rows, strict=True):
+        strip = rearrange(_padded(row), "b c h w -> h (b w) c").cpu().numpy()
+        axis.imshow(
+            strip.squeeze(-1) if strip.shape[-1] == 1 else strip, cmap="gray", vmin=0, vmax=1
+        )
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+        _bare(axis)
+    axes[0].set_title(title, fontsize=9, loc="left")
+    figure.tight_layout(pad=0.4, h_pad=0.1)
+    return figure
+
+
+@torch.no_grad()
+def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) -> Figure:
+    """Draw what g does to colour: its best linear approximation on images, and hue charts.
+
+    Left, how much of each input channel goes into each output channel (least squares; R^2 tells
+    how linear g is). Right, for three channels, the output over all hues and brightnesses.
+    """
+    coefficients, r2 = linear_part(generator, images)
+    channels = generator.channels
+    columns = 2 if channels == 3 else 1
+    figure = Figure(figsize=(4.2 * columns, 1.5 * channels + 0.4), dpi=110)
+    axes = figure.subplots(channels, columns, squeeze=False)
+    inks = _RGB_INKS if channels == 3 else ["#444444"] * channels
+    limit = 1.1 * coefficients.abs().max().item()
+    charts = generator.transform(_hue_chart()[None])[0] if channels == 3 else None
+    for i in range(channels):
+        view = next(k for k, group in enumerate(generator.groups) if i in group)
+        axis = axes[i, 0]
+        axis.barh(range(channels), coefficients[i].tolist(), color=list(inks))
+        axis.set_yticks(range(channels), generator.channel_names, fontsize=8)
+        axis.set_xlim(-limit, limit)
+        axis.invert_yaxis()
+        axis.axvline(0, color="black", linewidth=0.6)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.set_title(
+            f"view {view + 1}: output {i + 1} ≈ these weights, R² {r2[i]:.3f}",
+            fontsize=8,
+            loc="left",
+        )
+        if charts is not None:
+            axes[i, 1].imshow(charts[i].numpy(), cmap="gray", aspect="auto")
+            axes[i, 1].set_title("over hue (across) and brightness (down)", fontsize=8, loc="left")
+            _bare(axes[i, 1])
+    figure.tight_layout(pad=0.5)
+    return figure
+
+
+@torch.no_grad()
+def linear_part(
+    generator: ViewGenerator, images: Float[Tensor, "b c h w"]
+) -> tuple[Float[Tensor, "c c"], list[float]]:
+    """Return the best linear approximation of g on images, rows outputs, and R^2 of each row."""
+    x = rearrange(images, "b c h w -> (b h w) c").double()
+    y = rearrange(generator.transform(images), "b c h w -> (b h w) c").double()
+    x, y = x - x.mean(0), y - y.mean(0)
+    solution = torch.linalg.lstsq(x, y).solution
+    rest = (y - x @ solution).square().sum(0) / y.square().sum(0)
+    return solution.mT.float(), (1 - rest).tolist()
+
+
+def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues"]:
+    """Hues across, black at the bottom to full colour in the middle to white at the top."""
+    colors = [
+        [colorsys.hls_to_rgb(h / hues, 1 - (k + 0.5) / levels, 1.0) for h in range(hues)]
+        for k in range(levels)
+    ]
+    return rearrange(torch.tensor(colors), "k h c -> c k h")
+
+
+def _padded(row: Tensor) -> Tensor:
+    """Put a white line between images."""
+    return torch.nn.functional.pad(row, (0, 1), value=1.0)
+
+
+def _bare(axis: Axes) -> None:
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for side in axis.spines.values():
+        side.set_visible(False)

@@ -1,0 +1,287 @@
+"""A run: one folder with its configuration, provenance, metrics, pictures and checkpoint.
+
+    runs/learn_views/20260131-120000-semi-s0/
+        config.yaml  provenance.json  metrics.jsonl  events.*  checkpoint.pt  result.json  pictures/
+
+`result.json` is written last: a run without it is unfinished, and `resume=true` goes on with the
+newest unfinished run of the same configuration.
+"""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import torch
+
+from infomin import __version__, checkpoint, files
+from infomin.errors import InputError
+from infomin.progress import Progress
+from infomin.training.learner import Diverged, Learner, Metrics
+
+_LOG_EVERY = 10  # steps between logged metrics
+CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM came; the state is saved."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
+class Run:
+    """The folder of one run, and what is written into it.
+
+    Arguments:
+        folder: made if need be.
+        config: the full configuration, as YAML.
+        main: whether this process is the one that writes.
+        stream: where progress goes; None shows nothing.
+    """
+
+    def __init__(
+        self, folder: Path, config: str, main: bool = True, stream: TextIO | None = sys.stderr
+    ) -> None:
+        self.folder, self.main, self.stream = folder, main, stream if main else None
+        self.began = time.perf_counter()
+        self.checkpoint = folder / CHECKPOINT
+        self._board: Any = None
+        if main:
+            files.make_folder(folder)
+            files.write_bytes(folder / CONFIG, config.encode())
+            files.write_json(folder / "provenance.json", provenance())
+
+    @classmethod
+    def open(
+        cls,
+        out: str,
+        kind: str,
+        name: str,
+        config: str,
+        resume: bool | str = False,
+        main: bool = True,
+    ) -> "Run":
+        """Start a new run, or go back to an unfinished one.
+
+        Arguments:
+            out: folder of all runs.
+            kind: which script.
+            name: what tells runs apart at a glance.
+            config: as YAML, without `resume`.
+            resume: true for the newest unfinished run of this configuration, or its folder.
+            main: whether this process writes.
+
+        Raises:
+            InputError: when there is nothing to resume, or `out` cannot be written.
+        """
+        runs = Path(out) / kind
+        if resume:
+            folder = Path(resume) if isinstance(resume, str) else _unfinished(runs, config)
+            if not (folder / CONFIG).is_file():
+                raise InputError(f"resume: {folder} is not a run")
+            if (folder / CONFIG).read_text() != config:
+                raise InputError(f"resume: {folder} was started with another configuration")
+            return cls(folder, config, main)
+        if main:
+            files.make_folder(runs)
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = runs / f"{stamp}-{name}"
+        for again in range(2, 100):
+            if not folder.exists():
+                break
+            folder = runs / f"{stamp}-{name}-{again}"
+        return cls(folder, config, main)
+
+    def follow(self, learner: Learner, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
+        """Iterate over a learner; show, log and save on the way; stop cleanly on a signal.
+
+        A checkpoint is saved every `save_every` seconds, at a signal and before a NaN.
+
+        Raises:
+            Interrupted: after Ctrl-C or SIGTERM, with the state saved.
+            InputError: when the loss is not finite; says the step and the checkpoint.
+        """
+        if self.checkpoint.is_file():
+            checkpoint.restore(self.checkpoint, learner)
+            self.forget_after(learner.step)
+        saved = time.perf_counter()
+        with Progress(learner, label, self.stream) as progress, _signals() as received:
+            try:
+                for metrics in learner:
+                    progress.update(metrics)
+                    if learner.step % _LOG_EVERY == 0 or learner.step == learner.steps:
+                        self.log(learner.step, metrics)
+                    yield metrics
+                    if received:
+                        self.save(learner)
+                        raise Interrupted(
+                            received[0],
+                            f"stopped at step {learner.step} of {learner.steps}, saved in "
+                            f"{self.folder}; resume=true goes on",
+                        )
+                    if time.perf_counter() - saved > save_every:
+                        self.save(learner)
+                        saved = time.perf_counter()
+            except Diverged as error:
+                self.save(learner)
+                raise InputError(
+                    f"{error}; stopped before it touched the weights, which are saved in "
+                    f"{self.checkpoint}; try a smaller learning rate or precision=32-true"
+                ) from None
+            self.rate = {
+                "images_per_second": progress.images_per_second,
+                "waiting": progress.waiting,
+            }
+        self.save(learner)
+
+    def save(self, learner: Learner) -> None:
+        """Write a checkpoint."""
+        if self.main:
+            checkpoint.save(self.checkpoint, learner)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Add metrics to the JSON lines and to TensorBoard."""
+        if not self.main:
+            return
+        with (self.folder / "metrics.jsonl").open("a") as stream:
+            stream.write(json.dumps({"step": step, **metrics}) + "\n")
+        for name, value in metrics.items():
+            self.board.add_scalar(name, value, step)
+
+    def forget_after(self, step: int) -> None:
+        """Drop logged lines after a step, when a run goes back to it."""
+        path = self.folder / "metrics.jsonl"
+        if self.main and path.is_file():
+            lines = [line for line in path.read_text().splitlines() if _step(line) <= step]
+            files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+
+    @property
+    def board(self) -> Any:
+        """The TensorBoard writer, opened at first use."""
+        if self._board is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self.folder))
+        return self._board
+
+    def picture(self, name: str, figure: Any, step: int = 0) -> Path:
+        """Save a matplotlib figure as PNG, and show it in TensorBoard."""
+        folder = files.make_folder(self.folder / "pictures")
+        path = folder / f"{name}.png"
+        figure.savefig(path)
+        self.board.add_figure(name, figure, step)
+        return path
+
+    def finish(self, result: Mapping[str, Any]) -> Path:
+        """Write the result, which marks the run as finished; return its path."""
+        seconds = round(time.perf_counter() - self.began, 1)
+        path = self.folder / RESULT
+        if self.main:
+            files.write_json(path, {**result, "seconds": seconds})
+            if self._board is not None:
+                self._board.close()
+        return path
+
+
+def newest(out: str, kind: str, inside: str) -> Path:
+    """Return the newest `inside` of a finished run of one kind.
+
+    Raises:
+        InputError: when there is none.
+    """
+    found = [
+        result.parent / inside
+        for result in Path(out).glob(f"{kind}/*/{RESULT}")
+        if (result.parent / inside).exists()
+    ]
+    if not found:
+        raise InputError(
+            f"no finished run of scripts/{kind}.py in {Path(out).absolute()}; run it first, or "
+            "name a path"
+        )
+    return max(found, key=lambda path: (path.parent / RESULT).stat().st_mtime_ns)
+
+
+def provenance() -> dict[str, Any]:
+    """Tell what ran: command, commit, versions, hardware."""
+    import torchvision
+
+    return {
+        "command": " ".join(
+            ["python", *(os.path.relpath(a) if i == 0 else a for i, a in enumerate(sys.argv))]
+        ),
+        "commit": _commit(),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": {
+            "infomin": __version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "torchvision": str(torchvision.__version__),
+        },
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> str:
+    """Name the processor or accelerator in a few words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+def _commit() -> str:
+    """Return the commit of the working tree, marked where files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return f"infomin {__version__}"
+
+
+def _unfinished(runs: Path, config: str) -> Path:
+    same = [
+        path.parent
+        for path in runs.glob(f"*/{CONFIG}")
+        if not (path.parent / RESULT).exists() and path.read_text() == config
+    ]
+    if not same:
+        raise InputError(
+            f"resume: no unfinished run of this configuration in {runs}; start without resume"
+        )
+    return max(same, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _step(line: str) -> float:
+    """Return the step of a logged line; a line cut off by a kill counts as after everything."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError):
+        return float("inf")
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them."""
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {s: signal.signal(s, receive) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

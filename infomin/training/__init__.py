@@ -1,0 +1,1 @@
+"""Training: the game that learns views, and pretraining on views."""

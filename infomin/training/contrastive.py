@@ -1,0 +1,122 @@
+r"""Pretraining: f_1, ..., f_M learn to find the same image in other views (CMC, arXiv:1906.05849).
+
+Views are raw channels or those of a frozen generator; the loss is in-batch InfoNCE between every
+pair of views, both directions averaged, summed over pairs (one pair for two views).
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from infomin import parallel
+from infomin.augment import CropFlip
+from infomin.data import Batches
+from infomin.encoders import Towers
+from infomin.errors import InputError
+from infomin.losses import infonce, matched, pair_scores
+from infomin.training.learner import Learner, Metrics
+from infomin.training.schedule import factor, set_rate
+from infomin.views import View
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class ContrastiveSettings:
+    """Numbers of a pretraining.
+
+    Attributes:
+        epochs: passes over all training images.
+        batch: images a step, over all processes; K of the loss.
+        temperature: tau of the cosine critic.
+        warmup: share of the steps in which the rate rises.
+        seed: of weights, order and crops.
+    """
+
+    epochs: int = 10
+    batch: int = 256
+    temperature: float = 0.1
+    warmup: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"epochs: expected at least 1, got {self.epochs}")
+        if self.batch < 2:
+            raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
+        if self.temperature <= 0:
+            raise InputError(f"temperature: expected a number > 0, got {self.temperature}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"warmup: expected a share within [0, 1), got {self.warmup}")
+
+
+class Pretraining(Learner):
+    """Trains one tower per view.
+
+    Arguments:
+        views: frozen.
+        towers: one per view.
+        images: all training images, `n c h w`, uint8, resident.
+        augment: cuts the crops.
+        optimizer: makes one from parameters.
+        settings: the numbers.
+        fabric: device, precision, processes.
+    """
+
+    def __init__(
+        self,
+        views: View,
+        towers: Towers,
+        images: Tensor,
+        augment: CropFlip,
+        optimizer: MakeOptimizer,
+        settings: ContrastiveSettings,
+        fabric: Fabric,
+    ) -> None:
+        self.batches = Batches(len(images), settings.batch, settings.seed, "pretrain")
+        steps = settings.epochs * self.batches.per_epoch
+        super().__init__(steps, settings.batch, math.log(settings.batch))
+        self.part = parallel.share(fabric, settings.batch)
+        self.settings, self.augment, self.fabric = settings, augment, fabric
+        self.images = images.to(fabric.device)
+        self.views = views.to(fabric.device)
+        parallel.share_batch_norm(fabric, towers)
+        self.towers = towers.to(fabric.device).train()
+        self.optimizer = optimizer(self.towers.parameters())
+        self.modules = {"towers": self.towers}
+        self.optimizers = {"towers": self.optimizer}
+
+    def advance(self) -> Metrics:
+        """One step of all towers."""
+        began = time.perf_counter()
+        with torch.no_grad():
+            crops, _ = self.batches.crops(
+                self.images, self.step, self.augment, self.views.crops, self.part
+            )
+            views = self.views(*crops)
+        waited = time.perf_counter() - began
+        with self.fabric.autocast():
+            z = [parallel.gather(self.fabric, z_i) for z_i in self.towers(views)]
+        scores = pair_scores(z, self.settings.temperature)
+        loss = torch.stack([infonce(s) for s in scores]).sum()
+        value = self.finite("loss", loss)
+        set_rate(
+            self.optimizer, factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        parallel.average_gradients(self.fabric, self.towers.parameters())
+        self.optimizer.step()
+        return {
+            "loss": value,
+            "i_nce": self.cap - value / len(scores),
+            "accuracy": matched(scores[0]),
+            "rate": self.optimizer.param_groups[0]["lr"],
+            "data_seconds": waited,
+        }

@@ -1,0 +1,259 @@
+r"""The game that learns g (InfoMin, section 4.2).
+
+    unsup   min_g max_{f1,f2}  I_NCE(g(X)_1; g(X)_2:3)
+    semi    min_{g,c1,c2} max_{f1,f2}  I_NCE(...) + CE(c1(g(X)_1), y) + CE(c2(g(X)_2:3), y)
+    sup     min_{g,c1,c2}  CE + CE
+
+Estimators f look for what the views share, g takes it away, and the classifiers c keep every view
+telling the label. I_NCE runs on all images, CE on labelled ones; a step draws one batch of each.
+
+Negatives are those of the batch: through a memory bank g would get no gradient on the key side.
+One backward pass serves all players. Each follows its own objective, and g follows the gradients
+at the views: that of L_NCE with its sign turned, those of CE weighted.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomin import parallel
+from infomin.augment import CropFlip
+from infomin.data import Batches, ImageSet
+from infomin.encoders import Towers
+from infomin.errors import InputError
+from infomin.generator import ViewGenerator
+from infomin.losses import infonce, matched, pair_scores
+from infomin.training.learner import Learner, Metrics
+from infomin.training.schedule import factor, set_rate
+from infomin.views import LearnedViews
+
+MODES = ("unsup", "semi", "sup")
+
+
+@dataclass(frozen=True)
+class GameSettings:
+    """Numbers of a game; all that the papers leave open has a name here.
+
+    Attributes:
+        mode: `unsup`, `semi` or `sup`.
+        steps: of g.
+        estimator_steps: steps of f for each step of g, each on a fresh batch.
+        batch: images for I_NCE, over all processes; K.
+        labelled_batch: images for CE, over all processes.
+        temperature: tau of the cosine critic.
+        info_weight: of I_NCE in g's objective.
+        class_weights: of CE, one a view; the last stands for all further views.
+        lr_f, lr_g, lr_c: learning rates of estimators, generator, classifiers.
+        betas: of Adam, for all players.
+        schedule: `constant`, `cosine` or `steps` (x 0.2 at 60 and 80 %), for all players.
+        final_f: share of the peak that f keeps at the end of a cosine, so that it never lags.
+        average: decay of the running mean of g's weights that is returned; 0 returns the last.
+        seed: of order and crops.
+    """
+
+    mode: str = "semi"
+    steps: int = 1200
+    estimator_steps: int = 1
+    batch: int = 128
+    labelled_batch: int = 64
+    temperature: float = 0.1
+    info_weight: float = 1.0
+    class_weights: Sequence[float] = (1.0, 1.0)
+    lr_f: float = 1e-3
+    lr_g: float = 5e-4
+    lr_c: float = 1e-3
+    betas: Sequence[float] = (0.5, 0.999)
+    schedule: str = "cosine"
+    final_f: float = 0.1
+    average: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"mode: expected one of {', '.join(MODES)}, got {self.mode!r}")
+        for name in ("steps", "estimator_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        for name in ("lr_f", "lr_g", "lr_c", "temperature"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name}: expected a number > 0, got {getattr(self, name)}")
+        if self.batch < 2:
+            raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
+        if not 0 <= self.average < 1:
+            raise InputError(f"average: expected a decay within [0, 1), got {self.average}")
+        if not self.class_weights:
+            raise InputError("class_weights: expected one weight a view, got none")
+
+    @property
+    def informed(self) -> bool:
+        """Whether I_NCE is part of the game."""
+        return self.mode != "sup"
+
+    @property
+    def classified(self) -> bool:
+        """Whether labels are part of the game."""
+        return self.mode != "unsup"
+
+
+class Game(Learner):
+    """g against f1, ..., fM, with c1, ..., cM on g's side.
+
+    Arguments:
+        generator: g; its weights are trained.
+        crops: how many crops of an image a step takes, as `View.crops` says.
+        estimators: f, one tower per view.
+        classifiers: c, one per view; unused in `unsup`.
+        train: all training images, resident.
+        labelled: indices of those whose label may be seen.
+        augment: cuts the crops; small patches suffice, since g is pixel-wise.
+        settings: the numbers.
+        fabric: device, precision, processes.
+    """
+
+    def __init__(
+        self,
+        generator: ViewGenerator,
+        crops: str,
+        estimators: Towers,
+        classifiers: Towers,
+        train: ImageSet,
+        labelled: Tensor,
+        augment: CropFlip,
+        settings: GameSettings,
+        fabric: Fabric,
+    ) -> None:
+        super().__init__(
+            settings.steps,
+            settings.batch * settings.estimator_steps * settings.informed
+            + settings.labelled_batch * settings.classified,
+            math.log(settings.batch),
+        )
+        self.settings, self.augment, self.fabric = settings, augment, fabric
+        self.train = train.to(fabric.device)
+        self.part = parallel.share(fabric, settings.batch)
+        self.batches = Batches(len(train), settings.batch, settings.seed, "game")
+        if settings.classified:
+            self.labelled_part = parallel.share(fabric, settings.labelled_batch)
+            self.labelled_batches = Batches(
+                labelled, settings.labelled_batch, settings.seed, "labelled game"
+            )
+        self.g = generator.to(fabric.device).train()
+        self.views = LearnedViews(self.g, crops)
+        self.f = estimators.to(fabric.device).train()
+        self.c = classifiers.to(fabric.device).train()
+        for towers in (self.f, self.c):
+            parallel.share_batch_norm(fabric, towers)
+        self.average = deepcopy(self.g).requires_grad_(False) if settings.average else None
+        self.modules = {"g": self.g, "f": self.f, "c": self.c}
+        if self.average is not None:
+            self.modules["average"] = self.average
+        rates = {"g": settings.lr_g, "f": settings.lr_f, "c": settings.lr_c}
+        betas = (settings.betas[0], settings.betas[1])
+        for name, rate in rates.items():
+            parameters = self.modules[name].parameters()
+            self.optimizers[name] = torch.optim.Adam(parameters, lr=rate, betas=betas)
+
+    @property
+    def result(self) -> ViewGenerator:
+        """The generator learned so far: averaged weights if asked for."""
+        return self.average if self.average is not None else self.g
+
+    def advance(self) -> Metrics:
+        """One step of g and c, `estimator_steps` of f."""
+        s = self.settings
+        for name, optimizer in self.optimizers.items():
+            final = s.final_f if name == "f" else 0.0
+            set_rate(optimizer, factor(s.schedule, self.step, s.steps, final=final))
+            optimizer.zero_grad()
+        self._data_seconds = 0.0
+        metrics: Metrics = {}
+        at_views: list[tuple[Tensor, Tensor]] = []  # views and the gradients that g follows there
+        if s.informed:
+            for extra in range(s.estimator_steps - 1):
+                self._estimate(extra, [])
+                self._move("f")
+            metrics |= self._estimate(s.estimator_steps - 1, at_views)
+        if s.classified:
+            metrics |= self._classify(at_views)
+        views, gradients = zip(*at_views, strict=True)
+        torch.autograd.backward(views, gradients)
+        for name in ("f", "g", "c"):
+            self._move(name)
+        if self.average is not None:
+            for mean, now in zip(self.average.parameters(), self.g.parameters(), strict=True):
+                mean.lerp_(now.detach(), 1 - s.average)
+        return metrics | {"data_seconds": self._data_seconds}
+
+    def _estimate(self, k: int, at_views: list[tuple[Tensor, Tensor]]) -> Metrics:
+        """Leave the gradient of L_NCE on f, and on the views its opposite for g."""
+        s = self.settings
+        number = self.step * s.estimator_steps + k
+        began = time.perf_counter()
+        crops, _ = self.batches.crops(
+            self.train.images, number, self.augment, self.views.crops, self.part
+        )
+        self._data_seconds += time.perf_counter() - began
+        last = k == s.estimator_steps - 1
+        with torch.set_grad_enabled(last):
+            views = self.views(*crops)
+        leaves = [v.detach().requires_grad_(last) for v in views]
+        with self.fabric.autocast():
+            z = [parallel.gather(self.fabric, z_i) for z_i in self.f(leaves)]
+        scores = pair_scores(z, s.temperature)
+        loss = torch.stack([infonce(score) for score in scores]).sum()
+        value = self.finite("L_NCE", loss)
+        loss.backward()
+        if last:
+            at_views += [
+                (v, -s.info_weight * _gradient(leaf)) for v, leaf in zip(views, leaves, strict=True)
+            ]
+        mean = value / len(scores)
+        return {"loss": mean, "i_nce": self.cap - mean, "accuracy": matched(scores[0])}
+
+    def _classify(self, at_views: list[tuple[Tensor, Tensor]]) -> Metrics:
+        """Leave the gradient of CE on c, and on the views, weighted, for g."""
+        began = time.perf_counter()
+        (crop,), chosen = self.labelled_batches.crops(
+            self.train.images, self.step, self.augment, 1, self.labelled_part
+        )
+        self._data_seconds += time.perf_counter() - began
+        y = self.train.labels[chosen.to(self.train.labels.device)]
+        views = self.views.split(crop)
+        leaves = [v.detach().requires_grad_() for v in views]
+        with self.fabric.autocast():
+            logits = self.c(leaves)
+        losses = [F.cross_entropy(o, y) for o in logits]
+        metrics: Metrics = {}
+        for i, loss in enumerate(losses):
+            metrics[f"ce_{i + 1}"] = self.finite(f"CE of view {i + 1}", loss)
+            metrics[f"class_accuracy_{i + 1}"] = (logits[i].argmax(1) == y).float().mean().item()
+        torch.stack(losses).sum().backward()
+        weights = self.settings.class_weights
+        for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
+            weight = weights[min(i, len(weights) - 1)]
+            at_views.append((v, weight * _gradient(leaf)))
+        if not self.settings.informed:
+            metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))
+            metrics["accuracy"] = metrics["class_accuracy_1"]
+        return metrics
+
+    def _move(self, player: str) -> None:
+        """Let one player take its step; nobody else's parameters are touched."""
+        parameters: list[nn.Parameter] = list(self.modules[player].parameters())
+        if all(p.grad is None for p in parameters):
+            return
+        parallel.average_gradients(self.fabric, parameters)
+        self.optimizers[player].step()
+        self.optimizers[player].zero_grad()
+
+
+def _gradient(leaf: Tensor) -> Tensor:
+    assert leaf.grad is not None, "every view reaches a loss"
+    return leaf.grad

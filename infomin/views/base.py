@@ -1,0 +1,51 @@
+"""The contract of a view: a map from images to a tuple of M views.
+
+All views of an image can come from one crop, or each from a crop of its own. The second is the
+default, as the authors appear to have done: what two crops do not share is one more thing that the
+views need not share either.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infomin.errors import InputError
+
+Images = Float[Tensor, "b c h w"]
+CROPS = ("per_view", "shared")
+
+
+class View(nn.Module):
+    """Maps images `b c h w` to M views `b c_i h w`. Members define `split`.
+
+    Arguments:
+        view_channels: number of channels of each view.
+        crops: `per_view` (one crop of the image for each view) or `shared` (one for all).
+
+    Raises:
+        InputError: for another word in `crops`.
+    """
+
+    def __init__(self, view_channels: tuple[int, ...], crops: str = "per_view") -> None:
+        super().__init__()
+        if crops not in CROPS:
+            raise InputError(f"views.crops: expected one of {', '.join(CROPS)}, got {crops!r}")
+        self.view_channels = view_channels
+        self.crops = 1 if crops == "shared" else len(view_channels)
+
+    def forward(self, *crops: Images) -> tuple[Images, ...]:
+        """Return M views, of one crop or of M crops, view i from crop i.
+
+        Raises:
+            InputError: for another number of crops.
+        """
+        if len(crops) == 1:
+            return self.split(crops[0])
+        if len(crops) != len(self.view_channels):
+            raise InputError(
+                f"crops: expected 1 or {len(self.view_channels)}, one a view, got {len(crops)}"
+            )
+        return tuple(self.split(crop)[i] for i, crop in enumerate(crops))
+
+    def split(self, x: Images) -> tuple[Images, ...]:
+        """Return all views of one crop."""
+        raise NotImplementedError

@@ -1,0 +1,37 @@
+"""Raw views: the channels of a colour space, as CMC split them ({L | ab}, {Y | DbDr})."""
+
+from collections.abc import Sequence
+
+from infomin.color import convert
+from infomin.generator import partition, split
+from infomin.views.base import Images, View
+
+
+class ChannelViews(View):
+    """Splits the channels of any colour space, linear or not, into views.
+
+    Arguments:
+        channels: C of the images.
+        color: any space of `infomin.color`; `rgb` leaves channels as they are.
+        groups: a partition of 0..C-1; default {0 | rest}.
+        crops: see `View`.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        color: str = "rgb",
+        groups: Sequence[Sequence[int]] | None = None,
+        crops: str = "per_view",
+    ) -> None:
+        self.groups = partition(groups, channels)
+        super().__init__(tuple(len(group) for group in self.groups), crops)
+        self.color = color
+
+    def split(self, x: Images) -> tuple[Images, ...]:
+        """Return all views of one crop, each channel scaled from its range to [-1, 1]."""
+        return split(convert(x, self.color, normalize=True), self.groups)
+
+    def __str__(self) -> str:
+        """Return a short name for runs and tables."""
+        return f"raw-{self.color}"

@@ -1,0 +1,33 @@
+"""Learned views: those of a view generator."""
+
+from infomin.generator import ViewGenerator, split
+from infomin.table import ColorTable
+from infomin.views.base import Images, View
+
+
+class LearnedViews(View):
+    """The views of a generator g, from `infomin.load_generator` or still being learned.
+
+    Arguments:
+        generator: g.
+        crops: see `View`.
+        table: look colours up in the exact table of a frozen g instead of computing them; crops
+            are rounded to 8 bits first.
+    """
+
+    def __init__(
+        self, generator: ViewGenerator, crops: str = "per_view", table: bool = False
+    ) -> None:
+        super().__init__(generator.view_channels, crops)
+        self.generator = generator
+        self.table = ColorTable(generator) if table else None
+
+    def split(self, x: Images) -> tuple[Images, ...]:
+        """Return all views of one crop."""
+        if self.table is not None:
+            return split(self.table(x), self.generator.groups)
+        return self.generator(x)
+
+    def __str__(self) -> str:
+        """Return a short name for runs and tables."""
+        return f"learned-{self.generator.color}"

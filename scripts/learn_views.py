@@ -1,0 +1,97 @@
+"""Learn a view generator g by the game between g and f1, f2 (InfoMin, section 4.2).
+
+    python scripts/learn_views.py mode=semi
+    python scripts/learn_views.py mode=unsup color=ydbdr data=image_folder data.root=PATH
+    python scripts/learn_views.py -m seed=0,1,2
+
+About three minutes on two cores with budget=small. Leaves runs/learn_views/<run>/generator, which
+`python scripts/pretrain.py views=learned` takes.
+"""
+
+import sys
+from dataclasses import asdict
+
+from cli import build, main, open_run, plain
+from omegaconf import DictConfig
+
+from infomin import evaluation
+from infomin.augment import resize
+from infomin.data import labelled_subset
+from infomin.encoders import build_towers
+from infomin.generator import ViewGenerator
+from infomin.parallel import make_fabric
+from infomin.report.pictures import color_picture, views_picture
+from infomin.rng import seeded
+from infomin.training.diagnosis import diagnose
+from infomin.training.view_learning import Game
+from infomin.views import LearnedViews
+
+
+@main("learn_views")
+def learn_views(cfg: DictConfig) -> None:
+    """Learn, check and save a generator."""
+    # Data, and whose labels may be seen
+    settings, augment = build(cfg.game), build(cfg.augment)
+    data = build(cfg.data)
+    if settings.classified:
+        data.needs_classes(f"mode={settings.mode}")
+    labelled = labelled_subset(data.train.labels, **plain(cfg.labels), seed=cfg.seed)
+
+    # Players: the generator, its estimators f and classifiers c
+    fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
+    fabric.launch()
+    with seeded(cfg.seed, "generator"):
+        g = ViewGenerator(data.channels, plain(cfg.groups), cfg.color, flow=plain(cfg.flow))
+    net = plain(cfg.estimator)
+    f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **net)
+    net["dim"] = max(len(data.classes), 2)
+    c = build_towers(view_channels=g.view_channels, seed=cfg.seed, normalize=False, **net)
+    game = Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
+
+    # The game
+    run = open_run(cfg, "learn_views", f"{cfg.mode}-{cfg.color}-s{cfg.seed}", fabric.is_global_zero)
+    for _ in run.follow(game, f"learn_views {cfg.mode}"):
+        pass
+    if not fabric.is_global_zero:
+        return
+
+    # What came out, measured on held-out images
+    g, test = game.result.eval(), data.test.to(fabric.device)
+    views, i_nce, class_accuracy = LearnedViews(g, cfg.crops), None, []
+    if settings.informed:
+        i_nce = evaluation.held_out_i_nce(
+            views, f, test.images, augment, settings.temperature, settings.batch
+        )
+    if settings.classified:
+        class_accuracy = evaluation.classifier_accuracy(views, c, test, augment.size)
+    sample = resize(test.images[:: max(1, len(test) // 256)][:256], data.size)
+    warnings = diagnose(g, sample, i_nce, class_accuracy, len(data.classes))
+    check = g.check(sample)
+
+    # The generator, its card and its pictures
+    result = {
+        "data": data.name,
+        "objective": cfg.mode,
+        "seed": cfg.seed,
+        "steps": settings.steps,
+        "labels": len(labelled) if settings.classified else 0,
+        "i_nce": asdict(i_nce) if i_nce else None,
+        "class_accuracy": class_accuracy,
+        "collapsed": warnings,
+        "check": asdict(check),
+        "settings": plain(cfg.game),
+        **run.rate,
+    }
+    folder = g.cpu().save(run.folder / "generator", result)
+    picture = run.picture("views", views_picture(views.cpu(), sample[:10].cpu(), str(folder)))
+    run.picture("color", color_picture(g, sample.cpu()))
+    run.finish(result)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
+    print(f"round trip error {check.round_trip_error:.1e}")
+    print(f"generator: {folder}\npicture:   {picture}")
+
+
+if __name__ == "__main__":
+    learn_views()

@@ -1,0 +1,47 @@
+"""Judge a pretrained encoder by a linear probe and kNN on frozen features.
+
+    python scripts/linear_eval.py
+    python scripts/linear_eval.py encoder=runs/pretrain/RUN/encoder probe.tap=conv3
+
+Seconds on two cores with budget=small.
+"""
+
+from cli import build, main, open_run
+from omegaconf import DictConfig
+
+from infomin import evaluation
+from infomin.errors import InputError
+from infomin.pretrained import load_pretrained
+from infomin.run import newest
+
+
+@main("linear_eval")
+def linear_eval(cfg: DictConfig) -> None:
+    """Load, judge and report."""
+    # Encoder and data
+    folder = cfg.encoder or newest(cfg.out, "pretrain", "encoder")
+    print(f"encoder {folder}")
+    pretrained = load_pretrained(folder)
+    data = build(cfg.data)
+    expected = sum(pretrained.views.view_channels)
+    if data.channels != expected:
+        raise InputError(
+            f"encoder: {folder} takes {expected} channels, data {data.name} has {data.channels}"
+        )
+
+    # Probe and kNN
+    run = open_run(cfg, "linear_eval", data.name)
+    result = evaluation.judge(
+        pretrained, data, cfg.probe.tap, cfg.probe.epochs, cfg.probe.neighbours, cfg.seed
+    )
+
+    # Report
+    run.finish({"encoder": str(folder), "data": data.name, **result})
+    print(
+        f"linear probe {result['top1']:.1%}, kNN {result['knn']:.1%}, chance {result['chance']:.1%}"
+    )
+    print(f"protocol: {result['protocol']}")
+
+
+if __name__ == "__main__":
+    linear_eval()
