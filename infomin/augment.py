@@ -10,6 +10,7 @@ same ones and each apply its share.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError
-
-Images = Float[Tensor, "b c h w"]
+from infomin.shapes import Images
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class CropFlip:
     def __init__(
         self,
         size: int,
-        scale: tuple[float, float] = (0.5, 1.0),
-        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        scale: Sequence[float] = (0.5, 1.0),
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
         flip: float = 0.5,
     ) -> None:
         if size < 1:

@@ -15,13 +15,11 @@ from collections.abc import Callable
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError
 from infomin.flows import FixedAffine
-
-Images = Float[Tensor, "b c h w"]
+from infomin.shapes import Images
 
 # rows are output channels, columns R, G, B; oracle: skimage.color.rgb2<name>
 _MATRICES: dict[str, list[list[float]]] = {
@@ -74,7 +72,7 @@ def channel_names(space: str) -> tuple[str, ...]:
 
 
 def linear_space(
-    space: str, channels: int = 3, normalize: bool = False, dtype: torch.dtype = torch.float32
+    space: str, channels: int = 3, normalize: bool = False, dtype: torch.dtype | None = None
 ) -> FixedAffine:
     """Make the map from C channels in [0, 1] to a linear colour space, on pixel rows `(n, c)`.
 
@@ -82,7 +80,7 @@ def linear_space(
         space: one of `LINEAR_SPACES`; `rgb` leaves channels as they are and suits any C.
         channels: C; spaces other than `rgb` need 3.
         normalize: scale every channel from the range it can take to [-1, 1].
-        dtype: of the matrices; they are computed in float64.
+        dtype: of the matrices, torch's default if None; they are computed in float64.
 
     Raises:
         InputError: for an unknown or one-way space, or a channel count that does not fit it.
@@ -108,6 +106,7 @@ def linear_space(
         high = matrix.clamp(min=0).sum(-1)
         middle, half = (high + low) / 2, (high - low) / 2
         matrix, offset = matrix / half[:, None], -middle / half
+    dtype = dtype or torch.get_default_dtype()
     return FixedAffine(matrix.to(dtype), offset.to(dtype))
 
 

@@ -13,10 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.errors import InputError
+from infomin.errors import InputError, blamed_on
 from infomin.rng import seeded
-
-Images = Float[Tensor, "b c h w"]
+from infomin.shapes import Image, Images
 
 
 class Backbone(nn.Module):
@@ -36,15 +35,23 @@ class Backbone(nn.Module):
         """The names of the stages, first to last."""
         return tuple(self.stages)
 
+    def tap(self, name: str | None) -> str:
+        """Return the name of a tap, the last one for None.
+
+        Raises:
+            InputError: for an unknown tap.
+        """
+        if name is not None and name not in self.stages:
+            raise InputError(f"tap: expected one of {', '.join(self.taps)}, got {name!r}")
+        return name or self.taps[-1]
+
     def forward(self, x: Images, tap: str | None = None) -> Float[Tensor, "b d"]:
         """Return the features at a tap, flattened; the last one by default.
 
         Raises:
             InputError: for an unknown tap.
         """
-        tap = tap or self.taps[-1]
-        if tap not in self.stages:
-            raise InputError(f"tap: expected one of {', '.join(self.taps)}, got {tap!r}")
+        tap = self.tap(tap)
         x = x.contiguous(memory_format=torch.channels_last)
         for name, stage in self.stages.items():
             x = stage(x)
@@ -173,11 +180,11 @@ class Towers(nn.Module):
     def __len__(self) -> int:
         return len(self.towers)
 
-    def forward(self, views: Sequence[Images]) -> tuple[Float[Tensor, "b dim"], ...]:
+    def forward(self, views: Sequence[Image]) -> tuple[Float[Tensor, "b dim"], ...]:
         """Embed every view with its own tower."""
         return tuple(tower(v) for tower, v in zip(self.towers, views, strict=True))
 
-    def features(self, views: Sequence[Images], tap: str | None = None) -> Float[Tensor, "b d"]:
+    def features(self, views: Sequence[Image], tap: str | None = None) -> Float[Tensor, "b d"]:
         """Return the features of all towers at a tap, side by side: what a probe reads."""
         features = [b(v, tap).float() for b, v in zip(self.backbones, views, strict=True)]
         return torch.cat(features, dim=1)
@@ -191,6 +198,10 @@ class Towers(nn.Module):
     def taps(self) -> tuple[str, ...]:
         """The taps of the backbones."""
         return self.backbones[0].taps
+
+    def tap(self, name: str | None) -> str:
+        """Return the name of a tap, the last one for None; see `Backbone.tap`."""
+        return self.backbones[0].tap(name)
 
 
 def build_towers(
@@ -220,7 +231,7 @@ def build_towers(
         raise InputError(f"encoder.name: expected one of {', '.join(BACKBONES)}, got {name!r}")
     towers = []
     for i, channels in enumerate(view_channels):
-        with seeded(seed, "tower", int(normalize), i):
+        with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):
             backbone = BACKBONES[name](channels, size=size, **options)
             towers.append(Tower(backbone, channels, size, dim, normalize))
     return Towers(towers)

@@ -33,6 +33,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         ) from None
 
 
+def append(path: Path, text: str) -> None:
+    """Add text to the end of a file.
+
+    Raises:
+        InputError: when the disk is full or the file cannot be written.
+    """
+    try:
+        with path.open("a") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise InputError(
+            f"{path}: could not be written ({error.strerror or error}); free some space"
+        ) from None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, indented, keys in the order given."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
@@ -86,3 +101,9 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left under temporary names."""
+    for left in folder.glob(".*.*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -24,9 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from infomin.errors import InputError
-
-Rows = Float[Tensor, "n c"]
-PerRow = Float[Tensor, " n"]
+from infomin.shapes import PerRow, Rows
 
 KINDS = ("additive", "affine")
 MIXINGS = ("rotation", "orthogonal", "invertible", "none")

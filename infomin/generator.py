@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from infomin import artifact
 from infomin.color import channel_names as color_channel_names
 from infomin.color import linear_space
-from infomin.errors import InputError
+from infomin.errors import InputError, blamed_on
 from infomin.flows import Composition, FixedAffine, build_flow
+from infomin.shapes import Image, Images, Views
 
-Images = Float[Tensor, "b c h w"]
 Groups = tuple[tuple[int, ...], ...]
 
 
@@ -72,7 +72,7 @@ class ViewGenerator(nn.Module):
         color: str = "rgb",
         normalize: bool = True,
         flow: Mapping[str, Any] | None = None,
-        value_range: tuple[float, float] = (0.0, 1.0),
+        value_range: Sequence[float] = (0.0, 1.0),
         channel_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
@@ -82,14 +82,15 @@ class ViewGenerator(nn.Module):
         self.value_range = _range(value_range)
         self.channel_names = _names(channel_names, channels)
         self.start = _from_range(linear_space(color, channels, normalize), self.value_range)
-        self.flow: Composition = build_flow(channels, **self.flow_settings)
+        with blamed_on("flow"):
+            self.flow: Composition = build_flow(channels, **self.flow_settings)
 
     @property
     def view_channels(self) -> tuple[int, ...]:
         """Number of channels of each view."""
         return tuple(len(group) for group in self.groups)
 
-    def forward(self, x: Images) -> tuple[Images, ...]:
+    def forward(self, x: Images) -> Views:
         """Return the views of a batch of images.
 
         Raises:
@@ -103,7 +104,7 @@ class ViewGenerator(nn.Module):
         rows = self.flow(self.start(rearrange(x, "b c h w -> (b h w) c")))
         return rearrange(rows, "(b h w) c -> b c h w", b=len(x), h=x.shape[2], w=x.shape[3])
 
-    def inverse(self, views: Sequence[Images]) -> Images:
+    def inverse(self, views: Sequence[Image]) -> Images:
         """Return the images whose views these are."""
         y = torch.empty_like(torch.cat(list(views), 1))
         y[:, [i for group in self.groups for i in group]] = torch.cat(list(views), 1)
@@ -191,7 +192,7 @@ def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> Vi
     return generator.to(device).eval().requires_grad_(False)
 
 
-def split(y: Images, groups: Groups) -> tuple[Images, ...]:
+def split(y: Images, groups: Groups) -> Views:
     """Split channels into views."""
     return tuple(y[:, list(group)] for group in groups)
 

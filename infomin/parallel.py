@@ -5,6 +5,7 @@ and computes the whole loss. Averaging parameter gradients over processes then g
 gradient of the loss of the joined batch, so two processes are one process, only faster.
 """
 
+import logging
 import warnings
 from collections.abc import Iterable
 from typing import Any, cast
@@ -30,6 +31,7 @@ def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto")
     Raises:
         InputError: when the device is not there, or the precision is unknown.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "auto":
@@ -69,7 +71,9 @@ def gather(fabric: Fabric, z: Tensor) -> Tensor:
     """Join `(b, d)` of all processes in order of rank, with gradients."""
     if fabric.world_size == 1:
         return z
-    joined: Any = fabric.all_gather(z, sync_grads=True)
+    with warnings.catch_warnings():  # of what fabric calls, at every step
+        warnings.simplefilter("ignore")
+        joined: Any = fabric.all_gather(z, sync_grads=True)
     return rearrange(joined, "w b d -> (w b) d")
 
 
@@ -82,6 +86,13 @@ def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> Non
     assert isinstance(flat, Tensor)
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
+
+
+def average(fabric: Fabric, values: Tensor) -> Tensor:
+    """Average numbers over processes, without gradients."""
+    if fabric.world_size == 1:
+        return values.detach()
+    return cast(Tensor, fabric.all_reduce(values.detach(), reduce_op="mean"))
 
 
 def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:

@@ -7,9 +7,11 @@
 newest unfinished run of the same configuration.
 """
 
+import io
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +32,7 @@ from infomin.training.learner import Diverged, Learner, Metrics
 
 _LOG_EVERY = 10  # steps between logged metrics
 CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
+METRICS = "metrics.jsonl"
 
 
 class Interrupted(Exception):
@@ -57,6 +60,7 @@ class Run:
         self.began = time.perf_counter()
         self.checkpoint = folder / CHECKPOINT
         self._board: Any = None
+        self._purge: int | None = None
         if main:
             files.make_folder(folder)
             files.write_bytes(folder / CONFIG, config.encode())
@@ -90,8 +94,12 @@ class Run:
             folder = Path(resume) if isinstance(resume, str) else _unfinished(runs, config)
             if not (folder / CONFIG).is_file():
                 raise InputError(f"resume: {folder} is not a run")
+            if (folder / RESULT).exists():
+                raise InputError(f"resume: {folder} is finished; start without resume")
             if (folder / CONFIG).read_text() != config:
                 raise InputError(f"resume: {folder} was started with another configuration")
+            if main:
+                files.sweep(folder)
             return cls(folder, config, main)
         if main:
             files.make_folder(runs)
@@ -114,7 +122,7 @@ class Run:
         """
         if self.checkpoint.is_file():
             checkpoint.restore(self.checkpoint, learner)
-            self.forget_after(learner.step)
+        self.forget_after(learner.step)
         saved = time.perf_counter()
         with Progress(learner, label, self.stream) as progress, _signals() as received:
             try:
@@ -146,22 +154,24 @@ class Run:
         self.save(learner)
 
     def save(self, learner: Learner) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, and what TensorBoard holds back."""
         if self.main:
             checkpoint.save(self.checkpoint, learner)
+            if self._board is not None:
+                self._board.flush()
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add metrics to the JSON lines and to TensorBoard."""
         if not self.main:
             return
-        with (self.folder / "metrics.jsonl").open("a") as stream:
-            stream.write(json.dumps({"step": step, **metrics}) + "\n")
+        files.append(self.folder / METRICS, json.dumps({"step": step, **metrics}) + "\n")
         for name, value in metrics.items():
             self.board.add_scalar(name, value, step)
 
     def forget_after(self, step: int) -> None:
-        """Drop logged lines after a step, when a run goes back to it."""
-        path = self.folder / "metrics.jsonl"
+        """Drop what was logged after a step, when a run goes back to it."""
+        self._purge = step + 1
+        path = self.folder / METRICS
         if self.main and path.is_file():
             lines = [line for line in path.read_text().splitlines() if _step(line) <= step]
             files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
@@ -172,14 +182,22 @@ class Run:
         if self._board is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self.folder))
+            self._board = SummaryWriter(str(self.folder), purge_step=self._purge)
         return self._board
+
+    def place(self, name: str) -> Path:
+        """Return the path of a folder to be made in this run; a killed run may have left one."""
+        path = self.folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        return path
 
     def picture(self, name: str, figure: Any, step: int = 0) -> Path:
         """Save a matplotlib figure as PNG, and show it in TensorBoard."""
         folder = files.make_folder(self.folder / "pictures")
         path = folder / f"{name}.png"
-        figure.savefig(path)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png")
+        files.write_bytes(path, drawn.getvalue())
         self.board.add_figure(name, figure, step)
         return path
 

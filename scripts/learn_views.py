@@ -16,7 +16,6 @@ from omegaconf import DictConfig
 
 from infomin import evaluation
 from infomin.augment import resize
-from infomin.data import labelled_subset
 from infomin.encoders import build_towers
 from infomin.generator import ViewGenerator
 from infomin.parallel import make_fabric
@@ -33,9 +32,10 @@ def learn_views(cfg: DictConfig) -> None:
     # Data, and whose labels may be seen
     settings, augment = build(cfg.game), build(cfg.augment)
     data = build(cfg.data)
+    labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={settings.mode}")
-    labelled = labelled_subset(data.train.labels, **plain(cfg.labels), seed=cfg.seed)
+        labelled = build(cfg.labels, data.train.labels, seed=cfg.seed)
 
     # Players: the generator, its estimators f and classifiers c
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
@@ -50,7 +50,7 @@ def learn_views(cfg: DictConfig) -> None:
 
     # The game
     run = open_run(cfg, "learn_views", f"{cfg.mode}-{cfg.color}-s{cfg.seed}", fabric.is_global_zero)
-    for _ in run.follow(game, f"learn_views {cfg.mode}"):
+    for _ in run.follow(game, f"learn_views {cfg.mode}", cfg.save_every):
         pass
     if not fabric.is_global_zero:
         return
@@ -69,20 +69,11 @@ def learn_views(cfg: DictConfig) -> None:
     check = g.check(sample)
 
     # The generator, its card and its pictures
-    result = {
-        "data": data.name,
-        "objective": cfg.mode,
-        "seed": cfg.seed,
-        "steps": settings.steps,
-        "labels": len(labelled) if settings.classified else 0,
-        "i_nce": asdict(i_nce) if i_nce else None,
-        "class_accuracy": class_accuracy,
-        "collapsed": warnings,
-        "check": asdict(check),
-        "settings": plain(cfg.game),
-        **run.rate,
-    }
-    folder = g.cpu().save(run.folder / "generator", result)
+    result = {"data": data.name, "objective": cfg.mode, "seed": cfg.seed, "steps": settings.steps}
+    result |= {"labels": len(labelled), "i_nce": asdict(i_nce) if i_nce else None}
+    result |= {"class_accuracy": class_accuracy, "collapsed": warnings, "check": asdict(check)}
+    result |= {"settings": plain(cfg.game), **run.rate}
+    folder = g.cpu().save(run.place("generator"), result)
     picture = run.picture("views", views_picture(views.cpu(), sample[:10].cpu(), str(folder)))
     run.picture("color", color_picture(g, sample.cpu()))
     run.finish(result)

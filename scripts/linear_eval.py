@@ -22,6 +22,7 @@ def linear_eval(cfg: DictConfig) -> None:
     folder = cfg.encoder or newest(cfg.out, "pretrain", "encoder")
     print(f"encoder {folder}")
     pretrained = load_pretrained(folder)
+    pretrained.towers.tap(cfg.probe.tap)
     data = build(cfg.data)
     expected = sum(pretrained.views.view_channels)
     if data.channels != expected:
@@ -37,9 +38,7 @@ def linear_eval(cfg: DictConfig) -> None:
 
     # Report
     run.finish({"encoder": str(folder), "data": data.name, **result})
-    print(
-        f"linear probe {result['top1']:.1%}, kNN {result['knn']:.1%}, chance {result['chance']:.1%}"
-    )
+    print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
     print(f"protocol: {result['protocol']}")
 
 

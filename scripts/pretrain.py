@@ -40,12 +40,13 @@ def pretrain(cfg: DictConfig) -> None:
     # Encoders: one tower per view
     encoder = plain(cfg.encoder)
     towers = build_towers(view_channels=views.view_channels, seed=cfg.seed, **encoder)
+    towers.tap(cfg.probe.tap)  # unknown: say so before the training
     optimizer = build(cfg.optimizer)
     learner = Pretraining(views, towers, data.train.images, augment, optimizer, settings, fabric)
 
     # Pretraining
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)
-    for _ in run.follow(learner, f"pretrain {views}"):
+    for _ in run.follow(learner, f"pretrain {views}", cfg.save_every):
         pass
     if not fabric.is_global_zero:
         return
@@ -59,16 +60,13 @@ def pretrain(cfg: DictConfig) -> None:
     judged = evaluation.judge(pretrained, data, cfg.probe.tap, cfg.probe.epochs, seed=cfg.seed)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": asdict(i_nce)}
     result |= judged | run.rate
-    folder = pretrained.save(run.folder / "encoder", result)
-    sample = resize(data.test.images[:: len(data.test) // 10][:10], data.size)
+    folder = pretrained.save(run.place("encoder"), result)
+    sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
     picture = run.picture("views", views_picture(views, sample, str(views)))
     run.finish(result)
     print(f"I_NCE held out: {i_nce}")
-    print(
-        f"linear probe {judged['top1']:.1%}, kNN {judged['knn']:.1%}, chance {judged['chance']:.1%}"
-    )
-    print(f"protocol: {judged['protocol']}")
-    print(f"encoder: {folder}\npicture: {picture}")
+    print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**judged))
+    print(f"protocol: {judged['protocol']}\nencoder: {folder}\npicture: {picture}")
 
 
 def make_views(cfg: DictConfig, data: DataSet) -> View:

@@ -46,6 +46,8 @@ def image_folder(
     Raises:
         InputError: for a missing or empty folder, or a file that cannot be used, by name.
     """
+    if size is not None and size < 1:
+        raise InputError(f"data.size: expected at least 1 pixel, got {size}")
     folder = Path(root).expanduser()
     if not folder.is_dir():
         raise InputError(f"data.root: {folder} is not a folder; give the folder that holds images")
@@ -82,7 +84,7 @@ def image_folder(
 def _images_below(folder: Path) -> list[Path]:
     found = [
         Path(where) / name
-        for where, _, names in os.walk(folder)
+        for where, _, names in os.walk(folder, followlinks=True)
         for name in names
         if name.lower().endswith(SUFFIXES)
     ]

@@ -64,10 +64,10 @@ class DataSet:
         return self.train.images.shape[-1]
 
     def needs_classes(self, purpose: str) -> None:
-        """Make sure that there is something to classify.
+        """Make sure that there is something to classify, and to judge that on.
 
         Raises:
-            InputError: with fewer than two classes among the labels.
+            InputError: with fewer than two classes among the labels, or none in the test set.
         """
         present = torch.unique(self.train.labelled().labels)
         if len(present) < 2:
@@ -75,6 +75,11 @@ class DataSet:
                 f"data {self.name}: {purpose} needs at least 2 classes, got {len(present)}"
                 + (f" ({self.classes[int(present[0])]})" if len(present) else "")
                 + "; put images into one folder per class, or use mode=unsup"
+            )
+        if not len(self.test.labelled()):
+            raise InputError(
+                f"data {self.name}: {purpose} needs labelled test images, got none; put them into "
+                "one folder per class"
             )
 
     def to(self, device: torch.device) -> "DataSet":

@@ -27,7 +27,7 @@ def labelled_subset(
         Indices into `labels`, ascending.
 
     Raises:
-        InputError: for both at once, or more labels than there are.
+        InputError: for both at once, more labels than there are, or fewer than classes.
     """
     known = (labels != UNLABELLED).nonzero().squeeze(1).cpu()
     if share is not None and number is not None:
@@ -36,6 +36,8 @@ def labelled_subset(
         raise InputError(f"labels.share: expected a share within (0, 1], got {share}")
     wanted = len(known) if number is None else number
     wanted = round(share * len(known)) if share is not None else wanted
+    if not len(known):
+        raise InputError("labels: the data has none; put images into one folder per class")
     classes = torch.unique(labels[known])
     if wanted > len(known):
         raise InputError(f"labels.number: {wanted} labels asked, the data has {len(known)}")

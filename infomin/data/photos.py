@@ -10,6 +10,7 @@ from torch import Tensor
 from infomin import rng
 from infomin.augment import resize
 from infomin.data.images import DataSet, ImageSet
+from infomin.errors import InputError
 
 PHOTOGRAPHS = (
     "astronaut",
@@ -34,7 +35,18 @@ def photos(
         patch: side of the patches cut, in pixels of the photographs; smaller is harder.
         train, test: number of patches, spread evenly over the photographs.
         seed: of the positions.
+
+    Raises:
+        InputError: for fewer than one patch a photograph, or a patch that does not fit in.
     """
+    if min(train, test) < len(PHOTOGRAPHS):
+        raise InputError(
+            f"data.train, data.test: expected at least {len(PHOTOGRAPHS)} patches, one of each "
+            f"photograph, got {train} and {test}"
+        )
+    largest = _SHORT_SIDE // 3  # half of a square photograph, less half a patch
+    if not 1 <= patch <= largest:
+        raise InputError(f"data.patch: expected 1..{largest} pixels, got {patch}")
     sets = []
     for split, total in (("train", train), ("test", test)):
         images, labels = [], []

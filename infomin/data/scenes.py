@@ -11,6 +11,7 @@ from torch import Tensor
 
 from infomin import rng
 from infomin.data.images import DataSet, ImageSet
+from infomin.errors import InputError
 
 SHAPES = ("disk", "square", "cross")
 FACTORS = ("shape", "shape_hue", "ground_hue", "row", "column")
@@ -32,7 +33,13 @@ def scenes(
         hues: number of hues of shape and ground.
         places: number of rows and of columns that the shape can stand in.
         seed: of all factors.
+
+    Raises:
+        InputError: for a number below 1.
     """
+    for name, value in (("size", size), ("train", train), ("hues", hues), ("places", places)):
+        if value < 1:
+            raise InputError(f"data.{name}: expected at least 1, got {value}")
     sets = []
     for split, n in (("train", train), ("test", test)):
         factors = draw_factors(n, hues, places, rng.generator(seed, "scenes", split))

@@ -84,9 +84,10 @@ def _torchvision(source: Callable[..., Any], root: str, name: str, **options: An
         Path(root).mkdir(parents=True, exist_ok=True)
         return source(root=root, download=True, **options)
     except (URLError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
             f"data.root: {name} is not in {Path(root).absolute()} and could not be downloaded "
-            f"({error}); put torchvision's files there"
+            f"({reason}); put torchvision's files there"
         ) from None
 
 

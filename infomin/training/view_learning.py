@@ -65,9 +65,9 @@ class GameSettings:
     labelled_batch: int = 64
     temperature: float = 0.1
     info_weight: float = 1.0
-    class_weights: Sequence[float] = (1.0, 1.0)
+    class_weights: Sequence[float] = (10.0, 1.0)
     lr_f: float = 1e-3
-    lr_g: float = 5e-4
+    lr_g: float = 2e-3
     lr_c: float = 1e-3
     betas: Sequence[float] = (0.5, 0.999)
     schedule: str = "cosine"
@@ -229,12 +229,14 @@ class Game(Learner):
         leaves = [v.detach().requires_grad_() for v in views]
         with self.fabric.autocast():
             logits = self.c(leaves)
-        losses = [F.cross_entropy(o, y) for o in logits]
+        losses = torch.stack([F.cross_entropy(o, y) for o in logits])
+        hits = torch.stack([(o.argmax(1) == y).float().mean() for o in logits])
         metrics: Metrics = {}
-        for i, loss in enumerate(losses):
+        for i, loss in enumerate(parallel.average(self.fabric, losses)):
             metrics[f"ce_{i + 1}"] = self.finite(f"CE of view {i + 1}", loss)
-            metrics[f"class_accuracy_{i + 1}"] = (logits[i].argmax(1) == y).float().mean().item()
-        torch.stack(losses).sum().backward()
+        for i, share in enumerate(parallel.average(self.fabric, hits)):
+            metrics[f"class_accuracy_{i + 1}"] = share.item()
+        losses.sum().backward()
         weights = self.settings.class_weights
         for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
             weight = weights[min(i, len(weights) - 1)]

@@ -5,12 +5,11 @@ default, as the authors appear to have done: what two crops do not share is one 
 views need not share either.
 """
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from infomin.errors import InputError
+from infomin.shapes import Image, Images, Views
 
-Images = Float[Tensor, "b c h w"]
 CROPS = ("per_view", "shared")
 
 
@@ -32,7 +31,7 @@ class View(nn.Module):
         self.view_channels = view_channels
         self.crops = 1 if crops == "shared" else len(view_channels)
 
-    def forward(self, *crops: Images) -> tuple[Images, ...]:
+    def forward(self, *crops: Image) -> Views:
         """Return M views, of one crop or of M crops, view i from crop i.
 
         Raises:
@@ -46,6 +45,6 @@ class View(nn.Module):
             )
         return tuple(self.split(crop)[i] for i, crop in enumerate(crops))
 
-    def split(self, x: Images) -> tuple[Images, ...]:
+    def split(self, x: Images) -> Views:
         """Return all views of one crop."""
         raise NotImplementedError

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from infomin.color import convert
 from infomin.generator import partition, split
-from infomin.views.base import Images, View
+from infomin.shapes import Images, Views
+from infomin.views.base import View
 
 
 class ChannelViews(View):
@@ -28,7 +29,7 @@ class ChannelViews(View):
         super().__init__(tuple(len(group) for group in self.groups), crops)
         self.color = color
 
-    def split(self, x: Images) -> tuple[Images, ...]:
+    def split(self, x: Images) -> Views:
         """Return all views of one crop, each channel scaled from its range to [-1, 1]."""
         return split(convert(x, self.color, normalize=True), self.groups)
 

@@ -1,8 +1,9 @@
 """Learned views: those of a view generator."""
 
 from infomin.generator import ViewGenerator, split
+from infomin.shapes import Images, Views
 from infomin.table import ColorTable
-from infomin.views.base import Images, View
+from infomin.views.base import View
 
 
 class LearnedViews(View):
@@ -22,7 +23,7 @@ class LearnedViews(View):
         self.generator = generator
         self.table = ColorTable(generator) if table else None
 
-    def split(self, x: Images) -> tuple[Images, ...]:
+    def split(self, x: Images) -> Views:
         """Return all views of one crop."""
         if self.table is not None:
             return split(self.table(x), self.generator.groups)

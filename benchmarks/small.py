@@ -1,0 +1,78 @@
+"""The learners that are measured: those of the scripts with `budget=small`, by `conf/`."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from infomin.data import DataSet, labelled_subset
+from infomin.encoders import Towers, build_towers
+from infomin.generator import ViewGenerator
+from infomin.parallel import make_fabric
+from infomin.training.contrastive import MakeOptimizer, Pretraining
+from infomin.training.view_learning import Game
+from infomin.views import View
+
+_CONF = Path(__file__).resolve().parent.parent / "conf"
+_ENDLESS = 1_000_000  # steps or epochs: a measurement never reaches the end of a schedule
+
+
+def config(script: str, *overrides: str) -> DictConfig:
+    """Return the configuration that a script would run with."""
+    with initialize_config_dir(str(_CONF), version_base="1.3"):
+        return compose(script, ["budget=small", *overrides])
+
+
+def generator() -> ViewGenerator:
+    """Make the view generator that `learn_views` starts with."""
+    return ViewGenerator(flow=_plain(config("learn_views").flow))
+
+
+def towers(*view_channels: int) -> Towers:
+    """Build the encoders of `pretrain`, one per view."""
+    return build_towers(view_channels=view_channels, **_plain(config("pretrain").encoder))
+
+
+def optimizer() -> MakeOptimizer:
+    """Return the optimiser of `pretrain`, still without parameters."""
+    make: MakeOptimizer = _build(config("pretrain").optimizer)
+    return make
+
+
+def pretraining(views: View, images: Tensor, precision: str = "auto") -> Pretraining:
+    """Make the learner of `pretrain`."""
+    cfg = config("pretrain", f"pretrain.epochs={_ENDLESS}")
+    return Pretraining(
+        views,
+        towers(*views.view_channels),
+        images,
+        _build(cfg.augment),
+        optimizer(),
+        _build(cfg.pretrain),
+        make_fabric("cpu", precision=precision),
+    )
+
+
+def game(mode: str, data: DataSet) -> Game:
+    """Make the learner of `learn_views`."""
+    cfg = config("learn_views", f"mode={mode}", f"game.steps={_ENDLESS}")
+    g, net = generator(), _plain(cfg.estimator)
+    f = build_towers(view_channels=g.view_channels, **net)
+    net["dim"] = len(data.classes)
+    c = build_towers(view_channels=g.view_channels, normalize=False, **net)
+    labelled = labelled_subset(data.train.labels, **_plain(cfg.labels))
+    settings, augment = _build(cfg.game), _build(cfg.augment)
+    fabric = make_fabric("cpu", precision=cfg.precision)
+    return Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
+
+
+def _build(node: DictConfig) -> Any:
+    return instantiate(node, _convert_="all")
+
+
+def _plain(node: DictConfig) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(node, resolve=True)
+    return plain

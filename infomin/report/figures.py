@@ -1,0 +1,58 @@
+"""Figures of results: accuracy against I_NCE, the paper's Fig. 7."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from infomin.report.grid import Record
+
+# Okabe and Ito's colours and a shape each: told apart without colour as well
+_MARKS = {
+    "raw": ("#000000", "s", "raw split"),
+    "unsup": ("#0072b2", "o", "learned, unsupervised"),
+    "sup": ("#999999", "v", "learned, supervised only"),
+    "semi": ("#d55e00", "D", "learned, semi-supervised"),
+}
+_FILLED = {"rgb": False, "ydbdr": True}
+
+
+def sweet_spot(records: Sequence[Record], title: str) -> Figure:
+    """Draw linear-probe accuracy against held-out I_NCE, one point a run, chance and cap marked."""
+    figure = Figure(figsize=(6.4, 4.6), dpi=120)
+    axis = figure.subplots()
+    seen: set[str] = set()
+    for record in records:
+        ink, shape, label = _MARKS[record.cell.views]
+        filled = _FILLED.get(record.cell.color, True)
+        name = f"{label}, {record.cell.color}"
+        axis.plot(
+            record.pretraining["i_nce"]["value"],
+            100 * record.pretraining["top1"],
+            shape,
+            color=ink,
+            markersize=8,
+            markerfacecolor=ink if filled else "white",
+            markeredgewidth=1.6,
+            linestyle="none",
+            label=None if name in seen else name,
+        )
+        seen.add(name)
+    cap = records[0].pretraining["i_nce"]["cap"]
+    chance = 100 * records[0].pretraining["chance"]
+    axis.axvline(cap, color="#666666", linestyle=":", linewidth=1)
+    axis.annotate(
+        f"cap log K = {cap:.2f}",
+        (cap, 0.03),
+        xycoords=("data", "axes fraction"),
+        rotation=90,
+        ha="right",
+        fontsize=9,
+    )
+    axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
+    axis.set_ylabel(f"linear probe, top-1 % (chance {chance:.0f})", fontsize=11)
+    seeds = len({record.cell.seed for record in records})
+    axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=11, loc="left")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9, framealpha=0.9)
+    figure.tight_layout()
+    return figure

@@ -1,0 +1,157 @@
+"""A grid of experiments: every cell is a game, if its views are learned, and a pretraining.
+
+Each cell runs the very commands that a person would type, in processes of their own, and keeps its
+runs in a folder of its own. A cell that has finished with the same commands at the same settings is
+not run again, so that an interrupted grid goes on where it stopped.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infomin import files
+from infomin.errors import InputError
+from infomin.run import RESULT
+
+RAW = "raw"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a grid.
+
+    Attributes:
+        color: the space that views start from.
+        views: `raw`, or the mode of the game: `unsup`, `sup`, `semi`.
+        seed: of game and pretraining.
+        folder: of its runs.
+    """
+
+    color: str
+    views: str
+    seed: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.views} from {self.color}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished cell left behind: results, provenance, and the picture of its views."""
+
+    cell: Cell
+    pretraining: Mapping[str, Any]
+    game: Mapping[str, Any] | None
+    provenance: Mapping[str, Any]
+    picture: Path
+
+    @property
+    def minutes(self) -> float:
+        """Wall time of game and pretraining."""
+        game = float(self.game["seconds"]) if self.game else 0.0
+        return (game + float(self.pretraining["seconds"])) / 60
+
+
+def cells(
+    folder: Path, colors: Sequence[str], views: Sequence[str], seeds: Sequence[int]
+) -> list[Cell]:
+    """Return all cells, seed by seed, so that a first complete table comes early."""
+    return [
+        Cell(color, view, seed, folder / f"{color}-{view}-s{seed}")
+        for seed, color, view in itertools.product(seeds, colors, views)
+    ]
+
+
+def commands(
+    cell: Cell, common: Sequence[str], learn: Sequence[str], pretrain: Sequence[str]
+) -> list[list[str]]:
+    """Return the command lines of a cell, `scripts/...` and overrides."""
+    told = [*common, f"seed={cell.seed}", f"out={cell.folder}"]
+    if cell.views == RAW:
+        views = ["views=raw", f"views.color={cell.color}"]
+        return [["scripts/pretrain.py", *views, *pretrain, *told]]
+    game = ["scripts/learn_views.py", f"mode={cell.views}", f"color={cell.color}", *learn, *told]
+    return [game, ["scripts/pretrain.py", "views=learned", *pretrain, *told]]
+
+
+def run(
+    todo: Mapping[Cell, Sequence[Sequence[str]]], root: Path, jobs: int, say: Callable[[str], None]
+) -> list[Record]:
+    """Run every cell that has not finished, `jobs` at a time, and return all records.
+
+    Processes share the cores evenly: small networks use one core each better than all together.
+
+    Arguments:
+        todo: cells and their command lines.
+        root: folder that holds `scripts/`.
+        jobs: cells at a time.
+        say: shows a line of progress.
+
+    Raises:
+        InputError: when a command fails; says which, and the last line it printed.
+    """
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    done = [cell for cell, lines in todo.items() if _finished(cell, lines)]
+    waiting = [cell for cell in todo if cell not in done]
+    say(f"{len(todo)} cells, {len(done)} done before, {jobs} at a time, {threads} threads each")
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(_run, cell, todo[cell], root, threads): cell for cell in waiting}
+        try:
+            for number, future in enumerate(as_completed(futures), 1):
+                future.result()
+                record = read(futures[future])
+                top1, value = record.pretraining["top1"], record.pretraining["i_nce"]["value"]
+                say(
+                    f"[{number}/{len(waiting)}] {futures[future]}: top-1 {top1:.1%}, "
+                    f"I_NCE {value:.2f}, {record.minutes:.1f} min"
+                )
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [read(cell) for cell in todo]
+
+
+def read(cell: Cell) -> Record:
+    """Read what a finished cell recorded."""
+    pretraining = _newest(cell.folder / "pretrain")
+    game = None if cell.views == RAW else files.read_json(_newest(cell.folder / "learn_views"))
+    provenance = files.read_json(pretraining.parent / "provenance.json")
+    picture = pretraining.parent / "pictures" / "views.png"
+    return Record(cell, files.read_json(pretraining), game, provenance, picture)
+
+
+def _run(cell: Cell, lines: Sequence[Sequence[str]], root: Path, threads: int) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    files.make_folder(cell.folder)
+    log = cell.folder / "log.txt"
+    for line in lines:
+        with log.open("a") as stream:
+            done = subprocess.run(
+                [sys.executable, str(root / line[0]), *line[1:]],
+                env=environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        if done.returncode:
+            last = (log.read_text().strip().splitlines() or ["no output"])[-1]
+            raise InputError(f"{cell}: {' '.join(line)} failed: {last} (see {log})")
+    files.write_json(cell.folder / "commands.json", [list(line) for line in lines])
+
+
+def _finished(cell: Cell, lines: Sequence[Sequence[str]]) -> bool:
+    path = cell.folder / "commands.json"
+    return path.is_file() and files.read_json(path) == [list(line) for line in lines]
+
+
+def _newest(runs: Path) -> Path:
+    found = sorted(runs.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise InputError(f"{runs}: no finished run")
+    return found[-1]

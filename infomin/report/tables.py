@@ -1,0 +1,97 @@
+"""Tables of results, written from what runs recorded: mean ± standard deviation over seeds."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from infomin import files
+from infomin.errors import InputError
+from infomin.report.grid import Record
+
+Row = dict[str, str]
+
+
+def summary(records: Sequence[Record]) -> list[Row]:
+    """Return one row per (input, views): accuracy, kNN, I_NCE, minutes, number of seeds."""
+    rows = []
+    for (color, views), group in _grouped(records).items():
+        rows.append(
+            {
+                "input": color,
+                "views": views,
+                "top-1 %": _spread(group, lambda r: 100 * r.pretraining["top1"], 1),
+                "kNN %": _spread(group, lambda r: 100 * r.pretraining["knn"], 1),
+                "I_NCE held out, nats": _spread(
+                    group, lambda r: r.pretraining["i_nce"]["value"], 2
+                ),
+                "minutes": f"{statistics.mean(r.minutes for r in group):.1f}",
+                "n": str(len(group)),
+                "collapsed": str(sum(bool(r.game and r.game["collapsed"]) for r in group)),
+            }
+        )
+    return rows
+
+
+def markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return rows as a markdown table."""
+    heads = list(rows[0])
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(row[head] for head in heads) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def plain(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return rows as aligned text."""
+    heads = list(rows[0])
+    widths = [
+        max(len(row[head]) for row in [dict(zip(heads, heads, strict=True)), *rows])
+        for head in heads
+    ]
+    lines = ["  ".join(head.ljust(w) for head, w in zip(heads, widths, strict=True))]
+    lines += [
+        "  ".join(row[head].ljust(w) for head, w in zip(heads, widths, strict=True)) for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def origin(records: Sequence[Record], command: str) -> str:
+    """Say where a table comes from: command, commits, hardware, protocol."""
+    commits = ", ".join(sorted({str(r.provenance["commit"]) for r in records}))
+    machines = ", ".join(sorted({str(r.provenance["hardware"]) for r in records}))
+    versions = ", ".join(sorted({f"torch {r.provenance['versions']['torch']}" for r in records}))
+    protocols = sorted({str(r.pretraining["protocol"]) for r in records})
+    caps = sorted({f"{r.pretraining['i_nce']['cap']:.2f}" for r in records})
+    total = sum(r.minutes for r in records)
+    return (
+        f"`{command}`, commit {commits}, {machines}, {versions}, {total:.0f} minutes of runs. "
+        f"Mean ± standard deviation over n seeds. I_NCE cap log K = {', '.join(caps)}. "
+        f"Protocol: {'; or '.join(protocols)}."
+    )
+
+
+def replace_section(path: Path, name: str, text: str) -> None:
+    """Put text between `<!-- name -->` and `<!-- /name -->` of a document.
+
+    Raises:
+        InputError: when the document lacks these marks.
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    document = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if begin not in document or end not in document:
+        raise InputError(f"{path}: expected the marks {begin} and {end} around the table")
+    head, rest = document.split(begin, 1)
+    tail = rest.split(end, 1)[1]
+    files.write_bytes(path, f"{head}{begin}\n{text}\n{end}{tail}".encode())
+
+
+def _grouped(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.cell.color, record.cell.views), []).append(record)
+    return groups
+
+
+def _spread(group: Sequence[Record], value: Callable[[Record], float], digits: int) -> str:
+    values = [value(record) for record in group]
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean

@@ -1,0 +1,60 @@
+"""Run a grid of experiments, tabulate it and draw accuracy against I_NCE.
+
+    python scripts/report.py experiment=demo
+    python scripts/report.py experiment=table5 data=image_folder data.root=PATH
+    python scripts/report.py experiment=table5 ... write=docs/results.md
+
+Cells that finished before with the same settings are not run again.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from cli import CONF, TOLD, main, plain
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from infomin import files
+from infomin.errors import InputError
+from infomin.report import figures, grid, tables
+
+
+@main("report")
+def report(cfg: DictConfig) -> None:
+    """Run, tabulate, draw."""
+    # The cells, and the commands of each
+    if not cfg.get("name"):
+        raise InputError("experiment: expected a grid, such as experiment=demo or =table5")
+    folder = Path(cfg.out).absolute() / "report" / f"{cfg.name}-{cfg.budget.name}"
+    cells = grid.cells(folder, cfg.colors, cfg.views, cfg.seeds)
+    chosen = HydraConfig.get().runtime.choices
+    common = [f"data={chosen.data}", f"budget={chosen.budget}"]
+    common += [told for told in TOLD if told.startswith(("data.", "budget."))]
+    todo = {
+        cell: grid.commands(cell, common, plain(cfg.learn), plain(cfg.pretrain)) for cell in cells
+    }
+
+    # Run what has not been run
+    jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs
+    records = grid.run(todo, CONF.parent, jobs, lambda line: print(line, file=sys.stderr))
+
+    # Table and figure
+    rows = tables.summary(records)
+    command = " ".join(["python scripts/report.py", *map(shlex.quote, TOLD)])
+    figure = folder / f"{cfg.name}.png"
+    figures.sweet_spot(records, cfg.title).savefig(figure)
+    text = f"{tables.markdown(rows)}\n\n{tables.origin(records, command)}"
+    files.write_bytes(folder / "table.md", text.encode())
+    if cfg.write:
+        tables.replace_section(Path(cfg.write), f"{cfg.name}-{cfg.budget.name}", text)
+    print(f"\n{tables.plain(rows)}\n")
+    print(f"figure of accuracy against I_NCE: {figure}")
+    for record in records:
+        if record.cell.seed == cfg.seeds[0]:
+            print(f"picture of the views {record.cell}: {record.picture}")
+
+
+if __name__ == "__main__":
+    report()

@@ -1,0 +1,59 @@
+"""Slow, obvious versions of each formula, to hold the fast ones against."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def infonce(scores: Tensor) -> float:
+    """L_NCE by its definition, one sample and one direction at a time (CPC, eq. 4)."""
+    k = len(scores)
+    total = 0.0
+    for i in range(k):
+        row = sum(math.exp(scores[i, j]) for j in range(k))
+        column = sum(math.exp(scores[j, i]) for j in range(k))
+        total += -math.log(math.exp(scores[i, i]) / row) / 2
+        total += -math.log(math.exp(scores[i, i]) / column) / 2
+    return total / k
+
+
+def coupling(
+    x: Tensor, passed: list[int], weights: list[tuple[Tensor, Tensor]], kind: str, bound: float
+) -> Tensor:
+    """An affine or additive coupling by slicing and putting back, one row at a time (RealNVP, eq. 7-8)."""
+    changed = [i for i in range(x.shape[1]) if i not in passed]
+    rows = []
+    for row in x:
+        h = row[passed]
+        for weight, bias in weights[:-1]:
+            h = (weight @ h + bias).relu()
+        out = weights[-1][0] @ h + weights[-1][1]
+        y = row.clone()
+        for place, channel in enumerate(changed):
+            shift = out[place]
+            if kind == "additive":
+                y[channel] = row[channel] + shift
+            else:
+                scale = torch.exp(bound * torch.tanh(out[len(changed) + place]))
+                y[channel] = row[channel] * scale + shift
+        rows.append(y)
+    return torch.stack(rows)
+
+
+def knn(train: Tensor, labels: Tensor, test: Tensor, k: int, temperature: float) -> list[int]:
+    """Weighted cosine kNN, one test sample at a time (Wu et al. 2018)."""
+    guesses = []
+    for x in test:
+        cosine = torch.tensor([float(x @ t / (x.norm() * t.norm())) for t in train])
+        votes: dict[int, float] = {}
+        for i in cosine.argsort(descending=True)[:k].tolist():
+            label = int(labels[i])
+            votes[label] = votes.get(label, 0.0) + math.exp(cosine[i] / temperature)
+        guesses.append(max(votes, key=lambda label: votes[label]))
+    return guesses
+
+
+def gaussian_information(correlation: float, dimensions: int) -> float:
+    """I(x; y) of correlated Gaussians, nats."""
+    return -dimensions / 2 * math.log(1 - correlation**2)

@@ -1,0 +1,104 @@
+import math
+
+import pytest
+import torch
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as tv
+
+from infomin import rng
+from infomin.augment import CropFlip, resize
+from infomin.errors import InputError
+
+
+@pytest.mark.parametrize("size", [8, 17, 32, 48])
+def test_crop_equals_torchvisions_antialiased_resized_crop(size):
+    images = torch.rand(6, 3, 32, 40)
+    augment = CropFlip(size, scale=(0.1, 1))
+    boxes = augment.sample(6, 32, 40, rng.generator(0, "test"))
+    ours = augment.apply(images, boxes)
+    for i in range(6):
+        box = [int(v[i]) for v in (boxes.top, boxes.left, boxes.height, boxes.width)]
+        expected = tv.resized_crop(images[i], *box, [size, size], antialias=True)
+        expected = tv.horizontal_flip(expected) if boxes.flip[i] else expected
+        torch.testing.assert_close(ours[i], expected, atol=1e-10, rtol=0)
+
+
+def test_boxes_are_distributed_as_torchvisions():
+    from scipy.stats import ks_2samp
+
+    augment, n = CropFlip(32, scale=(0.2, 1), ratio=(3 / 4, 4 / 3)), 4000
+    boxes = augment.sample(n, 96, 96, rng.generator(0, "test"))
+    image = torch.zeros(3, 96, 96)
+    theirs = torch.tensor(
+        [v2.RandomResizedCrop.get_params(image, [0.2, 1.0], [3 / 4, 4 / 3]) for _ in range(n)]
+        if hasattr(v2.RandomResizedCrop, "get_params")
+        else [_params(v2.RandomResizedCrop(32, (0.2, 1.0)), image) for _ in range(n)]
+    )
+    for ours, other in zip(
+        (boxes.top, boxes.left, boxes.height, boxes.width), theirs.mT, strict=True
+    ):
+        assert ks_2samp(ours.numpy(), other.numpy()).pvalue > 1e-3
+    assert abs(boxes.flip.double().mean() - 0.5) < 4 * math.sqrt(0.25 / n)
+
+
+def _params(transform, image):
+    p = transform.make_params([image])
+    return p["top"], p["left"], p["height"], p["width"]
+
+
+def test_every_box_lies_in_the_image():
+    boxes = CropFlip(8, scale=(0.9, 1), ratio=(0.1, 10)).sample(500, 24, 60, rng.generator(1, "t"))
+    assert (boxes.top >= 0).all() and (boxes.top + boxes.height <= 24).all()
+    assert (boxes.left >= 0).all() and (boxes.left + boxes.width <= 60).all()
+
+
+def test_uint8_becomes_unit_range():
+    images = torch.full((2, 3, 8, 8), 255, dtype=torch.uint8)
+    torch.testing.assert_close(resize(images, 5), torch.ones(2, 3, 5, 5))
+
+
+def test_resize_to_the_same_size_changes_nothing():
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(resize(images, 8), images, atol=1e-14, rtol=0)
+
+
+def test_a_part_of_the_batch_gets_its_own_boxes():
+    augment, images = CropFlip(8), torch.rand(6, 3, 16, 16)
+    boxes = augment.sample(6, 16, 16, rng.generator(0, "t"))
+    whole = augment.apply(images, boxes)
+    part = augment.apply(images[2:4], boxes.part(slice(2, 4)))
+    torch.testing.assert_close(part, whole[2:4])
+
+
+def test_crops_are_differentiable():
+    images = torch.rand(2, 3, 8, 8, requires_grad=True)
+    CropFlip(5)(images, rng.generator(0, "t")).sum().backward()
+    assert images.grad is not None
+
+
+def test_the_same_stream_draws_the_same():
+    a, b = (CropFlip(8)(torch.ones(2, 1, 9, 9), rng.generator(3, "x", 1)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert rng.derive(3, "x", 1) != rng.derive(3, "x", 2) != rng.derive(4, "x", 2)
+
+
+def test_seeded_restores_the_global_generator():
+    before = torch.get_rng_state()
+    with rng.seeded(0, "weights"):
+        torch.rand(3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "augment.size: expected a side of at least 1 pixel, got 0"),
+        ({"size": 8, "scale": (0.0, 1.0)}, "augment.scale: expected 0 < low <= high <= 1"),
+        ({"size": 8, "scale": (0.5, 1.5)}, "augment.scale"),
+        ({"size": 8, "ratio": (2.0, 1.0)}, "augment.ratio: expected 0 < low <= high"),
+        ({"size": 8, "flip": 2.0}, "augment.flip: expected a probability, got 2.0"),
+    ],
+)
+def test_wrong_arguments_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        CropFlip(**options)

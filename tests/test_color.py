@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import skimage.color
+import torch
+
+from infomin.color import LINEAR_SPACES, ONE_WAY_SPACES, channel_names, convert, linear_space
+from infomin.errors import InputError
+
+WITH_ORACLE = [s for s in LINEAR_SPACES if s not in ("rgb", "opponent")]
+
+
+@pytest.mark.parametrize("space", WITH_ORACLE)
+def test_linear_space_equals_scikit_image(space):
+    images = torch.rand(2, 3, 5, 7)
+    expected = getattr(skimage.color, f"rgb2{space}")(images.numpy(), channel_axis=1)
+    atol = 1e-3 if space == "ypbpr" else 1e-10  # BT.601 to six digits in our table
+    torch.testing.assert_close(
+        convert(images, space), torch.from_numpy(expected), atol=atol, rtol=0
+    )
+
+
+@pytest.mark.parametrize("space", ["lab", "luv"])
+def test_one_way_space_equals_scikit_image(space):
+    images = torch.rand(2, 3, 5, 7)
+    expected = getattr(skimage.color, f"rgb2{space}")(images.numpy(), channel_axis=1)
+    # the libraries round the white point differently: 1 part in 10,000 of the range
+    torch.testing.assert_close(
+        convert(images, space), torch.from_numpy(expected), atol=0.02, rtol=0
+    )
+
+
+def test_hue_is_in_radians():
+    images = torch.rand(2, 3, 5, 7)
+    expected = skimage.color.rgb2hsv(images.numpy(), channel_axis=1) * np.array(
+        [2 * np.pi, 1, 1]
+    ).reshape(1, 3, 1, 1)
+    torch.testing.assert_close(
+        convert(images, "hsv"), torch.from_numpy(expected), atol=1e-6, rtol=0
+    )
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("space", LINEAR_SPACES)
+def test_linear_space_round_trip_both_ways(space, normalize):
+    flow = linear_space(space, normalize=normalize)
+    x = torch.rand(100, 3)
+    torch.testing.assert_close(flow.inverse(flow(x)), x, atol=1e-12, rtol=0)
+    torch.testing.assert_close(flow(flow.inverse(x)), x, atol=1e-12, rtol=0)
+
+
+def test_ydbdr_has_the_determinant_of_the_design():
+    assert linear_space("ydbdr").matrix.det().item() == pytest.approx(-1.68, abs=0.01)
+
+
+@pytest.mark.parametrize("space", LINEAR_SPACES + ONE_WAY_SPACES)
+def test_normalised_channels_fill_minus_one_to_one(space):
+    levels = torch.linspace(0, 1, 17)
+    cube = torch.cartesian_prod(levels, levels, levels).mT.reshape(1, 3, 17, -1)
+    y = convert(cube, space, normalize=True)
+    assert y.amin() >= -1.001 and y.amax() <= 1.001
+    assert (y.amax((0, 2, 3)) > 0.9).all() and (y.amin((0, 2, 3)) < -0.9).all()
+
+
+@pytest.mark.parametrize("space", LINEAR_SPACES + ONE_WAY_SPACES)
+def test_conversion_is_differentiable(space):
+    images = torch.rand(1, 3, 2, 2).requires_grad_()
+    convert(images, space).sum().backward()
+    assert images.grad is not None and images.grad.isfinite().all()
+
+
+def test_grey_has_no_chroma():
+    grey = torch.rand(2, 1, 4, 4).expand(-1, 3, -1, -1)
+    for space in ("ydbdr", "yiq", "yuv", "ypbpr", "opponent"):
+        assert convert(grey, space)[:, 1:].abs().max() < 2e-3, space
+
+
+def test_rgb_leaves_any_number_of_channels_alone():
+    x = torch.rand(2, 6, 3, 3)
+    assert torch.equal(convert(x, "rgb"), x)
+
+
+def test_channel_names():
+    assert channel_names("ydbdr") == ("Y", "Db", "Dr")
+
+
+def test_unknown_space_is_told():
+    with pytest.raises(InputError, match=r"color: expected one of rgb, ydbdr.*got 'cmyk'"):
+        convert(torch.rand(1, 3, 2, 2), "cmyk")
+
+
+def test_one_way_space_cannot_start_a_generator():
+    with pytest.raises(InputError, match="color: lab has no exact linear inverse"):
+        linear_space("lab")
+
+
+@pytest.mark.parametrize("space", ["ydbdr", "hsv"])
+def test_other_channel_counts_are_refused(space):
+    with pytest.raises(InputError, match=f"color: {space} needs 3 channels, got 4"):
+        convert(torch.rand(1, 4, 2, 2), space)

@@ -1,0 +1,212 @@
+"""Properties that every member of the family has, then what is special to some."""
+
+import pytest
+import torch
+import zuko
+from reference import coupling as slow_coupling
+from torch import nn
+
+from infomin.errors import InputError
+from infomin.flows import (
+    KINDS,
+    MIXINGS,
+    Composition,
+    Coupling,
+    FixedAffine,
+    InvertibleMixing,
+    OrthogonalMixing,
+    Rotation,
+    build_flow,
+)
+
+C = 3
+
+
+def family():
+    for channels in (2, 3, 5):
+        yield FixedAffine(torch.randn(channels, channels), torch.randn(channels)), channels
+        yield Rotation(1), channels
+        yield OrthogonalMixing(channels), channels
+        yield InvertibleMixing(channels), channels
+        for kind in KINDS:
+            yield Coupling(channels, [0], kind, hidden=7), channels
+            yield Coupling(channels, range(1, channels), kind, hidden=7, layers=1), channels
+            for mixing in MIXINGS:
+                yield build_flow(channels, kind, 3, 7, 2, mixing, mix_output=True), channels
+
+
+MEMBERS = [
+    pytest.param(f, c, id=f"{i}-{type(f).__name__}-{c}") for i, (f, c) in enumerate(family())
+]
+
+
+def stirred(flow):
+    """Double precision, and away from the identity."""
+    flow = flow.double()
+    for p in flow.parameters():
+        nn.init.normal_(p, std=0.3)
+    return flow
+
+
+@pytest.mark.parametrize(("flow", "channels"), MEMBERS)
+def test_round_trip_both_ways(flow, channels):
+    flow, x = stirred(flow), torch.randn(64, channels)
+    assert (flow.inverse(flow(x)) - x).abs().max() < 1e-10, flow
+    assert (flow(flow.inverse(x)) - x).abs().max() < 1e-10, flow
+
+
+@pytest.mark.parametrize(("flow", "channels"), MEMBERS)
+def test_log_det_equals_the_autograd_jacobian(flow, channels):
+    flow, x = stirred(flow), torch.randn(8, channels)
+    claimed = flow.log_abs_det_jacobian(x)
+    jacobians = torch.stack(
+        [torch.autograd.functional.jacobian(lambda r: flow(r[None])[0], row) for row in x]
+    )
+    torch.testing.assert_close(claimed, jacobians.slogdet().logabsdet, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize(("flow", "channels"), MEMBERS)
+def test_no_leak_between_pixels(flow, channels):
+    flow, x = stirred(flow), torch.randn(16, channels)
+    order = torch.randperm(16)
+    torch.testing.assert_close(flow(x)[order], flow(x[order]), atol=1e-13, rtol=0)
+    other = x.clone()
+    other[5] += 1
+    assert torch.equal(flow(other)[[0, 4, 6]], flow(x)[[0, 4, 6]])
+
+
+@pytest.mark.parametrize(("flow", "channels"), [m for m in MEMBERS if [*m.values[0].parameters()]])
+def test_every_parameter_gets_a_gradient(flow, channels):
+    flow, x = stirred(flow), torch.randn(32, channels)
+    (flow(x).square().sum() + flow.log_abs_det_jacobian(x).sum()).backward()
+    for name, p in flow.named_parameters():
+        assert p.grad is not None and p.grad.abs().sum() > 0, (flow, name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_gradcheck(kind, mixing):
+    flow = stirred(build_flow(C, kind, 1, 4, 1, mixing))
+    x = torch.randn(3, C).requires_grad_()
+    assert torch.autograd.gradcheck(flow, x)
+    assert torch.autograd.gradcheck(flow.inverse, x)
+
+
+@pytest.mark.parametrize("mix_output", [False, True])
+@pytest.mark.parametrize("mixing", MIXINGS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", [2, 3, 7])
+def test_a_fresh_flow_is_exactly_the_identity(channels, kind, mixing, mix_output):
+    flow = build_flow(channels, kind, 3, mixing=mixing, mix_output=mix_output)
+    x = torch.randn(10, channels)
+    assert torch.equal(flow(x), x)
+    assert torch.equal(flow.float()(x.float()), x.float())
+
+
+def test_additive_preserves_volume_exactly():
+    flow = stirred(build_flow(C, "additive", 4, mixing="orthogonal"))
+    assert torch.equal(flow.log_abs_det_jacobian(torch.randn(20, C)), torch.zeros(20))
+
+
+def test_affine_does_not():
+    flow = stirred(build_flow(C, "affine", 2))
+    assert flow.log_abs_det_jacobian(torch.randn(20, C)).std() > 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("passed", [[0], [1, 2], [0, 2]])
+def test_coupling_equals_its_slow_reference(kind, passed):
+    flow = stirred(Coupling(C, passed, kind, hidden=6, layers=2))
+    x = torch.randn(9, C)
+    weights = [(m.weight, m.bias) for m in [*flow.hidden, flow.output]]
+    expected = slow_coupling(x, passed, weights, kind, flow.log_scale_bound)
+    torch.testing.assert_close(flow(x), expected, atol=1e-12, rtol=0)
+    assert torch.equal(flow(x)[:, passed], x[:, passed])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_coupling_equals_zukos(kind):
+    ours = stirred(Coupling(C, [0], kind, hidden=6, layers=2))
+
+    def meta(passed):
+        out = nn.Sequential(ours.hidden[0], nn.ReLU(), ours.hidden[1], nn.ReLU(), ours.output)(
+            passed
+        )
+        shift = out[..., :2]
+        if kind == "additive":
+            return zuko.transforms.AdditiveTransform(shift)
+        # zuko's s is soft-clipped, ours a tanh: hand it the s that its clip turns into ours
+        scale = ours.log_scale_bound * torch.tanh(out[..., 2:])
+        slope = torch.log(torch.tensor(1e-6)).abs()
+        return zuko.transforms.MonotonicAffineTransform(
+            shift, scale / (1 - (scale / slope).abs()), slope=1e-6
+        )
+
+    theirs = zuko.transforms.CouplingTransform(meta, torch.tensor([True, False, False]))
+    x = torch.randn(50, C)
+    y, log_det = theirs.call_and_ladj(x)
+    log_det = log_det.sum(-1) if log_det.ndim == 2 else log_det  # additive: one a channel
+    torch.testing.assert_close(ours(x), y, atol=1e-10, rtol=0)
+    torch.testing.assert_close(ours.log_abs_det_jacobian(x), log_det, atol=1e-10, rtol=0)
+
+
+def test_a_flow_can_be_the_ydbdr_matrix_up_to_a_sign():
+    """Triangular factors are couplings: hand-set ones reproduce any matrix of determinant > 0."""
+    from infomin.color import linear_space
+
+    target = linear_space("ydbdr").matrix.clone()
+    target[2] *= -1  # determinant 1.68: no product of exponentials is negative
+    mixing = [InvertibleMixing(C), InvertibleMixing(C)]
+    # polar decomposition: a rotation times a positive matrix, each the exponential of a logarithm
+    u, s, vh = torch.linalg.svd(target)
+    rotation, positive = u @ vh, vh.mT @ s.diag() @ vh
+    eigenvalues, vectors = torch.linalg.eig(rotation)
+    logarithm = (vectors @ eigenvalues.log().diag() @ torch.linalg.inv(vectors)).real
+    mixing[0].generator.data = vh.mT @ s.log().diag() @ vh
+    mixing[1].generator.data = logarithm
+    torch.testing.assert_close(rotation @ positive, target)
+    x = torch.rand(20, C)
+    torch.testing.assert_close(Composition(mixing)(x), x @ target.mT, atol=1e-10, rtol=0)
+
+
+def test_autocast_does_not_touch_a_flow():
+    flow = stirred(build_flow(C)).float()
+    x = torch.rand(100, C, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = flow(x)
+        back = flow.inverse(y)
+    assert y.dtype == torch.float32
+    assert torch.equal(y, flow(x))
+    assert (back - x).abs().max() < 1e-5
+
+
+def test_half_precision_is_taken_to_float32():
+    flow = build_flow(C).float()
+    assert flow(torch.rand(4, C).half()).dtype == torch.float32
+
+
+def test_state_survives_saving():
+    one, other = stirred(build_flow(C)), build_flow(C).double()
+    other.load_state_dict(one.state_dict())
+    x = torch.randn(5, C)
+    assert torch.equal(one(x), other(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "spline"}, "flow.kind: expected one of additive, affine, got 'spline'"),
+        ({"mixing": "lu"}, "flow.mixing: expected one of rotation, orthogonal"),
+        ({"blocks": -1}, "flow.blocks: expected at least 0, got -1"),
+        ({"hidden": 0}, "flow.hidden: expected at least 1, got 0"),
+        ({"log_scale_bound": 0.0}, "flow.log_scale_bound: expected a number > 0, got 0.0"),
+    ],
+)
+def test_wrong_arguments_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        build_flow(C, **options)
+
+
+def test_one_channel_is_too_few():
+    with pytest.raises(InputError, match="channels: expected at least 2, got 1"):
+        build_flow(1)

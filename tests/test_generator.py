@@ -1,0 +1,209 @@
+import json
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+import infomin
+from infomin.color import LINEAR_SPACES, convert
+from infomin.errors import InputError
+from infomin.generator import ViewGenerator, load_generator
+from infomin.table import ColorTable
+from infomin.views import ChannelViews, LearnedViews
+
+PARTITIONS = [
+    (2, None),
+    (3, None),
+    (3, [[2], [0, 1]]),
+    (5, [[4], [0, 2], [1, 3]]),
+    (6, [[0, 1, 2], [3, 4, 5]]),
+]
+
+
+def learned(channels=3, **options):
+    """A generator that has been moved away from the identity."""
+    g = ViewGenerator(channels, **options)
+    for p in g.parameters():
+        nn.init.normal_(p, std=0.2)
+    return g
+
+
+@pytest.mark.parametrize(("channels", "groups"), PARTITIONS)
+def test_a_fresh_generator_is_exactly_the_raw_split(channels, groups):
+    x = torch.rand(2, channels, 5, 4)
+    raw = ChannelViews(channels, groups=groups)
+    for v, expected in zip(ViewGenerator(channels, groups)(x), raw(x), strict=True):
+        assert torch.equal(v, expected)
+
+
+@pytest.mark.parametrize("color", LINEAR_SPACES)
+def test_a_fresh_generator_is_exactly_the_raw_split_of_its_space(color):
+    x = torch.rand(2, 3, 5, 4)
+    for v, expected in zip(
+        ViewGenerator(color=color)(x), ChannelViews(color=color)(x), strict=True
+    ):
+        assert torch.equal(v, expected)
+
+
+@pytest.mark.parametrize(("channels", "groups"), PARTITIONS)
+def test_inverse_gives_the_images_back(channels, groups):
+    g, x = learned(channels, groups=groups), torch.rand(2, channels, 5, 4)
+    torch.testing.assert_close(g.inverse(g(x)), x, atol=1e-10, rtol=0)
+
+
+def test_pixels_do_not_mix():
+    g, x = learned(), torch.rand(1, 3, 6, 6)
+    other = x.clone()
+    other[..., 2, 3] = 0
+    changed = (g.transform(other) != g.transform(x)).any(1)[0]
+    assert changed[2, 3] and changed.sum() == 1
+
+
+def test_log_det_counts_the_colour_space():
+    g = ViewGenerator(color="ydbdr", normalize=False)
+    assert g.log_abs_det_jacobian(torch.rand(1, 3, 2, 2)).exp().mean().item() == pytest.approx(
+        1.68, abs=0.01
+    )
+
+
+def test_another_value_range_gives_the_same_views():
+    x = torch.rand(2, 3, 4, 4)
+    g, wide = ViewGenerator(color="ydbdr"), ViewGenerator(color="ydbdr", value_range=(-10, 245))
+    torch.testing.assert_close(wide.transform(x * 255 - 10), g.transform(x), atol=1e-10, rtol=0)
+    torch.testing.assert_close(wide.inverse(wide(x * 255 - 10)), x * 255 - 10, atol=1e-9, rtol=0)
+
+
+def test_check_finds_what_is_there():
+    x = torch.rand(4, 3, 8, 8)
+    x[0, 0, 0, 0] = 1.5
+    report = ViewGenerator(normalize=False).check(x)
+    assert report.round_trip_error < 1e-12 and report.log_abs_det == 0
+    assert report.share_out_of_range == pytest.approx(1 / x.numel())
+    torch.testing.assert_close(torch.tensor(report.channel_mean), x.mean((0, 2, 3)))
+    torch.testing.assert_close(torch.tensor(report.channel_max), x.amax((0, 2, 3)))
+
+
+def test_check_orders_channels_of_shuffled_groups():
+    x = torch.rand(4, 3, 8, 8)
+    report = ViewGenerator(groups=[[2], [1, 0]], normalize=False).check(x)
+    torch.testing.assert_close(torch.tensor(report.channel_mean), x.mean((0, 2, 3)))
+
+
+def test_saved_and_loaded_bit_equal(tmp_path, single):
+    g = learned(color="ydbdr", groups=[[1], [0, 2]], flow={"kind": "additive", "blocks": 3})
+    folder = g.save(tmp_path / "g", {"objective": "semi", "i_nce": {"value": 2.5}})
+    again, x = load_generator(folder), torch.rand(2, 3, 8, 8)
+    assert all(torch.equal(a, b) for a, b in zip(g(x), again(x), strict=True))
+    assert not again.training and not any(p.requires_grad for p in again.parameters())
+    card = json.loads((folder / "card.json").read_text())
+    assert (
+        card["training"]["objective"] == "semi" and card["versions"]["torch"] == torch.__version__
+    )
+    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "model.safetensors"]
+
+
+def test_loading_needs_nothing_but_the_folder(tmp_path, single):
+    learned().save(tmp_path / "g")
+    code = "import sys, infomin; g = infomin.load_generator(sys.argv[1]); print(g.view_channels)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "g")], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "(1, 2)", done.stderr
+
+
+def test_a_pickle_in_place_of_the_weights_is_not_executed(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "boom"), "w"))
+
+    folder = learned().save(tmp_path / "g")
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match=r"model.safetensors: is damaged"):
+        load_generator(folder)
+    assert not (tmp_path / "boom").exists()
+
+
+def test_an_edited_card_is_noticed(tmp_path):
+    folder = learned().save(tmp_path / "g")
+    card = json.loads((folder / "card.json").read_text())
+    card["architecture"]["value_range"] = [0, 255]
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match="is not the card that was saved with model.safetensors"):
+        load_generator(folder)
+
+
+def test_saving_over_something_is_refused(tmp_path):
+    folder = learned().save(tmp_path / "g")
+    with pytest.raises(InputError, match="is there already"):
+        learned().save(folder)
+    assert [p.name for p in tmp_path.iterdir()] == ["g"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"groups": [[0], [1]]}, r"groups: expected a partition of channels 0..2"),
+        ({"groups": [[0, 1, 2]]}, "into two views or more"),
+        ({"groups": [[0], [0, 1, 2]]}, "groups: expected a partition"),
+        ({"value_range": (1.0, 1.0)}, "value_range: expected low < high"),
+        ({"channel_names": ["a", "b"]}, "channel_names: expected 3 names, got 2"),
+        ({"color": "hsv"}, "color: hsv has no exact linear inverse"),
+    ],
+)
+def test_wrong_arguments_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        ViewGenerator(**options)
+
+
+def test_wrong_images_are_told():
+    with pytest.raises(InputError, match=r"expected float in \[0.0, 1.0\], got torch.uint8"):
+        ViewGenerator().transform.__wrapped__(  # the shape checks of the tests come first otherwise
+            ViewGenerator(), torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
+        )
+    with pytest.raises(InputError, match=r"takes 3 channels \(R, G, B\), got 4"):
+        ViewGenerator()(torch.rand(1, 4, 2, 2))
+
+
+def test_views_take_one_crop_or_one_a_view():
+    g = learned(6, groups=[[0], [1, 2], [3, 4, 5]])
+    crops = [torch.rand(2, 6, 4, 4) for _ in range(3)]
+    shared, own = LearnedViews(g, "shared"), LearnedViews(g)
+    assert shared.crops == 1 and own.crops == 3 and own.view_channels == (1, 2, 3)
+    for i, v in enumerate(own(*crops)):
+        assert torch.equal(v, g(crops[i])[i])
+    assert all(torch.equal(a, b) for a, b in zip(shared(crops[0]), g(crops[0]), strict=True))
+    with pytest.raises(InputError, match="crops: expected 1 or 3, one a view, got 2"):
+        own(*crops[:2])
+    with pytest.raises(InputError, match="views.crops: expected one of per_view, shared"):
+        LearnedViews(g, "both")
+
+
+def test_raw_views_of_a_one_way_space():
+    x = torch.rand(2, 3, 4, 4)
+    v1, v2 = ChannelViews(color="lab")(x)
+    expected = convert(x, "lab", normalize=True)
+    assert torch.equal(torch.cat([v1, v2], 1), expected)
+
+
+@pytest.mark.slow
+def test_the_table_is_bit_equal_on_8_bit_images(single):
+    g = learned(color="ydbdr")
+    table, x = ColorTable(g), torch.randint(256, (4, 3, 32, 32)) / 255
+    assert torch.equal(table(x), g.transform(x))
+
+
+def test_the_table_wants_three_channels():
+    with pytest.raises(InputError, match="table: expected a generator of 3 channels"):
+        ColorTable(ViewGenerator(4))
+
+
+def test_importing_infomin_imports_no_torch():
+    code = "import sys, infomin; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
+    assert infomin.ViewGenerator is ViewGenerator
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        infomin.nothing  # noqa: B018
