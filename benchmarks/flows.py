@@ -32,7 +32,7 @@ Output = tuple[Tensor, ...]
 Call = Callable[[Tensor], Output]
 
 
-class Network(MLP):  # type: ignore[misc]
+class Network(MLP):
     """nflows' own network, called as its couplings call one."""
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:

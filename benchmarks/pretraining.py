@@ -18,14 +18,14 @@ those of the crops, and divided by the time of the whole step.
 import itertools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import small
 import torch
 from lightly.loss import NTXentLoss
-from lightly.transforms import SimCLRTransform
+from lightly.transforms.simclr_transform import SimCLRTransform
 from PIL import Image
 from rows import Row, main
 from timing import Measure, interleaved, rate
@@ -47,7 +47,7 @@ SKIP = 4  # steps before the clock runs: workers start and queues fill
 class Transformed(Dataset[Any]):
     """Resident images, transformed one by one in the workers."""
 
-    def __init__(self, images: Sequence[Any], transform: Callable[[Any], Any]) -> None:
+    def __init__(self, images: Any, transform: Callable[[Any], Any]) -> None:
         self.images, self.transform = images, transform
 
     def __len__(self) -> int:
@@ -157,12 +157,16 @@ def measure(quick: bool) -> list[Row]:
         },
         rounds,
     )
-    per_image = flops(raw) / BATCH * 1e-9
-    print(f"{raw.fabric._precision.precision}, {per_image:.4f} GFLOP an image", file=sys.stderr)
-    speed = [per_image * images_per_second for images_per_second in m["raw"]]
-    what, unit = "pretraining, raw views", "images/s"
-    learned_what, full_what = "pretraining, learned views", "pretraining, raw views, float32"
-    rate_what = "floating-point rate of pretraining"
+    operations = flops(raw) / BATCH * 1e-9
+    print(f"{operations:.4f} GFLOP an image", file=sys.stderr)
+    speed = [operations * images_per_second for images_per_second in m["raw"]]
+
+    precision = raw.fabric.strategy.precision.precision
+    what, learned_what, full_what = (
+        f"pretraining, {kind}"
+        for kind in (f"raw views, {precision}", f"learned views, {precision}", "raw views, float32")
+    )
+    unit, rate_what = "images/s", f"arithmetic of pretraining, {precision}"
     simple = "DataLoader + torchvision, float32"
     return [
         Row(what, unit, m["raw"], "lightly SimCLR", m["lightly"], least=4),

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from infomin.data import DataSet, labelled_subset
+from infomin.data import DataSet
 from infomin.encoders import Towers, build_towers
 from infomin.generator import ViewGenerator
 from infomin.parallel import make_fabric
@@ -63,14 +63,14 @@ def game(mode: str, data: DataSet) -> Game:
     f = build_towers(view_channels=g.view_channels, **net)
     net["dim"] = len(data.classes)
     c = build_towers(view_channels=g.view_channels, normalize=False, **net)
-    labelled = labelled_subset(data.train.labels, **_plain(cfg.labels))
+    labelled = _build(cfg.labels, data.train.labels)
     settings, augment = _build(cfg.game), _build(cfg.augment)
     fabric = make_fabric("cpu", precision=cfg.precision)
     return Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
 
 
-def _build(node: DictConfig) -> Any:
-    return instantiate(node, _convert_="all")
+def _build(node: DictConfig, *arguments: Any) -> Any:
+    return instantiate(node, *arguments, _convert_="all")
 
 
 def _plain(node: DictConfig) -> dict[str, Any]:

@@ -22,6 +22,16 @@ from infomin.errors import InputError
 
 VERSION = 1
 WEIGHTS, CARD = "model.safetensors", "card.json"
+UNFIT = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
+"""What building a thing from a wrong card can raise."""
 _SECTIONS = ("format", "architecture", "training", "versions")
 
 

@@ -104,7 +104,11 @@ class CropFlip:
         columns = _interpolation(boxes.left, boxes.width, x.shape[3], self.size).to(x)
         flip = rearrange(boxes.flip, "b -> b 1 1").to(x.device)
         columns = torch.where(flip, columns.flip(1), columns)
-        return rearrange(rows, "b o h -> b 1 o h") @ x @ rearrange(columns, "b o w -> b 1 w o")
+        c = x.shape[1]
+        narrow = rearrange(x, "b c h w -> b (c h) w") @ columns.mT
+        narrow = rearrange(narrow, "b (c h) p -> b h (p c)", c=c)
+        # the result lies in memory as pixel rows, which is how flows and convolutions want it
+        return rearrange(rows @ narrow, "b o (p c) -> b c o p", c=c)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
         """Draw and apply."""

@@ -21,12 +21,18 @@ from infomin.shapes import Image, Images
 class Backbone(nn.Module):
     """Named stages, applied in order; every stage's name is a tap.
 
+    Channels are standardised first, without parameters and in float32. Otherwise a generator can
+    hide a channel: shrunk beside a large offset, it vanishes in bfloat16 and in the epsilon of the
+    first batch norm, and I_NCE falls although nothing was taken away (docs/decisions/0004).
+
     Arguments:
+        in_channels: of the images.
         stages: (name, module) pairs; images go in, `(b, d)` or `b d h w` comes out of each.
     """
 
-    def __init__(self, stages: Sequence[tuple[str, nn.Module]]) -> None:
+    def __init__(self, in_channels: int, stages: Sequence[tuple[str, nn.Module]]) -> None:
         super().__init__()
+        self.standardize = nn.BatchNorm2d(in_channels, eps=1e-8, affine=False)
         self.stages = nn.ModuleDict(dict(stages))
         self.to(memory_format=torch.channels_last)
 
@@ -52,7 +58,7 @@ class Backbone(nn.Module):
             InputError: for an unknown tap.
         """
         tap = self.tap(tap)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = self.standardize(x.contiguous(memory_format=torch.channels_last))
         for name, stage in self.stages.items():
             x = stage(x)
             if name == tap:
@@ -85,7 +91,7 @@ class FourConv(Backbone):
             stage = nn.Sequential(convolution, *pool, nn.BatchNorm2d(width), nn.ReLU())
             stages.append((f"conv{i + 1}", stage))
             before = width
-        super().__init__(stages)
+        super().__init__(in_channels, stages)
 
 
 class SmallAlexNet(Backbone):
@@ -117,7 +123,7 @@ class SmallAlexNet(Backbone):
             linear = nn.Linear(inputs, hidden, bias=False)
             layers = [nn.Flatten(), linear, nn.BatchNorm1d(hidden), nn.ReLU()]
             stages.append((name, nn.Sequential(*layers)))
-        super().__init__(stages)
+        super().__init__(in_channels, stages)
 
 
 class ResNet(Backbone):
@@ -141,7 +147,7 @@ class ResNet(Backbone):
         nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
         stem = nn.Sequential(first, nn.BatchNorm2d(64), nn.ReLU())
         layers = [(f"layer{i}", getattr(net, f"layer{i}")) for i in (1, 2, 3, 4)]
-        super().__init__([("stem", stem), *layers, ("pool", nn.AdaptiveAvgPool2d(1))])
+        super().__init__(in_channels, [("stem", stem), *layers, ("pool", nn.AdaptiveAvgPool2d(1))])
 
 
 BACKBONES = {"fourconv": FourConv, "alexnet": SmallAlexNet, "resnet": ResNet}

@@ -52,7 +52,7 @@ def load_pretrained(folder: str | Path) -> Pretrained:
         encoder = card["architecture"]["encoder"]
         towers = build_towers(view_channels=views.view_channels, **encoder)
         _both(views, towers).load_state_dict(weights)
-    except (TypeError, KeyError, RuntimeError, InputError) as error:
+    except artifact.UNFIT as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: card and weights do not fit together: {reason}") from None
     views.eval().requires_grad_(False)

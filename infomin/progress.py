@@ -3,7 +3,7 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -29,7 +29,7 @@ class Progress:
         self.waited, self.shown = 0.0, 0.0
         self.live: Live | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         if self.console and self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4)
             self.live.__enter__()

@@ -21,7 +21,7 @@ def infonce(scores: Tensor) -> float:
 def coupling(
     x: Tensor, passed: list[int], weights: list[tuple[Tensor, Tensor]], kind: str, bound: float
 ) -> Tensor:
-    """An affine or additive coupling by slicing and putting back, one row at a time (RealNVP, eq. 7-8)."""
+    """A coupling by slicing and putting back, one row at a time (RealNVP, eq. 7-8)."""
     changed = [i for i in range(x.shape[1]) if i not in passed]
     rows = []
     for row in x:

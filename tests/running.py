@@ -18,8 +18,8 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["pytest", "torch._dynamo", "torchvision", "lightning_fabric", "hydra", "rich.live"]
-    + ["torch.utils.tensorboard", "matplotlib.figure", "matplotlib.backends.backend_agg"]
+    "pytest torch._dynamo torchvision lightning_fabric hydra rich.live torch.utils.tensorboard "
+    "matplotlib.figure matplotlib.backends.backend_agg".split()
 )
 
 

@@ -1,5 +1,7 @@
 import os
 import pickle
+import sys
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -12,7 +14,7 @@ from infomin import data, rng
 from infomin.augment import CropFlip, resize
 from infomin.data import folder as folder_module
 from infomin.data.photos import _photograph
-from infomin.data.scenes import FACTORS, SHAPES, draw_factors
+from infomin.data.scenes import FACTORS, SHAPES, draw_factors, render
 from infomin.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -111,16 +113,16 @@ def test_class_folders_that_are_links_are_followed(tmp_path):
 
 
 def test_the_shorter_side_is_resized_and_the_centre_cropped(tmp_path):
-    wide = np.zeros((16, 48, 3), np.uint8)
-    wide[:, 16:32] = 255  # the centre square
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 48, 3), dtype=np.uint8)
+    wide = Image.fromarray(pixels)
     (tmp_path / "set").mkdir()
     for i in range(2):
-        Image.fromarray(wide).save(tmp_path / "set" / f"{i}.png")
+        wide.save(tmp_path / "set" / f"{i}.png")
     found = data.image_folder(
         str(tmp_path / "set"), size=8, test_share=0.5, cache=str(tmp_path / "cache")
     )
-    assert found.train.images.shape == (1, 3, 8, 8)
-    assert found.train.images.min() == 255
+    expected = wide.resize((24, 8), Image.Resampling.BILINEAR).crop((8, 0, 16, 8))
+    assert np.array_equal(found.train.images[0].permute(1, 2, 0), expected)
 
 
 def test_squares_of_one_size_are_kept_pixel_by_pixel_without_a_size(tmp_path):
@@ -216,17 +218,14 @@ def test_photos_are_8_balanced_classes_and_the_same_every_time():
 
 @pytest.mark.parametrize("patch", [32, 128])
 def test_no_test_pixel_of_a_photograph_was_trained_on(monkeypatch, patch):
-    monkeypatch.setattr("infomin.data.photos._photograph", columns)
+    column = torch.arange(384).expand(384, 384)  # of a photograph of the smallest width
+    photo = torch.stack([column // 2, column % 2, column]).byte()
+    monkeypatch.setattr(sys.modules["infomin.data.photos"], "_photograph", lambda name: photo)
     found = data.photos(size=patch, patch=patch, train=400, test=400)
-    trained, tested = (s.images[:, 0].unique().tolist() for s in (found.train, found.test))
-    assert max(trained) + patch // 2 < min(tested)
-    assert found.train.images[:, 0, 0].diff(dim=1).eq(1).all()
-
-
-def columns(name):
-    """A photograph of the smallest width, whose first channel holds the column, halved twice."""
-    column = torch.arange(384, dtype=torch.int32).expand(3, 384, 384)
-    return column.clone()
+    trained, tested = (2 * s.images[:, 0].int() + s.images[:, 1] for s in (found.train, found.test))
+    assert trained.max() + patch < tested.min()
+    assert trained.diff(dim=2).eq(1).all()
+    assert trained.min() == 0 and tested.max() == 383
 
 
 def test_photographs_are_brought_to_one_scale():
@@ -259,7 +258,6 @@ def test_the_factors_of_scenes_are_uniform_and_pairwise_independent():
 
 
 def test_a_scene_shows_its_factors_and_nothing_else():
-    render = data.scenes.__globals__["render"]
     base = torch.tensor([[1, 2, 5, 1, 1]])
     image = render(base, 32, 8, 4)[0]
     assert len(image.flatten(1).unique(dim=1).T) == 2  # a shape and a ground
@@ -289,7 +287,7 @@ def test_numbers_that_make_no_images_are_refused(call, message):
 def unverified(monkeypatch):
     """Take files for whole without their published checksums."""
     for module in (stl10, cifar, mnist):
-        monkeypatch.setattr(module, "check_integrity", lambda path, md5=None: os.path.isfile(path))
+        monkeypatch.setattr(module, "check_integrity", lambda path, md5=None: Path(path).is_file())
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSe
 
 def _read(path: Path) -> DataSet:
     with safe_open(path, framework="pt") as stored:
-        meta = json.loads(stored.metadata()["data"])
+        meta = json.loads((stored.metadata() or {})["data"])
         train, test = (
             ImageSet(stored.get_tensor(f"{split}.images"), stored.get_tensor(f"{split}.labels"))
             for split in ("train", "test")

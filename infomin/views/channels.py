@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from infomin.color import convert
 from infomin.generator import partition, split
 from infomin.shapes import Images, Views
@@ -16,6 +18,9 @@ class ChannelViews(View):
         color: any space of `infomin.color`; `rgb` leaves channels as they are.
         groups: a partition of 0..C-1; default {0 | rest}.
         crops: see `View`.
+
+    Raises:
+        InputError: for a colour space that is unknown or needs another number of channels.
     """
 
     def __init__(
@@ -28,6 +33,7 @@ class ChannelViews(View):
         self.groups = partition(groups, channels)
         super().__init__(tuple(len(group) for group in self.groups), crops)
         self.color = color
+        self.split(torch.zeros(1, channels, 1, 1))  # a wrong colour space shows at once
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop, each channel scaled from its range to [-1, 1]."""

@@ -1,0 +1,89 @@
+"""Every primary configuration composes with every option of its groups, and its nodes build."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from infomin.encoders import BACKBONES
+from infomin.flows import build_flow
+from infomin.report import grid
+
+CONF = Path(__file__).parent.parent / "conf"
+PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+def groups(primary):
+    defaults = OmegaConf.load(CONF / f"{primary}.yaml").get("defaults", [])
+    return [next(iter(d)) for d in defaults if not isinstance(d, str)]
+
+
+def choices():
+    for primary in PRIMARY:
+        yield primary, None
+        for group in groups(primary):
+            if group != "experiment":
+                yield from (
+                    (primary, f"{group}={p.stem}") for p in sorted((CONF / group).glob("*.yaml"))
+                )
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        primary = {"views": "learn_views", "pretrain": "pretrain"}.get(
+            path.stem.split("_")[-1], "report"
+        )
+        yield primary, f"experiment={path.stem}"
+
+
+@pytest.fixture
+def composed():
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield lambda primary, *told: compose(primary, list(told))
+
+
+@pytest.mark.parametrize(("primary", "choice"), list(choices()))
+def test_it_composes_and_builds(composed, primary, choice):
+    cfg = composed(
+        primary,
+        *([choice] if choice else []),
+        *(["data.root=."] if choice == "data=image_folder" else []),
+    )
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=primary != "report")
+    for node in ("augment", "game", "optimizer"):
+        if node in cfg:
+            instantiate(cfg[node], _convert_="all")
+    if primary == "pretrain":
+        instantiate(cfg.pretrain, _convert_="all")
+    if "flow" in cfg:
+        build_flow(3, **OmegaConf.to_container(cfg.flow))
+    for net in ("encoder", "estimator"):
+        if isinstance(cfg.get(net), dict | type(cfg)):
+            assert cfg[net].name in BACKBONES
+
+
+def test_every_experiment_says_command_cost_and_expectation():
+    for path in (CONF / "experiment").glob("*.yaml"):
+        text = path.read_text()
+        assert all(word in text for word in ("command:", "cost:", "expected:")), path
+
+
+def test_the_paper_budget_names_a_source_for_every_number():
+    for line in (CONF / "budget" / "paper.yaml").read_text().splitlines():
+        if any(c.isdigit() for c in line.split("#")[0]):
+            assert "#" in line, line
+
+
+def test_an_experiment_overrides_the_primary_configuration(composed):
+    assert composed("learn_views", "experiment=stl10_views").game.schedule == "steps"
+    assert len(composed("report", "experiment=table5").views) == 4
+
+
+def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
+    cells = grid.cells(tmp_path, ["rgb"], ["raw", "semi"], [3])
+    raw, semi = (grid.commands(c, ["budget=smoke"], ["mode=x"], []) for c in cells)
+    told = ["budget=smoke", "seed=3", f"out={cells[0].folder}"]
+    assert raw == [["scripts/pretrain.py", "views=raw", "views.color=rgb", *told]]
+    assert [line[0] for line in semi] == ["scripts/learn_views.py", "scripts/pretrain.py"]
+    assert "mode=semi" in semi[0] and "views=learned" in semi[1]

@@ -1,0 +1,63 @@
+"""Pictures, tables and figures are made from records, and their numbers are the records'."""
+
+import pytest
+import torch
+
+from infomin.errors import InputError
+from infomin.generator import ViewGenerator
+from infomin.report import figures, tables
+from infomin.report.grid import Cell, Record
+from infomin.report.pictures import color_picture, linear_part, views_picture
+from infomin.views import ChannelViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+def record(views, seed, top1, tmp_path):
+    judged = {"top1": top1, "knn": 0.5, "chance": 0.1, "protocol": "linear", "seconds": 60.0}
+    judged["i_nce"] = {"value": 2.0 + seed, "cap": 5.55}
+    game = None if views == "raw" else {"seconds": 120.0, "collapsed": []}
+    where = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
+    return Record(Cell("rgb", views, seed, tmp_path), judged, game, where, tmp_path)
+
+
+def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
+    records = [record("raw", 0, 0.50, tmp_path), record("raw", 1, 0.60, tmp_path)]
+    records.append(record("semi", 0, 0.7, tmp_path))
+    raw, semi = tables.summary(records)
+    assert raw["top-1 %"] == "55.0 ± 7.1" and raw["n"] == "2" and raw["minutes"] == "1.0"
+    assert semi["top-1 %"] == "70.0" and semi["minutes"] == "3.0"
+    assert tables.markdown([raw, semi]).count("\n") == 3
+    assert "abc" in tables.origin(records, "python x") and "5 minutes" in tables.origin(
+        records, "x"
+    )
+
+
+def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):
+    path = tmp_path / "results.md"
+    path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
+    tables.replace_section(path, "a", "new")
+    assert path.read_text() == "before\n<!-- a -->\nnew\n<!-- /a -->\nafter\n"
+    with pytest.raises(InputError, match="expected the marks <!-- b --> and <!-- /b -->"):
+        tables.replace_section(path, "b", "new")
+
+
+def test_figures_can_be_saved(tmp_path):
+    records = [record(v, s, 0.5, tmp_path) for v in ("raw", "semi") for s in (0, 1)]
+    figures.sweet_spot(records, "Title").savefig(tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("channels", [3, 5])
+def test_pictures_of_views_and_of_colour(tmp_path, channels):
+    images = torch.rand(4, channels, 16, 16)
+    views_picture(ChannelViews(channels), images, "title").savefig(tmp_path / "views.png")
+    color_picture(ViewGenerator(channels), images).savefig(tmp_path / "color.png")
+    assert (tmp_path / "views.png").stat().st_size > 5000
+
+
+def test_the_linear_part_of_a_linear_generator_is_its_matrix():
+    g = ViewGenerator(color="ydbdr", normalize=False)
+    coefficients, r2 = linear_part(g, torch.rand(4, 3, 8, 8))
+    torch.testing.assert_close(coefficients, g.start.matrix, atol=1e-4, rtol=0)
+    assert min(r2) == pytest.approx(1, abs=1e-6)

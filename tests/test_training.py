@@ -1,0 +1,234 @@
+"""The game and pretraining: who moves whom, and that both do what they are for."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from infomin.augment import CropFlip
+from infomin.data import labelled_subset, scenes
+from infomin.encoders import build_towers
+from infomin.errors import InputError
+from infomin.generator import ViewGenerator
+from infomin.information import Estimate
+from infomin.losses import infonce, pair_scores
+from infomin.parallel import make_fabric
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.diagnosis import diagnose
+from infomin.training.learner import Diverged
+from infomin.training.schedule import factor, set_rate
+from infomin.training.view_learning import Game, GameSettings
+from infomin.views import ChannelViews
+
+pytestmark = pytest.mark.usefixtures("single")
+DATA = scenes(size=16, train=240, test=120)
+
+
+def make_game(mode="semi", groups=None, **options):
+    options = {"steps": 8, "batch": 32, "labelled_batch": 16} | options
+    settings = GameSettings(mode=mode, **options)
+    torch.manual_seed(0)
+    g = ViewGenerator(3, groups, flow={"blocks": 2, "hidden": 8})
+    net = {"name": "fourconv", "size": 16, "widths": [8, 16], "pools": 2}
+    f = build_towers(view_channels=g.view_channels, dim=16, **net)
+    c = build_towers(view_channels=g.view_channels, dim=3, normalize=False, **net)
+    labelled = labelled_subset(DATA.train.labels, number=60)
+    fabric = make_fabric("cpu", precision="32-true")
+    return Game(g, "per_view", f, c, DATA.train, labelled, CropFlip(16), settings, fabric)
+
+
+def weights(module):
+    return [p.detach().clone() for p in module.parameters()]
+
+
+def same(module, before):
+    return all(torch.equal(p, q) for p, q in zip(module.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("player", ["f", "g", "c"])
+def test_a_players_step_leaves_the_others_bit_identical(player, monkeypatch):
+    game = make_game()
+    before = {name: weights(game.modules[name]) for name in ("f", "g", "c")}
+    move = game._move
+    monkeypatch.setattr(game, "_move", lambda who: move(who) if who == player else None)
+    next(iter(game))
+    for name in ("f", "g", "c"):
+        assert same(game.modules[name], before[name]) == (name != player), name
+
+
+def test_each_player_follows_the_gradient_of_its_own_objective(monkeypatch):
+    """One backward pass for all equals three, written out from the paper's objective."""
+    game = make_game(class_weights=(3.0, 0.5), info_weight=2.0)
+    monkeypatch.setattr(game, "_move", lambda who: None)
+    reference = copy.deepcopy(game)
+    next(iter(game))
+
+    crops, _ = reference.batches.crops(DATA.train.images, 0, reference.augment, 2)
+    (labelled,), chosen = reference.labelled_batches.crops(
+        DATA.train.images, 0, reference.augment, 1
+    )
+    y = DATA.train.labels[chosen]
+    nce = infonce(pair_scores(reference.f(reference.views(*crops)), 0.1)[0])
+    ce = [torch.nn.functional.cross_entropy(o, y) for o in reference.c(reference.views(labelled))]
+    objectives = {
+        "f": nce,
+        "c": ce[0] + ce[1],
+        "g": 2.0 * (math.log(32) - nce) + 3.0 * ce[0] + 0.5 * ce[1],
+    }
+    for name, objective in objectives.items():
+        expected = torch.autograd.grad(
+            objective, list(reference.modules[name].parameters()), retain_graph=True
+        )
+        for p, gradient in zip(game.modules[name].parameters(), expected, strict=True):
+            assert p.grad is not None
+            torch.testing.assert_close(p.grad, gradient, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("mode", "idle"), [("unsup", "c"), ("sup", "f")])
+def test_a_player_without_a_part_in_the_game_never_moves(mode, idle):
+    game = make_game(mode)
+    before = {name: weights(game.modules[name]) for name in ("f", "g", "c")}
+    list(game)
+    for name in ("f", "g", "c"):
+        assert same(game.modules[name], before[name]) == (name == idle), name
+
+
+def test_more_estimator_steps_move_f_more_often_and_g_as_often():
+    game = make_game("unsup", steps=2, estimator_steps=3)
+    list(game)
+    steps = {n: {int(s["step"]) for s in game.optimizers[n].state.values()} for n in ("f", "g")}
+    assert steps == {"f": {6}, "g": {2}}
+
+
+def test_metrics_have_i_nce_under_its_cap():
+    for metrics in make_game():
+        assert metrics["i_nce"] <= math.log(32) and metrics["i_nce"] == pytest.approx(
+            math.log(32) - metrics["loss"]
+        )
+        assert 0 <= metrics["accuracy"] <= 1 and metrics["data_seconds"] > 0
+
+
+def test_three_views_play_too():
+    game = make_game(groups=[[0], [1], [2]])
+    metrics = list(game)[-1]
+    assert {"ce_1", "ce_2", "ce_3"} <= metrics.keys()
+    assert len(game.result(torch.rand(1, 3, 4, 4))) == 3
+
+
+def test_the_average_follows_g():
+    game = make_game("unsup", average=0.5, steps=1)
+    before = weights(game.g)
+    list(game)
+    for start, now, mean in zip(before, game.g.parameters(), game.result.parameters(), strict=True):
+        torch.testing.assert_close(mean, (start + now) / 2)
+
+
+def test_a_saved_game_goes_on_to_the_same_numbers():
+    whole, first, second = make_game(), make_game(), make_game()
+    list(whole)
+    for _, _ in zip(range(3), first, strict=False):
+        pass
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    list(second)
+    assert all(same(whole.modules[name], weights(second.modules[name])) for name in "fgc")
+
+
+@pytest.mark.slow
+def test_the_game_takes_away_what_views_share():
+    """The same estimators find clearly less against a g that plays than against one that rests."""
+    playing, resting = (
+        [m["i_nce"] for m in make_game("unsup", steps=200, lr_g=rate)] for rate in (5e-3, 1e-9)
+    )
+    assert sum(playing[-40:]) / 40 < sum(resting[-40:]) / 40 - 0.3
+
+
+def test_a_nan_stops_before_the_weights():
+    game = make_game()
+    with torch.no_grad():
+        next(game.f.parameters()).fill_(float("nan"))
+    before = weights(game.g)
+    with pytest.raises(Diverged, match="L_NCE is nan at step 0"):
+        list(game)
+    assert same(game.g, before)
+
+
+def make_pretraining(**options):
+    settings = ContrastiveSettings(**({"epochs": 2, "batch": 40} | options))
+    return Pretraining(
+        ChannelViews(3, "ydbdr"),
+        build_towers("fourconv", (1, 2), 16, dim=16),
+        DATA.train.images,
+        CropFlip(16),
+        lambda p: torch.optim.AdamW(p, lr=2e-3),
+        settings,
+        make_fabric("cpu", precision="32-true"),
+    )
+
+
+def test_pretraining_learns():
+    values = [metrics["i_nce"] for metrics in make_pretraining(epochs=8)]
+    assert len(values) == 48 and sum(values[-6:]) / 6 > sum(values[:6]) / 6 + 0.3
+
+
+def test_pretraining_is_a_function_of_its_seed():
+    runs = [[m["loss"] for m in make_pretraining(epochs=1, seed=s)] for s in (0, 0, 1)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs: expected at least 1, got 0"),
+        ({"batch": 1}, "batch: InfoNCE needs at least 2 images, got 1"),
+        ({"batch": 241}, r"batch size: expected 1..240.*got 241"),
+        ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),
+        ({"warmup": 1.0}, r"warmup: expected a share within \[0, 1\), got 1.0"),
+    ],
+)
+def test_wrong_pretraining_settings_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        make_pretraining(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "both"}, "mode: expected one of unsup, semi, sup, got 'both'"),
+        ({"steps": 0}, "steps: expected at least 1, got 0"),
+        ({"lr_g": 0.0}, "lr_g: expected a number > 0, got 0.0"),
+        ({"average": 1.0}, r"average: expected a decay within \[0, 1\), got 1.0"),
+        ({"labelled_batch": 61}, r"batch size: expected 1..60.*labelled game.*got 61"),
+    ],
+)
+def test_wrong_game_settings_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        make_game(**options)
+
+
+def test_schedules():
+    assert factor("constant", 7, 10) == 1
+    assert factor("cosine", 0, 10) == 1 and factor("cosine", 10, 10) == pytest.approx(0)
+    assert factor("cosine", 5, 10, final=0.2) == pytest.approx(0.6)
+    assert factor("cosine", 0, 100, warmup=0.1) == pytest.approx(1 / 11)
+    assert [round(factor("steps", s, 10), 3) for s in (5, 6, 8)] == [1, 0.2, 0.04]
+    with pytest.raises(InputError, match="schedule: expected one of constant, cosine, steps"):
+        factor("linear", 0, 1)
+
+
+def test_the_rate_is_a_share_of_the_peak():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+    for share in (0.5, 0.1):
+        set_rate(optimizer, share)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.5 * share)
+
+
+def test_diagnosis_names_every_collapse():
+    g, x = ViewGenerator(), torch.rand(4, 3, 8, 8)
+    healthy = Estimate(1.0, 0.9, 1.1, 4.0, 100)
+    assert diagnose(g, x, healthy, [0.8, 0.7], 3) == []
+    assert "at its cap" in diagnose(g, x, Estimate(3.99, 3.9, 4.0, 4.0, 100), [], 3)[0]
+    assert "at 0" in diagnose(g, x, Estimate(0.01, 0, 0.02, 4.0, 100), [], 3)[0]
+    assert "classifier 2 is at chance" in diagnose(g, x, healthy, [0.9, 0.34], 3)[0]
+    x[:, 1] = 0.5
+    assert "output channel 2 is constant" in diagnose(g, x, healthy, [], 3)[0]
