@@ -18,58 +18,23 @@ those of the crops, and divided by the time of the whole step.
 import itertools
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import small
 import torch
 from lightly.loss import NTXentLoss
 from lightly.transforms.simclr_transform import SimCLRTransform
-from PIL import Image
+from rivals import BATCH, SKIP, TwoCrops, fed, pictures
 from rows import Row, main
 from timing import Measure, interleaved, rate
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.transforms import v2
 
-from infomin.color import linear_space
 from infomin.data import photos
 from infomin.losses import infonce, pair_scores
 from infomin.training.contrastive import Pretraining
 from infomin.views import ChannelViews, LearnedViews
 
-BATCH, WORKERS, SIDE = 256, 2, 2048
-SKIP = 4  # steps before the clock runs: workers start and queues fill
-
-
-class Transformed(Dataset[Any]):
-    """Resident images, transformed one by one in the workers."""
-
-    def __init__(self, images: Any, transform: Callable[[Any], Any]) -> None:
-        self.images, self.transform = images, transform
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, i: int) -> Any:
-        return self.transform(self.images[i])
-
-
-class TwoCrops:
-    """Y of one crop and DbDr of another, with torchvision."""
-
-    def __init__(self) -> None:
-        crop = v2.RandomResizedCrop(32, scale=(0.5, 1.0))
-        self.cut = v2.Compose([crop, v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, True)])
-        self.space = linear_space("ydbdr", normalize=True)
-
-    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return two views of one image."""
-        first, second = (self.cut(image).flatten(1) for _ in range(2))
-        y, dbdr = (self.space.matrix @ x + self.space.offset[:, None] for x in (first, second))
-        return y[:1].view(1, 32, 32), dbdr[1:].view(2, 32, 32)
+SIDE = 2048  # of the matrices whose product tells what the machine can do
 
 
 def ours(learner: Pretraining, steps: int, waiting: list[float]) -> Measure:
@@ -88,26 +53,6 @@ def ours(learner: Pretraining, steps: int, waiting: list[float]) -> Measure:
     return measure
 
 
-def fed(loader: DataLoader[Any], net: nn.Module, loss_of: Callable[[Any], Tensor]) -> Measure:
-    """Images a second of a plain training loop, for one pass through a loader."""
-    net.train()
-    optimizer = small.optimizer()(net.parameters())
-
-    def measure() -> float:
-        began = 0.0
-        for step, batch in enumerate(loader):
-            if step == SKIP:
-                began = time.perf_counter()
-            loss = loss_of(batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            loss.item()  # to be shown to somebody, as ours is
-        return (step + 1 - SKIP) * BATCH / (time.perf_counter() - began)
-
-    return measure
-
-
 def flops(learner: Pretraining) -> float:
     """Count the floating-point operations of encoders and loss in one step, both ways."""
     views = learner.views(*(torch.rand(BATCH, 3, 32, 32) for _ in range(2)))
@@ -120,17 +65,14 @@ def flops(learner: Pretraining) -> float:
 
 def measure(quick: bool) -> list[Row]:
     """Measure everything in one go."""
-    images = photos(train=2048 if quick else 4096).train.images
+    images = photos(train=1536 if quick else 4096).train.images
     steps, rounds = len(images) // BATCH - SKIP, 1 if quick else 7
-    load = partial(DataLoader, batch_size=BATCH, shuffle=True, drop_last=True, num_workers=WORKERS)
     raw = small.pretraining(ChannelViews(color="ydbdr"), images)
     full = small.pretraining(ChannelViews(color="ydbdr"), images, "32-true")
     learned = small.pretraining(LearnedViews(small.generator(), table=True), images)
 
     pair, single, ntxent = small.towers(1, 2), small.towers(3).towers[0], NTXentLoss(0.1)
-    torchvision = load(Transformed(images, TwoCrops()))
-    pictures = [Image.fromarray(image.numpy()) for image in images.permute(0, 2, 3, 1)]
-    simclr = SimCLRTransform(input_size=32)
+    pil, simclr = pictures(images), SimCLRTransform(input_size=32)
     crop_flip = SimCLRTransform(
         input_size=32, min_scale=0.5, cj_prob=0, random_gray_scale=0, gaussian_blur=0
     )
@@ -149,9 +91,9 @@ def measure(quick: bool) -> list[Row]:
             "raw": ours(raw, steps, waiting["raw"]),
             "learned": ours(learned, steps, waiting["learned"]),
             "full": ours(full, steps, waiting["full"]),
-            "torchvision": fed(torchvision, pair, two_towers),
-            "lightly": fed(load(Transformed(pictures, simclr)), single, one_net),
-            "lightly, crop": fed(load(Transformed(pictures, crop_flip)), single, one_net),
+            "torchvision": fed(images, TwoCrops(), pair, two_towers),
+            "lightly": fed(pil, simclr, single, one_net),
+            "lightly, crop": fed(pil, crop_flip, single, one_net),
             "float32 matmul": rate(lambda: matrix @ matrix, 2e-9 * SIDE**3),
             "bfloat16 matmul": rate(lambda: half @ half, 2e-9 * SIDE**3),
         },

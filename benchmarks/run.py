@@ -22,7 +22,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # these are benchmarks of the CPU, wher
 from rows import markdown
 
 from infomin import files
-from infomin.run import provenance
+from infomin.provenance import provenance
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"

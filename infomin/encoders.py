@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.errors import InputError, blamed_on
+from infomin.errors import InputError, blamed_on, one_of
 from infomin.rng import seeded
 from infomin.shapes import Image, Images
 
@@ -233,8 +233,7 @@ def build_towers(
     Raises:
         InputError: for an unknown name, or an input too small for the backbone.
     """
-    if name not in BACKBONES:
-        raise InputError(f"encoder.name: expected one of {', '.join(BACKBONES)}, got {name!r}")
+    one_of("encoder.name", name, BACKBONES)
     towers = []
     for i, channels in enumerate(view_channels):
         with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):

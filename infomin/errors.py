@@ -1,6 +1,6 @@
 """The one error that a user can mend: what was wrong, what was expected, what came, what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 
@@ -19,3 +19,21 @@ def blamed_on(name: str) -> Iterator[None]:
         yield
     except TypeError as error:
         raise InputError(f"{name}: {error}") from None
+
+
+def one_of(name: str, value: object, allowed: Collection[str]) -> None:
+    """Raise an InputError unless a value is one of these words."""
+    if value not in allowed:
+        raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+
+
+def at_least(name: str, value: float, least: float) -> None:
+    """Raise an InputError unless a number is large enough."""
+    if not (isinstance(value, int | float) and value >= least):
+        raise InputError(f"{name}: expected at least {least}, got {value!r}")
+
+
+def positive(name: str, value: float) -> None:
+    """Raise an InputError unless a number is greater than 0."""
+    if not (isinstance(value, int | float) and value > 0):
+        raise InputError(f"{name}: expected a number > 0, got {value!r}")

@@ -108,7 +108,11 @@ def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:
 
 
 class SharedBatchNorm(_BatchNorm):
-    """Batch norm over all processes on any device; torch's own is for GPUs only."""
+    """Batch norm over all processes on any device; torch's own is for GPUs only.
+
+    Deviations are taken from the joint mean before they are squared: the difference of two large
+    sums would lose a small channel that stands on a large offset.
+    """
 
     def _check_input_dim(self, input: Tensor) -> None:
         pass
@@ -117,22 +121,29 @@ class SharedBatchNorm(_BatchNorm):
         """Normalise by the joint mean and variance in training, by running ones otherwise."""
         if not self.training:
             return super().forward(input)
-        x = input.float().transpose(0, 1).flatten(1)
-        sums = torch.stack([x.sum(1), x.square().sum(1)])
-        with warnings.catch_warnings():  # its autograd node is marked experimental
-            warnings.simplefilter("ignore")
-            from torch.distributed.nn.functional import all_reduce
-
-            sums = all_reduce(sums)
-        n = x.shape[1] * distributed.get_world_size()
-        mean = sums[0] / n
-        variance = sums[1] / n - mean.square()
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None and self.momentum is not None
+        rows = input.to(self.running_mean.dtype).movedim(1, -1)
+        axes = tuple(range(rows.ndim - 1))
+        mean = _joint_mean(rows.mean(axes))
+        rows = rows - mean
+        variance = _joint_mean(rows.square().mean(axes))
+        n = rows.numel() // len(mean) * distributed.get_world_size()
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * n / (n - 1), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        shape = (1, -1) + (1,) * (input.ndim - 2)
-        return input * scale.view(shape) + (self.bias - mean * scale).view(shape)
+        rows = rows * (variance + self.eps).rsqrt()
+        if self.affine:
+            rows = rows * self.weight + self.bias
+        return rows.movedim(-1, 1).to(input.dtype)
+
+
+def _joint_mean(values: Tensor) -> Tensor:
+    """Average over processes, with gradients."""
+    with warnings.catch_warnings():  # its autograd node is marked experimental
+        warnings.simplefilter("ignore")
+        from torch.distributed.nn.functional import all_reduce
+
+        total: Tensor = all_reduce(values)
+    return total / distributed.get_world_size()

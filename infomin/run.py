@@ -9,11 +9,8 @@ newest unfinished run of the same configuration.
 
 import io
 import json
-import os
-import platform
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -23,11 +20,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-import torch
-
-from infomin import __version__, checkpoint, files
+from infomin import checkpoint, files
 from infomin.errors import InputError
 from infomin.progress import Progress
+from infomin.provenance import provenance
 from infomin.training.learner import Diverged, Learner, Metrics
 
 _LOG_EVERY = 10  # steps between logged metrics
@@ -196,7 +192,7 @@ class Run:
         folder = files.make_folder(self.folder / "pictures")
         path = folder / f"{name}.png"
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="png")
+        figure.savefig(drawn, format="png", bbox_inches="tight", pad_inches=0.08)
         files.write_bytes(path, drawn.getvalue())
         self.board.add_figure(name, figure, step)
         return path
@@ -229,43 +225,6 @@ def newest(out: str, kind: str, inside: str) -> Path:
             "name a path"
         )
     return max(found, key=lambda path: (path.parent / RESULT).stat().st_mtime_ns)
-
-
-def provenance() -> dict[str, Any]:
-    """Tell what ran: command, commit, versions, hardware."""
-    import torchvision
-
-    return {
-        "command": " ".join(
-            ["python", *(os.path.relpath(a) if i == 0 else a for i, a in enumerate(sys.argv))]
-        ),
-        "commit": _commit(),
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": {
-            "infomin": __version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "torchvision": str(torchvision.__version__),
-        },
-        "hardware": hardware(),
-    }
-
-
-def hardware() -> str:
-    """Name the processor or accelerator in a few words."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    name = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
-    return f"{name}, {torch.get_num_threads()} threads"
-
-
-def _commit() -> str:
-    """Return the commit of the working tree, marked where files differ from it."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return f"infomin {__version__}"
 
 
 def _unfinished(runs: Path, config: str) -> Path:

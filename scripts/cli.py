@@ -2,20 +2,16 @@
 
 import functools
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from plainly import plainly
 
-from infomin.errors import InputError
-from infomin.run import Interrupted, Run
+from infomin.run import Run
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 _QUIET = [
@@ -40,29 +36,19 @@ def main(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], Non
             overrides = sys.argv[1:]
             sys.argv[1:] = [*_QUIET, *overrides]
             TOLD.extend(overrides)
-            with _plainly():  # outside for the configuration, inside for the script: Hydra would
-                job = _plainly()(script)  # add a line of its own to an error that passes it
+
+            @functools.wraps(script)
+            def as_told(cfg: DictConfig) -> None:
+                sys.argv[1:] = overrides  # what provenance records, and other processes start with
+                script(cfg)
+
+            with plainly():  # outside for the configuration, inside for the script: Hydra would
+                job = plainly()(as_told)  # add a line of its own to an error that passes it
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
 
         return run
 
     return wrap
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Turn what a user can mend, and a signal, into one line and an exit code."""
-    try:
-        yield
-    except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        sys.exit(stop.exit_code)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        sys.exit(2)
 
 
 def build(node: DictConfig, *args: Any, **options: Any) -> Any:
@@ -80,20 +66,3 @@ def open_run(cfg: DictConfig, kind: str, name: str, main: bool = True) -> Run:
     apart = ("resume", "out", "save_every")
     told = OmegaConf.create({k: v for k, v in plain(cfg).items() if k not in apart})
     return Run.open(cfg.out, kind, name, OmegaConf.to_yaml(told), cfg.get("resume", False), main)
-
-
-def _one_line(error: BaseException) -> str:
-    """Say what Hydra wraps into several lines in one; what we said ourselves comes first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, InputError | TypeError):
-            where = [line for line in lines if line.startswith("full_key: ")]
-            name = where[0][10:] + ": " if where and isinstance(cause, TypeError) else ""
-            return name + " ".join(str(cause).split())
-        cause = cause.__cause__
-    if lines and lines[0].startswith("Could not override"):
-        return f"{lines[0]} There is no such option; --cfg job shows all that there are"
-    skip = ("full_key", "object_type", "reference_type", "Set the environment")
-    skip += ("Config search path", "provider=")
-    return "; ".join(line for line in lines if not line.startswith(skip))

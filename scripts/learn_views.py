@@ -74,7 +74,9 @@ def learn_views(cfg: DictConfig) -> None:
     result |= {"class_accuracy": class_accuracy, "collapsed": warnings, "check": asdict(check)}
     result |= {"settings": plain(cfg.game), **run.rate}
     folder = g.cpu().save(run.place("generator"), result)
-    picture = run.picture("views", views_picture(views.cpu(), sample[:10].cpu(), str(folder)))
+    shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
+    title = f"views learned from {cfg.color}, mode={cfg.mode}, seed {cfg.seed}, {data.name}"
+    picture = run.picture("views", views_picture(views.cpu(), shown, title))
     run.picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     for warning in warnings:

@@ -2,13 +2,13 @@
 
     python scripts/report.py experiment=demo
     python scripts/report.py experiment=table5 data=image_folder data.root=PATH
-    python scripts/report.py experiment=table5 ... write=docs/results.md
+    python scripts/report.py experiment=table5 ... 'write=[docs/results.md]'
 
 Cells that finished before with the same settings are not run again.
 """
 
 import os
-import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,13 +42,16 @@ def report(cfg: DictConfig) -> None:
 
     # Table and figure
     rows = tables.summary(records)
-    command = " ".join(["python scripts/report.py", *map(shlex.quote, TOLD)])
+    command = tables.shown(["python scripts/report.py", *TOLD])
     figure = folder / f"{cfg.name}.png"
     figures.sweet_spot(records, cfg.title).savefig(figure)
     text = f"{tables.markdown(rows)}\n\n{tables.origin(records, command)}"
     files.write_bytes(folder / "table.md", text.encode())
+    for document in cfg.write:
+        tables.replace_section(Path(document), folder.name, text)
     if cfg.write:
-        tables.replace_section(Path(cfg.write), f"{cfg.name}-{cfg.budget.name}", text)
+        pictures = files.make_folder(Path(cfg.write[0]).parent / "images")
+        shutil.copy(figure, pictures / f"{folder.name}.png")
     print(f"\n{tables.plain(rows)}\n")
     print(f"figure of accuracy against I_NCE: {figure}")
     for record in records:

@@ -4,7 +4,6 @@ A server imports the libraries once; every script under test is a process forked
 own standard streams, signals and exit code.
 """
 
-import json
 import multiprocessing
 import os
 import resource
@@ -35,18 +34,11 @@ class Process:
         )
         self._process.start()
 
-    def wait(self, seconds=120):
+    def wait(self, seconds=300):
         """Wait for the end and return the exit code: minus the signal that killed it."""
         self._process.join(seconds)
         assert self._process.exitcode is not None, f"still running after {seconds} s: {self.err}"
         return self._process.exitcode
-
-    def signal(self, number):
-        os.kill(self._process.pid, number)
-
-    @property
-    def alive(self):
-        return self._process.is_alive()
 
     @property
     def out(self):
@@ -58,36 +50,23 @@ class Process:
 
 
 class Script(Process):
-    """A script with its overrides; runs go to `folder / "runs"`."""
+    """A script with its overrides; runs go to `folder / "runs"`.
 
-    def __init__(self, folder, name, *overrides, file_limit=None):
-        self.runs = folder / "runs"
-        self.kind = name
-        told = [f"out={self.runs}", *overrides]
+    Arguments:
+        signal_at: (step, number) of a signal that comes right after a step; none otherwise.
+        file_limit: in bytes, beyond which no file can grow; none otherwise.
+    """
+
+    def __init__(self, folder, name, *overrides, signal_at=None, file_limit=None):
+        self.runs = folder / "runs" / name
+        told = [f"out={self.runs.parent}", *overrides]
         logs = folder / f"{name}-{time.monotonic_ns()}"
-        super().__init__(logs, _run_script, name, told, file_limit=file_limit)
+        super().__init__(logs, _run_script, name, told, signal_at, file_limit=file_limit)
 
     @property
     def folders(self):
-        """Its run folders, oldest first."""
-        return sorted(self.runs.glob(f"{self.kind}/*"), key=lambda path: path.stat().st_ctime_ns)
-
-    def wait_for_step(self, step, seconds=60):
-        """Wait until a step of the newest run was logged and saved; return that run."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            assert self.alive, f"ended before step {step}: {self.err}"
-            if self.folders and (self.folders[-1] / "checkpoint.pt").exists():
-                lines = metrics_lines(self.folders[-1])
-                if lines and lines[-1].endswith("}") and json.loads(lines[-1])["step"] >= step:
-                    return self.folders[-1]
-            time.sleep(0.002)
-        raise AssertionError(f"did not reach step {step} within {seconds} s: {self.err}")
-
-
-def metrics_lines(run):
-    path = run / "metrics.jsonl"
-    return path.read_text().splitlines() if path.exists() else []
+        """Its run folders."""
+        return sorted(self.runs.glob("*"))
 
 
 def _call(streams, file_limit, function, *arguments):
@@ -102,8 +81,24 @@ def _call(streams, file_limit, function, *arguments):
     function(*arguments)
 
 
-def _run_script(name, overrides):
+def _run_script(name, overrides, signal_at):
     path = SCRIPTS / f"{name}.py"
     sys.argv = [str(path), *overrides]
     sys.path.insert(0, str(SCRIPTS))
+    if signal_at is not None:
+        _signal_after(*signal_at)
     runpy.run_path(str(path), run_name="__main__")
+
+
+def _signal_after(step, number):
+    from infomin.training.learner import Learner
+
+    steps_of = Learner.__iter__
+
+    def disturbed(learner):
+        for metrics in steps_of(learner):
+            yield metrics
+            if learner.step == step:
+                os.kill(os.getpid(), number)
+
+    Learner.__iter__ = disturbed

@@ -18,7 +18,7 @@ LAYERS = [
     ["table", "augment", "information"],
     ["generator", "losses"],
     ["color", "artifact"],
-    ["flows", "files", "rng"],
+    ["flows", "files", "rng", "provenance"],
     ["errors", "shapes"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}

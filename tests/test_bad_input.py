@@ -488,7 +488,7 @@ def only_line(script, code=2):
         ("learn_views", "mode=none", "mode: expected one of unsup, semi, sup, got 'none'"),
         ("learn_views", "color=lab", "color: lab has no exact linear inverse"),
         ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
-        ("learn_views", "flow.hidden=wide", "flow: '<' not supported between"),
+        ("learn_views", "flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),
         ("learn_views", "flow=spline", "Could not find 'flow/spline'; Available options in 'flow'"),
         (
             "learn_views",
@@ -572,6 +572,28 @@ def test_a_full_disk_in_the_middle_of_a_run_is_one_line(tmp_path):
     assert f"{run}/checkpoint.pt: could not be written (File too large)" in errors[0]
     assert not list(run.glob(".*"))
     assert not (run / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("learn_views", ("mode=unsup", "budget.patch=8", "game.batch=2", "game.steps=2")),
+        ("pretrain", ("views=raw", "pretrain.batch=8", "probe.epochs=1")),
+    ],
+)
+def test_a_handful_of_images_is_no_error(tmp_path, name, options):
+    """Nor is a folder without labels, where none are needed."""
+    data = ["data=scenes", "data.train=8", "data.test=3"]
+    if name == "learn_views":
+        for i in range(8):
+            picture(tmp_path / "images" / f"{i}.png")
+        data = ["data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}"]
+    script = Script(tmp_path, name, *data, "budget=smoke", "budget.size=8", *options)
+    assert script.wait() == 0, script.err
+    assert "Traceback" not in script.err
+    (run,) = script.folders
+    assert (run / "result.json").exists()
 
 
 @pytest.mark.slow

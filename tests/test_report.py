@@ -61,3 +61,8 @@ def test_the_linear_part_of_a_linear_generator_is_its_matrix():
     coefficients, r2 = linear_part(g, torch.rand(4, 3, 8, 8))
     torch.testing.assert_close(coefficients, g.start.matrix, atol=1e-4, rtol=0)
     assert min(r2) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_shown_command_names_no_place_of_one_machine():
+    told = ["python x.py", "data.root=../somewhere/photos", "out=/a/b", "seed=1", "jobs=2"]
+    assert tables.shown(told) == "python x.py data.root=PATH/photos seed=1"

@@ -32,7 +32,7 @@ def labelled_subset(
     known = (labels != UNLABELLED).nonzero().squeeze(1).cpu()
     if share is not None and number is not None:
         raise InputError(
-            "labels: give labels.share or labels.number, not both; labels.share=null drops the share"
+            "labels: give labels.share or labels.number, not both; labels.share=null drops it"
         )
     if share is not None and not 0 < share <= 1:
         raise InputError(f"labels.share: expected a share within (0, 1], got {share}")

@@ -69,6 +69,17 @@ def origin(records: Sequence[Record], command: str) -> str:
     )
 
 
+def shown(command: Sequence[str]) -> str:
+    """Return a command as a document shows it: without the paths of one machine."""
+    places = ("out=", "write=", "jobs=", "data.cache=")
+    told = [word for word in command if not word.startswith(places)]
+    root = "data.root="
+    return " ".join(
+        f"{root}PATH/{Path(word.removeprefix(root)).name}" if word.startswith(root) else word
+        for word in told
+    )
+
+
 def replace_section(path: Path, name: str, text: str) -> None:
     """Put text between `<!-- name -->` and `<!-- /name -->` of a document.
 

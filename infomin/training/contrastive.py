@@ -18,7 +18,7 @@ from infomin import parallel
 from infomin.augment import CropFlip
 from infomin.data import Batches
 from infomin.encoders import Towers
-from infomin.errors import InputError
+from infomin.errors import InputError, at_least, positive
 from infomin.losses import infonce, matched, pair_scores
 from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
@@ -46,12 +46,10 @@ class ContrastiveSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InputError(f"epochs: expected at least 1, got {self.epochs}")
+        at_least("epochs", self.epochs, 1)
+        positive("temperature", self.temperature)
         if self.batch < 2:
             raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
-        if self.temperature <= 0:
-            raise InputError(f"temperature: expected a number > 0, got {self.temperature}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup: expected a share within [0, 1), got {self.warmup}")
 

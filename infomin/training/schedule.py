@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch.optim import Optimizer
 
-from infomin.errors import InputError
+from infomin.errors import one_of
 
 SCHEDULES = ("constant", "cosine", "steps")
 
@@ -32,8 +32,7 @@ def factor(
     Raises:
         InputError: for an unknown kind.
     """
-    if kind not in SCHEDULES:
-        raise InputError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {kind!r}")
+    one_of("schedule", kind, SCHEDULES)
     rise = warmup * steps
     if step < rise:
         return (step + 1) / (rise + 1)

@@ -27,11 +27,11 @@ from infomin import parallel
 from infomin.augment import CropFlip
 from infomin.data import Batches, ImageSet
 from infomin.encoders import Towers
-from infomin.errors import InputError
+from infomin.errors import InputError, at_least, one_of, positive
 from infomin.generator import ViewGenerator
 from infomin.losses import infonce, matched, pair_scores
 from infomin.training.learner import Learner, Metrics
-from infomin.training.schedule import factor, set_rate
+from infomin.training.schedule import SCHEDULES, factor, set_rate
 from infomin.views import LearnedViews
 
 MODES = ("unsup", "semi", "sup")
@@ -50,6 +50,8 @@ class GameSettings:
         temperature: tau of the cosine critic.
         info_weight: of I_NCE in g's objective.
         class_weights: of CE, one a view; the last stands for all further views.
+        final_class: share of these weights that is left at the end, falling as a cosine: labels
+            decide early which solution g goes to, and leave it to I_NCE to finish.
         lr_f, lr_g, lr_c: learning rates of estimators, generator, classifiers.
         betas: of Adam, for all players.
         schedule: `constant`, `cosine` or `steps` (x 0.2 at 60 and 80 %), for all players.
@@ -66,6 +68,7 @@ class GameSettings:
     temperature: float = 0.1
     info_weight: float = 1.0
     class_weights: Sequence[float] = (10.0, 1.0)
+    final_class: float = 1.0
     lr_f: float = 1e-3
     lr_g: float = 2e-3
     lr_c: float = 1e-3
@@ -76,14 +79,12 @@ class GameSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise InputError(f"mode: expected one of {', '.join(MODES)}, got {self.mode!r}")
-        for name in ("steps", "estimator_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        one_of("mode", self.mode, MODES)
+        one_of("schedule", self.schedule, SCHEDULES)
+        for name in ("steps", "estimator_steps", "labelled_batch"):
+            at_least(name, getattr(self, name), 1)
         for name in ("lr_f", "lr_g", "lr_c", "temperature"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name}: expected a number > 0, got {getattr(self, name)}")
+            positive(name, getattr(self, name))
         if self.batch < 2:
             raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
         if not 0 <= self.average < 1:
@@ -107,7 +108,7 @@ class Game(Learner):
 
     Arguments:
         generator: g; its weights are trained.
-        crops: how many crops of an image a step takes, as `View.crops` says.
+        crops: `per_view` or `shared`, see `View`.
         estimators: f, one tower per view.
         classifiers: c, one per view; unused in `unsup`.
         train: all training images, resident.
@@ -237,9 +238,10 @@ class Game(Learner):
         for i, share in enumerate(parallel.average(self.fabric, hits)):
             metrics[f"class_accuracy_{i + 1}"] = share.item()
         losses.sum().backward()
-        weights = self.settings.class_weights
+        s = self.settings
+        weights, left = s.class_weights, factor("cosine", self.step, s.steps, final=s.final_class)
         for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
-            weight = weights[min(i, len(weights) - 1)]
+            weight = left * weights[min(i, len(weights) - 1)]
             at_views.append((v, weight * _gradient(leaf)))
         if not self.settings.informed:
             metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))

@@ -7,7 +7,7 @@ views need not share either.
 
 from torch import nn
 
-from infomin.errors import InputError
+from infomin.errors import InputError, one_of
 from infomin.shapes import Image, Images, Views
 
 CROPS = ("per_view", "shared")
@@ -26,8 +26,7 @@ class View(nn.Module):
 
     def __init__(self, view_channels: tuple[int, ...], crops: str = "per_view") -> None:
         super().__init__()
-        if crops not in CROPS:
-            raise InputError(f"views.crops: expected one of {', '.join(CROPS)}, got {crops!r}")
+        one_of("views.crops", crops, CROPS)
         self.view_channels = view_channels
         self.crops = 1 if crops == "shared" else len(view_channels)
 

@@ -1,0 +1,79 @@
+"""The contract of a flow, and composition."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from infomin.shapes import PerRow, Rows
+
+
+class Flow(nn.Module):
+    """An invertible map of pixel rows `(n, c) -> (n, c)`.
+
+    Members define `_forward`, `_inverse` and `_log_abs_det`; half-precision input is taken to
+    float32 first, and autocast is switched off inside.
+    """
+
+    def forward(self, x: Rows) -> Rows:
+        """Map x to y."""
+        with _full_precision(x):
+            return self._forward(_at_least_float32(x))
+
+    def inverse(self, y: Rows) -> Rows:
+        """Map y back to x."""
+        with _full_precision(y):
+            return self._inverse(_at_least_float32(y))
+
+    def log_abs_det_jacobian(self, x: Rows) -> PerRow:
+        """Return log |det dy/dx| at each row of x, in nats."""
+        with _full_precision(x):
+            return self._log_abs_det(_at_least_float32(x))
+
+    def _forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _log_abs_det(self, x: Tensor) -> Tensor:
+        """Volume is preserved unless a member says otherwise."""
+        return x.new_zeros(len(x))
+
+
+class Composition(Flow):
+    """g = g_L . ... . g_1; log-determinants add up along the way."""
+
+    def __init__(self, flows: Sequence[Flow]) -> None:
+        super().__init__()
+        self.flows = nn.ModuleList(flows)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        for flow in self.flows:
+            x = flow(x)
+        return x
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        for flow in reversed(self.flows):
+            y = flow.inverse(y)  # type: ignore[operator]
+        return y
+
+    def _log_abs_det(self, x: Tensor) -> Tensor:
+        total = x.new_zeros(len(x))
+        for flow in self.flows:
+            total = total + flow.log_abs_det_jacobian(x)  # type: ignore[operator]
+            x = flow(x)
+        return total
+
+
+def _full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Switch autocast off around a flow, where it is on."""
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,0 +1,45 @@
+"""What a user can mend, and a signal, as one line and an exit code."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from infomin.errors import InputError
+from infomin.run import Interrupted
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Exit with 2 for bad input, with 128 and its number for a signal, and say why in one line."""
+    try:
+        yield
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.exit_code)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _one_line(error: BaseException) -> str:
+    """Say what Hydra wraps into several lines in one; what we said ourselves comes first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError | TypeError):
+            where = [line for line in lines if line.startswith("full_key: ")]
+            name = where[0][10:] + ": " if where and isinstance(cause, TypeError) else ""
+            return name + " ".join(str(cause).split())
+        cause = cause.__cause__
+    if lines and lines[0].startswith("Could not override"):
+        return f"{lines[0]} There is no such option; --cfg job shows all that there are"
+    skip = ("full_key", "object_type", "reference_type", "Set the environment")
+    skip += ("Config search path", "provider=")
+    return "; ".join(line for line in lines if not line.startswith(skip))

@@ -1,0 +1,177 @@
+"""Two processes are one process with the joined batch: same losses, same weights."""
+
+import os
+import socket
+
+import pytest
+import torch
+from running import Process
+from torch import nn
+
+from infomin import ViewGenerator, rng
+from infomin.augment import CropFlip
+from infomin.data import ImageSet
+from infomin.encoders import build_towers
+from infomin.errors import InputError
+from infomin.parallel import make_fabric, share, share_batch_norm
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.view_learning import Game, GameSettings
+from infomin.views import ChannelViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+STEPS = 2
+TIMES = ("data_seconds",)
+
+
+def images():
+    return torch.randint(0, 256, (40, 3, 16, 16), generator=rng.generator(0)).to(torch.uint8)
+
+
+def towers(view_channels, dim, normalize=True):
+    return build_towers("fourconv", view_channels, 8, dim, 0, normalize, widths=[6, 8], pools=1)
+
+
+def gradient_descent(parameters):
+    return torch.optim.SGD(parameters, lr=0.02, momentum=0.9)
+
+
+def pretraining(fabric):
+    views = ChannelViews(color="ydbdr")
+    settings = ContrastiveSettings(epochs=1, batch=12, temperature=0.5)
+    f = towers(views.view_channels, 16)
+    return Pretraining(views, f, images(), CropFlip(8), gradient_descent, settings, fabric)
+
+
+def game(fabric, **options):
+    """A game of plain gradient descent: Adam would blow up rounding of gradients that are zero."""
+    with rng.seeded(0, "test"):
+        g = ViewGenerator(flow={"hidden": 8})
+        for p in g.parameters():
+            nn.init.normal_(p, std=0.3)
+    train = ImageSet(images(), torch.arange(40) % 3)
+    f, c = towers(g.view_channels, 16), towers(g.view_channels, 3, normalize=False)
+    numbers = {"steps": STEPS, "batch": 12, "labelled_batch": 8, "temperature": 0.5}
+    settings = GameSettings(**numbers, **options)
+    learner = Game(g, "per_view", f, c, train, torch.arange(20), CropFlip(8), settings, fabric)
+    for name, module in (("g", g), ("f", f), ("c", c)):
+        learner.optimizers[name] = gradient_descent(module.parameters())
+    return learner
+
+
+def supervised_game(fabric):
+    return game(fabric, mode="sup")
+
+
+def patient_game(fabric):
+    return game(fabric, mode="semi", estimator_steps=2, average=0.5)
+
+
+def played(make, fabric):
+    learner = make(fabric)
+    metrics = [m for m, _ in zip(learner, range(STEPS), strict=False)]
+    return metrics, {name: module.state_dict() for name, module in learner.modules.items()}
+
+
+def play_as_one_of_two(rank, port, path, make):
+    torch.save(played(make, join(rank, port)), path)
+
+
+def join(rank, port):
+    """Become one of two processes, as those that fabric starts are."""
+    os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "GLOO_SOCKET_IFNAME": "lo"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    fabric = make_fabric("cpu", 2, "32-true")
+    fabric.launch()
+    assert (fabric.world_size, fabric.global_rank) == (2, rank)
+    return fabric
+
+
+def together(folder, function, *arguments):
+    """Run a function in two processes; return what each saved."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    paths = [folder / f"{rank}.pt" for rank in (0, 1)]
+    processes = [
+        Process(folder / f"log {rank}", function, rank, port, path, *arguments)
+        for rank, path in enumerate(paths)
+    ]
+    for process in processes:
+        assert process.wait() == 0, process.err
+        assert process.err == ""
+    return [torch.load(path) for path in paths]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [pretraining, patient_game, supervised_game])
+def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, make):
+    metrics, state = played(make, make_fabric("cpu", 1, "32-true"))
+    for their_metrics, their_state in together(tmp_path, play_as_one_of_two, make):
+        for ours, theirs in zip(metrics, their_metrics, strict=True):
+            assert ours.keys() == theirs.keys()
+            for name in ours.keys() - TIMES:
+                assert theirs[name] == pytest.approx(ours[name], abs=1e-6), name
+        assert state.keys() == their_state.keys()
+        for module in state:
+            for name, ours in state[module].items():
+                torch.testing.assert_close(their_state[module][name], ours, rtol=1e-5, atol=1e-5)
+    assert (state.keys() == {"towers"}) == (make is pretraining)
+    assert any("running_var" in name for module in state.values() for name in module)
+
+
+def test_a_batch_is_shared_evenly_or_refused():
+    class Two:
+        world_size, global_rank = 2, 1
+
+    assert share.__wrapped__(Two, 12) == slice(6, 12)
+    with pytest.raises(InputError, match="^batch 13 does not divide among 2 processes$"):
+        share.__wrapped__(Two, 13)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu?"}, "^device=tpu. devices=1 precision=32-true: "),
+        ({"precision": "8"}, "^device=cpu devices=1 precision=8: "),
+        ({"devices": 0}, "^device=cpu devices=0 precision=32-true: "),
+    ],
+)
+def test_a_device_or_precision_that_is_not_there_is_told_in_one_line(options, message):
+    with pytest.raises(InputError, match=message) as caught:
+        make_fabric(**{"device": "cpu", "precision": "32-true", **options})
+    assert "\n" not in str(caught.value)
+
+
+def normalise_as_one_of_two(rank, port, path):
+    fabric = join(rank, port)
+    norm = share_batch_norm(fabric, nn.Sequential(tiny_channel_norm()))
+    torch.save(normalised(norm, small_on_large()[4 * rank : 4 * rank + 4]), path)
+
+
+def tiny_channel_norm():
+    return nn.BatchNorm2d(3, eps=1e-8, affine=False)
+
+
+def small_on_large():
+    """Channels of deviation 0.01 around 100, -100 and 0."""
+    noise = torch.randn(8, 3, 5, 5, generator=rng.generator(0))
+    return 0.01 * noise + torch.tensor([100.0, -100.0, 0.0]).view(1, 3, 1, 1)
+
+
+def normalised(norm, x):
+    x.requires_grad_()
+    y = norm(x)
+    (y**3).sum().backward()
+    return y.detach(), x.grad, norm.state_dict()
+
+
+@pytest.mark.slow
+def test_batch_norm_of_two_processes_keeps_a_small_channel_on_a_large_offset(tmp_path):
+    """Sums of squares would not: their difference is rounding, and can be negative."""
+    y, gradient, state = normalised(nn.Sequential(tiny_channel_norm()), small_on_large())
+    ours = together(tmp_path, normalise_as_one_of_two)
+    torch.testing.assert_close(torch.cat([o[0] for o in ours]), y, rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(torch.cat([o[1] for o in ours]), gradient, rtol=1e-2, atol=2)
+    for _, _, theirs in ours:
+        torch.testing.assert_close(theirs, state, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,229 @@
+"""A run that is killed or stopped, anywhere, goes on as if nothing had happened."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from running import Script
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from infomin.errors import InputError
+from infomin.run import Run, newest
+
+DATA = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke", "budget.size=8")
+TINY = {
+    "learn_views": (
+        *DATA,
+        *("labels.share=1", "budget.patch=8", "estimator.widths=[4]", "estimator.pools=1"),
+        *("game.steps=32", "game.batch=8", "game.labelled_batch=8", "game.average=0.9"),
+    ),
+    "pretrain": (
+        *DATA,
+        *("views=raw", "+encoder.widths=[4]", "+encoder.pools=1"),
+        *("pretrain.epochs=4", "pretrain.batch=8", "probe.epochs=1"),
+    ),
+}
+STEPS = 32
+PRODUCT = {"learn_views": "generator", "pretrain": "encoder"}
+OFTEN, NEVER = "save_every=0", "save_every=1000"
+scripts = pytest.mark.parametrize("name", ["learn_views", "pretrain"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The run of each script that nothing disturbed."""
+    runs = {}
+
+    def run_once(name):
+        if name not in runs:
+            script = Script(tmp_path_factory.mktemp(name), name, *TINY[name])
+            assert script.wait() == 0, script.err
+            (runs[name],) = script.folders
+        return runs[name]
+
+    return run_once
+
+
+def weights(run, name):
+    return load_file(run / PRODUCT[name] / "model.safetensors")
+
+
+def assert_same(run, expected, name):
+    """Compare weights bit by bit, and everything else that was recorded but times."""
+    a, b = weights(run, name), weights(expected, name)
+    assert a.keys() == b.keys()
+    assert all(a[key].equal(b[key]) for key in a)
+    times = ("data_seconds", "seconds", "images_per_second", "waiting")
+    for read in (read_result, read_metrics):
+        pairs = zip(read(run), read(expected), strict=True)
+        for x, y in pairs:
+            assert {k: x[k] for k in x if k not in times} == {k: y[k] for k in y if k not in times}
+
+
+def read_result(run):
+    return [json.loads((run / "result.json").read_text())]
+
+
+def read_metrics(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@scripts
+def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
+    tmp_path, undisturbed, name
+):
+    def disturb(step, number, *overrides):
+        script = Script(tmp_path, name, *TINY[name], *overrides, signal_at=(step, number))
+        code = script.wait()
+        assert "Traceback" not in script.err
+        (run,) = script.folders
+        assert not (run / "result.json").exists()
+        return run, code, script.err.splitlines()[-1]
+
+    run, code, _ = disturb(14, signal.SIGKILL, NEVER)
+    assert code == -signal.SIGKILL
+    assert not (run / "checkpoint.pt").exists()
+    assert [line["step"] for line in read_metrics(run)] == [10]
+
+    _, code, _ = disturb(7, signal.SIGKILL, OFTEN, "resume=true")
+    assert code == -signal.SIGKILL
+    assert torch.load(run / "checkpoint.pt")["step"] == 7
+    (run / ".checkpoint.pt.4711").write_bytes(b"cut off by a kill")
+    (run / ".generator.a1b2").mkdir()
+    (run / "metrics.jsonl").write_text('{"step": 10}\n{"step": 20, "lo')
+
+    for step, number in ((16, signal.SIGTERM), (23, signal.SIGINT)):
+        _, code, said = disturb(step, number, "resume=true")
+        assert code == 128 + number
+        assert said == (
+            f"stopped at step {step + 1} of {STEPS}, saved in {run}; resume=true goes on"
+        )
+        assert torch.load(run / "checkpoint.pt")["step"] == step + 1
+
+    finished = Script(tmp_path, name, *TINY[name], f"resume={run}")
+    assert finished.wait() == 0, finished.err
+    assert finished.folders == [run]
+    assert not list(run.glob(".*"))
+    assert_same(run, undisturbed(name), name)
+
+
+@pytest.mark.slow
+@scripts
+def test_a_run_killed_after_its_training_only_ends(tmp_path, undisturbed, name):
+    run = tmp_path / "runs" / name / "run"
+    shutil.copytree(undisturbed(name), run)
+    (run / "result.json").unlink()
+    script = Script(tmp_path, name, *TINY[name], "resume=true")
+    assert script.wait() == 0, script.err
+    assert_same(run, undisturbed(name), name)
+
+
+@pytest.mark.slow
+@scripts
+def test_a_run_folder_is_complete(undisturbed, name):
+    run = undisturbed(name)
+    assert {path.name.split(".out.")[0] for path in run.iterdir()} == {
+        *("config.yaml", "provenance.json", "metrics.jsonl", "events", "checkpoint.pt"),
+        *("result.json", "pictures", PRODUCT[name]),
+    }
+    told = json.loads((run / "provenance.json").read_text())
+    assert told.keys() == {"command", "commit", "started", "versions", "hardware"}
+    assert told["versions"].keys() == {"infomin", "python", "torch", "torchvision"}
+    assert told["command"].startswith(f"python scripts/{name}.py out=")
+    assert all(told.values())
+    config = (run / "config.yaml").read_text()
+    assert "seed: 0\n" in config and "${" not in config and "save_every" not in config
+    result = json.loads((run / "result.json").read_text())
+    assert result["seconds"] > 0 and result["images_per_second"] > 0
+    assert result["i_nce"]["low"] <= result["i_nce"]["value"] <= result["i_nce"]["high"]
+    card = json.loads((run / PRODUCT[name] / "card.json").read_text())
+    assert card["training"] == {k: v for k, v in result.items() if k != "seconds"}
+    for picture in (run / "pictures").iterdir():
+        with Image.open(picture) as image:
+            assert image.format == "PNG" and min(image.size) > 100
+
+
+@pytest.mark.slow
+@scripts
+def test_metrics_are_the_same_in_both_logs_with_steps_ascending(undisturbed, name):
+    lines = read_metrics(undisturbed(name))
+    assert [line["step"] for line in lines] == [10, 20, 30, STEPS]
+    events = EventAccumulator(str(undisturbed(name))).Reload()
+    scalars = events.Scalars("loss")
+    assert [event.step for event in scalars] == [line["step"] for line in lines]
+    assert [event.value for event in scalars] == pytest.approx([line["loss"] for line in lines])
+    assert "views" in events.Tags()["images"]
+
+
+@pytest.mark.slow
+def test_the_newest_run_of_the_same_configuration_is_resumed_and_no_other(tmp_path, undisturbed):
+    expected = undisturbed("learn_views")
+    runs = tmp_path / "runs" / "learn_views"
+    for i, name in enumerate(("20260101-000000", "20260102-000000", "20260103-000000")):
+        shutil.copytree(expected, runs / name)
+        (runs / name / "result.json").unlink()
+        if i == 2:
+            other = (runs / name / "config.yaml").read_text().replace("seed: 0", "seed: 1")
+            (runs / name / "config.yaml").write_text(other)
+    script = Script(tmp_path, "learn_views", *TINY["learn_views"], "resume=true")
+    assert script.wait() == 0, script.err
+    assert [path.parent.name for path in runs.glob("*/result.json")] == ["20260102-000000"]
+
+
+def start(out, config="seed: 0\n", resume=False):
+    return Run.open(str(out), "learn_views", "semi-rgb-s0", config, resume)
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
+    assert len({start(tmp_path).folder for _ in range(5)}) == 5
+
+
+def test_nothing_to_resume_is_one_line(tmp_path):
+    message = r"^resume: no unfinished run of this configuration in .*; start without resume$"
+    with pytest.raises(InputError, match=message):
+        start(tmp_path, resume=True)
+    start(tmp_path).finish({})
+    start(tmp_path, "seed: 1\n")
+    with pytest.raises(InputError, match=message):
+        start(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "finished", "message"),
+    [
+        ("seed: 0\n", True, r"^resume: .* is finished; start without resume$"),
+        ("seed: 1\n", False, r"^resume: .* was started with another configuration$"),
+    ],
+)
+def test_a_run_that_cannot_be_resumed_is_told_why(tmp_path, config, finished, message):
+    run = start(tmp_path)
+    if finished:
+        run.finish({})
+    with pytest.raises(InputError, match=message):
+        start(tmp_path, config, resume=str(run.folder))
+    with pytest.raises(InputError, match=r"^resume: .*/nowhere is not a run$"):
+        start(tmp_path, config, resume=str(tmp_path / "nowhere"))
+
+
+def test_the_newest_product_is_that_of_the_run_that_finished_last(tmp_path):
+    first, second, third = (start(tmp_path) for _ in range(3))
+    for run in (first, second, third):
+        (run.folder / "generator").mkdir()
+    second.finish({})
+    first.finish({})
+    assert newest(str(tmp_path), "learn_views", "generator") == first.folder / "generator"
+    with pytest.raises(InputError, match=r"^no finished run of scripts/pretrain.py in /"):
+        newest(str(tmp_path), "pretrain", "encoder")
+
+
+def test_the_place_of_a_product_is_empty_in_an_unfinished_run(tmp_path):
+    run = start(tmp_path)
+    (run.place("generator") / "left").mkdir(parents=True)
+    assert run.place("generator") == Path(run.folder) / "generator"
+    assert not run.place("generator").exists()

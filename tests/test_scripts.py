@@ -1,0 +1,71 @@
+"""The stages one after another, as the README tells, joined by nothing but what they save."""
+
+import json
+
+import pytest
+from running import Script
+
+from infomin import load_generator
+from infomin.files import read_json
+from infomin.run import RESULT
+
+DATA = ("data=scenes", "data.train=96", "data.test=48", "budget=smoke", "budget.size=16")
+GAME = (*DATA, "labels.share=1", "game.steps=6", "game.batch=16", "game.labelled_batch=16")
+PRETRAIN = (*DATA, "pretrain.epochs=1", "pretrain.batch=32", "probe.epochs=1")
+
+
+def result(script, which=-1):
+    return read_json(script.folders[which] / RESULT)
+
+
+@pytest.mark.slow
+def test_learn_pretrain_judge_export(tmp_path):
+    game = Script(tmp_path, "learn_views", *GAME)
+    assert game.wait() == 0, game.err
+    assert "I_NCE held out" in game.out and "picture:" in game.out
+
+    trained = Script(tmp_path, "pretrain", *PRETRAIN)
+    assert trained.wait() == 0, trained.err
+    assert str(game.folders[0] / "generator") in trained.out, "it says which generator it took"
+    assert "protocol: linear" in trained.out
+
+    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
+    assert judged.wait() == 0, judged.err
+    assert result(judged)["top1"] == pytest.approx(result(trained)["top1"])
+    tapped = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1", "probe.tap=conv2")
+    assert tapped.wait() == 0 and "tap conv2" in tapped.out, tapped.err
+
+    exported = Script(tmp_path, "export_generator", f"to={tmp_path / 'mine'}")
+    assert exported.wait() == 0, exported.err
+    assert load_generator(tmp_path / "mine").view_channels == (1, 2)
+    card = json.loads((tmp_path / "mine" / "card.json").read_text())["training"]
+    assert card["objective"] == "semi" and card["seed"] == 0 and card["i_nce"]["value"] is not None
+    assert {"data", "steps", "collapsed", "check"} <= card.keys()
+
+
+@pytest.mark.slow
+def test_several_seeds_in_one_command(tmp_path):
+    game = Script(tmp_path, "learn_views", "-m", "seed=0,1", "mode=unsup", *GAME)
+    assert game.wait() == 0, game.err
+    assert sorted(result(game, i)["seed"] for i in (0, 1)) == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_grid_runs_once_and_writes_its_table(tmp_path):
+    document = tmp_path / "results.md"
+    document.write_text("<!-- demo-smoke -->\n<!-- /demo-smoke -->\n")
+    told = ["experiment=demo", "data=scenes", "data.train=160", "data.test=128", "budget=smoke"]
+    told += [
+        "budget.size=16",
+        "budget.game.labelled_batch=8",
+        "budget.game.steps=4",
+        "jobs=1",
+        f"write=[{document}]",
+    ]
+    first = Script(tmp_path, "report", *told)
+    assert first.wait() == 0, first.err
+    assert "2 cells, 0 done before" in first.err and "| rgb | semi |" in document.read_text()
+    assert (tmp_path / "images" / "demo-smoke.png").stat().st_size > 5000
+    again = Script(tmp_path, "report", *told)
+    assert again.wait() == 0 and "2 cells, 2 done before" in again.err
+    assert again.out == first.out
