@@ -106,9 +106,8 @@ class CropFlip:
         columns = torch.where(flip, columns.flip(1), columns)
         c = x.shape[1]
         narrow = rearrange(x, "b c h w -> b (c h) w") @ columns.mT
-        narrow = rearrange(narrow, "b (c h) p -> b h (p c)", c=c)
-        # the result lies in memory as pixel rows, which is how flows and convolutions want it
-        return rearrange(rows @ narrow, "b o (p c) -> b c o p", c=c)
+        narrow = rearrange(narrow, "b (c h) p -> b h (c p)", c=c)
+        return rearrange(rows @ narrow, "b o (c p) -> b c o p", c=c)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
         """Draw and apply."""

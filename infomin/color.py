@@ -18,7 +18,7 @@ from einops import rearrange
 from torch import Tensor
 
 from infomin.errors import InputError
-from infomin.flows import FixedAffine
+from infomin.flows import FixedAffine, to_images, to_rows
 from infomin.shapes import Images
 
 # rows are output channels, columns R, G, B; oracle: skimage.color.rgb2<name>
@@ -122,10 +122,7 @@ def convert(images: Images, space: str, normalize: bool = False) -> Images:
     _known(space)
     if space in _MATRICES:
         flow = linear_space(space, images.shape[1], normalize, images.dtype).to(images.device)
-        rows = flow(rearrange(images, "b c h w -> (b h w) c"))
-        return rearrange(
-            rows, "(b h w) c -> b c h w", b=len(images), h=images.shape[2], w=images.shape[3]
-        )
+        return to_images(flow(to_rows(images)), like=images)
     if images.shape[1] != 3:
         raise InputError(f"color: {space} needs 3 channels, got {images.shape[1]}")
     y = _one_way(space)(images)

@@ -21,7 +21,7 @@ from infomin import artifact
 from infomin.color import channel_names as color_channel_names
 from infomin.color import linear_space
 from infomin.errors import InputError, blamed_on
-from infomin.flows import Composition, FixedAffine, build_flow
+from infomin.flows import Composition, FixedAffine, build_flow, to_images, to_rows
 from infomin.shapes import Image, Images, Views
 
 Groups = tuple[tuple[int, ...], ...]
@@ -101,20 +101,18 @@ class ViewGenerator(nn.Module):
     def transform(self, x: Images) -> Images:
         """Return g(x), `b c h w`, before its channels are split into views."""
         self._accepts(x)
-        rows = self.flow(self.start(rearrange(x, "b c h w -> (b h w) c")))
-        return rearrange(rows, "(b h w) c -> b c h w", b=len(x), h=x.shape[2], w=x.shape[3])
+        return to_images(self.flow(self.start(to_rows(x))), like=x)
 
     def inverse(self, views: Sequence[Image]) -> Images:
         """Return the images whose views these are."""
         y = torch.empty_like(torch.cat(list(views), 1))
         y[:, [i for group in self.groups for i in group]] = torch.cat(list(views), 1)
-        rows = self.start.inverse(self.flow.inverse(rearrange(y, "b c h w -> (b h w) c")))
-        return rearrange(rows, "(b h w) c -> b c h w", b=len(y), h=y.shape[2], w=y.shape[3])
+        return to_images(self.start.inverse(self.flow.inverse(to_rows(y))), like=y)
 
     def log_abs_det_jacobian(self, x: Images) -> Float[Tensor, "b h w"]:
         """Return log |det dg/dx| at every pixel, in nats, colour space included."""
         self._accepts(x)
-        rows = rearrange(x, "b c h w -> (b h w) c")
+        rows = to_rows(x)
         total = self.start.log_abs_det_jacobian(rows)
         total = total + self.flow.log_abs_det_jacobian(self.start(rows))
         return rearrange(total, "(b h w) -> b h w", b=len(x), h=x.shape[2], w=x.shape[3])

@@ -8,9 +8,9 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from infomin.errors import InputError
+from infomin.flows import to_images
 from infomin.generator import ViewGenerator
 
 
@@ -24,7 +24,7 @@ class ColorTable(nn.Module):
         InputError: for another number of channels or range.
     """
 
-    rows: Tensor
+    colors: Tensor
 
     def __init__(self, generator: ViewGenerator) -> None:
         super().__init__()
@@ -40,11 +40,11 @@ class ColorTable(nn.Module):
                 generator.transform(torch.stack([red.expand_as(green), green, blue])[None])
                 for red in level
             ]
-        rows = rearrange(torch.cat(planes), "r c g b -> (r g b) c").contiguous()
-        self.register_buffer("rows", rows, persistent=False)
+        colors = rearrange(torch.cat(planes), "r c g b -> c (r g b)").contiguous()
+        self.register_buffer("colors", colors, persistent=False)
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Return g of images in [0, 1], rounded to 8 bits first, as image libraries do."""
-        levels = x.mul(255).round().clamp(0, 255).int()
-        index = (levels[:, 0] << 16) + (levels[:, 1] << 8) + levels[:, 2]
-        return rearrange(F.embedding(index, self.rows), "b h w c -> b c h w")
+        levels = x.mul(255).round_().clamp_(0, 255).int()
+        index = ((levels[:, 0] << 16) + (levels[:, 1] << 8) + levels[:, 2]).flatten()
+        return to_images(torch.stack([c.index_select(0, index) for c in self.colors]).mT, like=x)

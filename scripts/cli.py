@@ -34,7 +34,9 @@ def main(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], Non
         def run() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through to us
             overrides = sys.argv[1:]
-            sys.argv[1:] = [*_QUIET, *overrides]
+            several = [word for word in overrides if word in ("-m", "--multirun")]
+            rest = [word for word in overrides if word not in several]
+            sys.argv[1:] = [*several, *rest, *_QUIET]  # argparse takes the flag only in front
             TOLD.extend(overrides)
 
             @functools.wraps(script)

@@ -4,9 +4,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
-from infomin.shapes import PerRow, Rows
+from infomin.shapes import Images, PerRow, Rows
+
+
+def to_rows(images: Images) -> Rows:
+    """Return the pixels of images as rows, stored channel by channel."""
+    return rearrange(images, "b c h w -> c (b h w)").mT
+
+
+def to_images(rows: Rows, like: Images) -> Images:
+    """Return pixel rows as images, of the number and size of others."""
+    b, _, h, w = like.shape
+    return rearrange(rows.mT, "c (b h w) -> b c h w", b=b, h=h, w=w)
 
 
 class Flow(nn.Module):

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from infomin.flows.base import Flow
 
@@ -17,9 +16,6 @@ class Coupling(Flow):
     s = bound * tanh(.), log-det = sum of s (NVP, RealNVP); the bound keeps a channel from being
     blown up or shrunk to nothing. y_a = x_a in both.
 
-    The network's first weight is widened by zero columns and its last by zero rows, so that every
-    layer is one product over whole rows: no channel is ever sliced out or put back.
-
     Arguments:
         channels: C, at least 2.
         passed: the channels x_a that pass; all others are changed.
@@ -28,9 +24,6 @@ class Coupling(Flow):
         layers: its number of hidden layers, at least 1.
         log_scale_bound: largest |s|, in nats; affine only.
     """
-
-    reads: Tensor
-    writes: Tensor
 
     def __init__(
         self,
@@ -42,54 +35,65 @@ class Coupling(Flow):
         log_scale_bound: float = 2.0,
     ) -> None:
         super().__init__()
-        changed = [i for i in range(channels) if i not in passed]
+        self.passed = list(passed)
+        self.changed = [i for i in range(channels) if i not in passed]
         self.kind, self.log_scale_bound = kind, log_scale_bound
-        outputs = len(changed) * (2 if kind == "affine" else 1)
-        widths = [len(passed)] + [hidden] * layers
+        outputs = len(self.changed) * (2 if kind == "affine" else 1)
+        widths = [len(self.passed)] + [hidden] * layers
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.output = nn.Linear(hidden, outputs)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
-        eye = torch.eye(channels)
-        self.register_buffer("reads", eye[list(passed)], persistent=False)
-        self.register_buffer("writes", eye[:, changed], persistent=False)
-
-    def _features(self, x: Tensor) -> Tensor:
-        """Run the hidden layers: they see nothing but the passed channels."""
-        first: nn.Linear = self.hidden[0]  # type: ignore[assignment]
-        h = F.relu(F.linear(x, first.weight @ self.reads, first.bias))
-        for layer in self.hidden[1:]:
-            h = F.relu(layer(h))
-        return h
-
-    def _shift(self, h: Tensor) -> Tensor:
-        """Return t, `(n, c)`: zero on the passed channels."""
-        k = self.writes.shape[1]
-        return F.linear(h, self.writes @ self.output.weight[:k], self.writes @ self.output.bias[:k])
-
-    def _log_scale(self, h: Tensor) -> Tensor:
-        """Return s, `(n, c)`: zero on the passed channels."""
-        k = self.writes.shape[1]
-        raw = F.linear(h, self.writes @ self.output.weight[k:], self.writes @ self.output.bias[k:])
-        return self.log_scale_bound * torch.tanh(raw)
 
     def _forward(self, x: Tensor) -> Tensor:
-        h = self._features(x)
-        if self.kind == "additive":
-            return x + self._shift(h)
-        return torch.addcmul(self._shift(h), x, self._log_scale(h).exp())
+        a, b = self._split(x)
+        shift, log_scale = self._network(a)
+        if log_scale is None:
+            return self._join(a, b + shift)
+        return self._join(a, torch.addcmul(shift, b, log_scale.exp()))
 
     def _inverse(self, y: Tensor) -> Tensor:
-        h = self._features(y)
-        if self.kind == "additive":
-            return y - self._shift(h)
-        return (y - self._shift(h)) * (-self._log_scale(h)).exp()
+        a, b = self._split(y)
+        shift, log_scale = self._network(a)
+        if log_scale is None:
+            return self._join(a, b - shift)
+        return self._join(a, (b - shift) * (-log_scale).exp())
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
         if self.kind == "additive":
             return x.new_zeros(len(x))
-        return self._log_scale(self._features(x)).sum(-1)
+        log_scale = self._network(self._split(x)[0])[1]
+        assert log_scale is not None
+        return log_scale.sum(0)
+
+    def _network(self, a: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return t and, if affine, s of the passed channels; `(c_i, n)` all of them."""
+        h = a
+        for layer in self.hidden:
+            h = _linear(layer, h).relu_()
+        out = _linear(self.output, h)
+        if self.kind == "additive":
+            return out, None
+        shift, raw = out.chunk(2)
+        return shift, self.log_scale_bound * torch.tanh(raw)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the channels that pass and those that do not, `(c_i, n)` each."""
+        channels = x.unbind(-1)
+        a, b = ([channels[i] for i in which] for which in (self.passed, self.changed))
+        return torch.stack(a), torch.stack(b)
+
+    def _join(self, a: Tensor, b: Tensor) -> Tensor:
+        """Undo `_split`."""
+        channels = dict(zip([*self.passed, *self.changed], [*a, *b], strict=True))
+        return torch.stack([channels[i] for i in range(len(channels))]).mT
 
     def extra_repr(self) -> str:
         """Show what passes."""
-        return f"{self.kind}, passed={self.reads.argmax(-1).tolist()}"
+        return f"{self.kind}, passed={self.passed}"
+
+
+def _linear(layer: nn.Module, h: Tensor) -> Tensor:
+    """Apply an `nn.Linear` to `(c, n)`."""
+    assert isinstance(layer, nn.Linear)
+    return torch.addmm(layer.bias[:, None], layer.weight, h)

@@ -23,10 +23,10 @@ class FixedAffine(Flow):
         self.log_abs_det = exact.slogdet().logabsdet.item()
 
     def _forward(self, x: Tensor) -> Tensor:
-        return torch.addmm(self.offset, x, self.matrix.mT)
+        return torch.addmm(self.offset[:, None], self.matrix, x.mT).mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return (y - self.offset) @ self.inverse_matrix.mT
+        return (self.inverse_matrix @ (y - self.offset).mT).mT
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
         return x.new_full((len(x),), self.log_abs_det)
@@ -40,10 +40,10 @@ class Rotation(Flow):
         self.shift = shift
 
     def _forward(self, x: Tensor) -> Tensor:
-        return x.roll(self.shift, dims=-1)
+        return x.mT.roll(self.shift, dims=0).mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return y.roll(-self.shift, dims=-1)
+        return y.mT.roll(-self.shift, dims=0).mT
 
     def extra_repr(self) -> str:
         """Show the shift."""
@@ -63,10 +63,10 @@ class OrthogonalMixing(Flow):
         return torch.linalg.matrix_exp(self.generator - self.generator.mT)
 
     def _forward(self, x: Tensor) -> Tensor:
-        return x @ self.matrix.mT
+        return (self.matrix @ x.mT).mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return y @ self.matrix
+        return (self.matrix.mT @ y.mT).mT
 
 
 class InvertibleMixing(Flow):
@@ -81,10 +81,10 @@ class InvertibleMixing(Flow):
         self.generator = nn.Parameter(torch.zeros(channels, channels))
 
     def _forward(self, x: Tensor) -> Tensor:
-        return x @ torch.linalg.matrix_exp(self.generator).mT
+        return (torch.linalg.matrix_exp(self.generator) @ x.mT).mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return y @ torch.linalg.matrix_exp(-self.generator).mT
+        return (torch.linalg.matrix_exp(-self.generator) @ y.mT).mT
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
         return self.generator.trace().expand(len(x))
