@@ -4,6 +4,8 @@ g is pixel-wise, so on uint8 pixels it *is* a table: one look-up a pixel gives t
 the flow, tens of times faster. Learn with the flow, apply with the table.
 """
 
+from collections.abc import Sequence
+
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from infomin.errors import InputError
 from infomin.flows import to_images
 from infomin.generator import ViewGenerator
+from infomin.shapes import Image
 
 
 class ColorTable(nn.Module):
@@ -43,8 +46,15 @@ class ColorTable(nn.Module):
         colors = rearrange(torch.cat(planes), "r c g b -> c (r g b)").contiguous()
         self.register_buffer("colors", colors, persistent=False)
 
-    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Return g of images in [0, 1], rounded to 8 bits first, as image libraries do."""
+    def forward(self, x: Float[Tensor, "b 3 h w"], channels: Sequence[int] = (0, 1, 2)) -> Image:
+        """Return g of images in [0, 1], rounded to 8 bits first, as image libraries do.
+
+        Arguments:
+            x: the images.
+            channels: which output channels are wanted.
+        """
         levels = x.mul(255).round_().clamp_(0, 255).int()
         index = ((levels[:, 0] << 16) + (levels[:, 1] << 8) + levels[:, 2]).flatten()
-        return to_images(torch.stack([c.index_select(0, index) for c in self.colors]).mT, like=x)
+        return to_images(
+            torch.stack([self.colors[c].index_select(0, index) for c in channels]).mT, like=x
+        )

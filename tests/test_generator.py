@@ -193,6 +193,9 @@ def test_the_table_is_bit_equal_on_8_bit_images(single):
     g = learned(color="ydbdr")
     table, x = ColorTable(g), torch.randint(256, (4, 3, 32, 32)) / 255
     assert torch.equal(table(x), g.transform(x))
+    own, other = LearnedViews(g, table=True), torch.randint(256, (4, 3, 32, 32)) / 255
+    expected = LearnedViews(g)(x, other)
+    assert all(torch.equal(a, b) for a, b in zip(own(x, other), expected, strict=True))
 
 
 def test_the_table_wants_three_channels():

@@ -7,7 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from infomin.shapes import Images, PerRow, Rows
+from infomin.shapes import Image, Images, PerRow, Rows
 
 
 def to_rows(images: Images) -> Rows:
@@ -15,7 +15,7 @@ def to_rows(images: Images) -> Rows:
     return rearrange(images, "b c h w -> c (b h w)").mT
 
 
-def to_images(rows: Rows, like: Images) -> Images:
+def to_images(rows: Rows, like: Image) -> Images:
     """Return pixel rows as images, of the number and size of others."""
     b, _, h, w = like.shape
     return rearrange(rows.mT, "c (b h w) -> b c h w", b=b, h=h, w=w)

@@ -42,7 +42,11 @@ class View(nn.Module):
             raise InputError(
                 f"crops: expected 1 or {len(self.view_channels)}, one a view, got {len(crops)}"
             )
-        return tuple(self.split(crop)[i] for i, crop in enumerate(crops))
+        return tuple(self.one(crop, i) for i, crop in enumerate(crops))
+
+    def one(self, x: Images, i: int) -> Image:
+        """Return view i of a crop; members that can make it alone, cheaper, say how."""
+        return self.split(x)[i]
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""

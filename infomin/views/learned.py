@@ -1,7 +1,7 @@
 """Learned views: those of a view generator."""
 
 from infomin.generator import ViewGenerator, split
-from infomin.shapes import Images, Views
+from infomin.shapes import Image, Images, Views
 from infomin.table import ColorTable
 from infomin.views.base import View
 
@@ -28,6 +28,12 @@ class LearnedViews(View):
         if self.table is not None:
             return split(self.table(x), self.generator.groups)
         return self.generator(x)
+
+    def one(self, x: Images, i: int) -> Image:
+        """Return view i alone: a table looks up its channels only."""
+        if self.table is not None:
+            return self.table(x, self.generator.groups[i])
+        return super().one(x, i)
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
