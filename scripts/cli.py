@@ -16,7 +16,7 @@ from infomin.run import Run
 CONF = Path(__file__).resolve().parent.parent / "conf"
 _QUIET = [
     "hydra.run.dir=.",  # the run folder is ours: it also holds checkpoints, and resume finds it
-    "hydra.sweep.dir=.",
+    "hydra.sweep.dir=${out}",
     "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra/job_logging=none",

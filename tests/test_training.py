@@ -59,7 +59,7 @@ def test_a_players_step_leaves_the_others_bit_identical(player, monkeypatch):
 
 def test_each_player_follows_the_gradient_of_its_own_objective(monkeypatch):
     """One backward pass for all equals three, written out from the paper's objective."""
-    game = make_game(class_weights=(3.0, 0.5), info_weight=2.0)
+    game = make_game(class_weights=(3.0, 0.5), info_weight=2.0, final_class=1.0)
     monkeypatch.setattr(game, "_move", lambda who: None)
     reference = copy.deepcopy(game)
     next(iter(game))

@@ -67,8 +67,8 @@ class GameSettings:
     labelled_batch: int = 64
     temperature: float = 0.1
     info_weight: float = 1.0
-    class_weights: Sequence[float] = (10.0, 1.0)
-    final_class: float = 1.0
+    class_weights: Sequence[float] = (30.0, 1.0)
+    final_class: float = 0.02
     lr_f: float = 1e-3
     lr_g: float = 2e-3
     lr_c: float = 1e-3
