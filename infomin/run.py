@@ -28,7 +28,7 @@ from infomin.training.learner import Diverged, Learner, Metrics
 
 _LOG_EVERY = 10  # steps between logged metrics
 CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
-METRICS = "metrics.jsonl"
+METRICS, DIVERGED = "metrics.jsonl", "diverged.pt"
 
 
 class Interrupted(Exception):
@@ -110,7 +110,8 @@ class Run:
     def follow(self, learner: Learner, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
         """Iterate over a learner; show, log and save on the way; stop cleanly on a signal.
 
-        A checkpoint is saved every `save_every` seconds, at a signal and before a NaN.
+        A checkpoint is saved every `save_every` seconds and at a signal. At a NaN the state goes
+        into a file of its own, and the last good checkpoint stays.
 
         Raises:
             Interrupted: after Ctrl-C or SIGTERM, with the state saved.
@@ -138,10 +139,14 @@ class Run:
                         self.save(learner)
                         saved = time.perf_counter()
             except Diverged as error:
-                self.save(learner)
+                good = f"the last good checkpoint is {self.checkpoint}"
+                if not self.checkpoint.is_file():
+                    good = "there was no checkpoint before it"
+                if self.main:
+                    checkpoint.save(self.folder / DIVERGED, learner)
                 raise InputError(
-                    f"{error}; stopped before it touched the weights, which are saved in "
-                    f"{self.checkpoint}; try a smaller learning rate or precision=32-true"
+                    f"{error}; the state is saved in {self.folder / DIVERGED}, {good}; try a "
+                    "smaller learning rate or precision=32-true"
                 ) from None
             self.rate = {
                 "images_per_second": progress.images_per_second,

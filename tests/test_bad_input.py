@@ -373,17 +373,21 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(
 ):
     learner, run = make(), Run(tmp_path / "run", "config", stream=None)
     steps = run.follow(learner, "test")
-    next(steps), next(steps)
+    next(steps)
+    run.save(learner)
+    next(steps)
     with torch.no_grad():
         next(poison(learner).parameters()).fill_(value)
     before = [p.clone() for p in learner.modules["g" if make is game else "towers"].parameters()]
     with refused(
-        rf"{name} is (nan|inf) at step 2; stopped before it touched the weights, which are saved "
-        rf"in {tmp_path}/run/checkpoint.pt; try a smaller learning rate"
+        rf"{name} is (nan|inf) at step 2; the state is saved in {tmp_path}/run/diverged.pt, "
+        rf"the last good checkpoint is {tmp_path}/run/checkpoint.pt; try a smaller learning rate"
     ):
         list(steps)
     again = make()
     checkpoint.restore(tmp_path / "run" / "checkpoint.pt", again)
+    assert again.step == 1, "a state that diverged does not replace a good one"
+    checkpoint.restore(tmp_path / "run" / "diverged.pt", again)
     assert again.step == 2
     after = again.modules["g" if make is game else "towers"].parameters()
     assert all(map(torch.equal, map(torch.nan_to_num, before), map(torch.nan_to_num, after)))
