@@ -53,10 +53,10 @@ def report(cfg: DictConfig) -> None:
         pictures = files.make_folder(Path(cfg.write[0]).parent / "images")
         shutil.copy(figure, pictures / f"{folder.name}.png")
     print(f"\n{tables.plain(rows)}\n")
-    print(f"figure of accuracy against I_NCE: {figure}")
+    print(f"figure of accuracy against I_NCE: {os.path.relpath(figure)}")
     for record in records:
         if record.cell.seed == cfg.seeds[0]:
-            print(f"picture of the views {record.cell}: {record.picture}")
+            print(f"picture of the views {record.cell}: {os.path.relpath(record.picture)}")
 
 
 if __name__ == "__main__":
