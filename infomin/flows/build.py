@@ -24,8 +24,8 @@ def build_flow(
     """Build the flow of a view generator; its arguments are what a generator's card records.
 
     A block is one mixing and two couplings: first channel -> the others, the others -> first
-    channel. The papers leave number, width and depth open; these defaults are ours, the smallest
-    that lost nothing (docs/results.md).
+    channel. The papers leave number, width and depth open; these defaults are ours, small
+    and not tuned.
 
     Arguments:
         channels: C, at least 2.
