@@ -6,7 +6,7 @@
 Seconds on two cores with budget=small.
 """
 
-from cli import build, main, open_run
+from cli import build, main, open_run, plain
 from omegaconf import DictConfig
 
 from infomin import evaluation
@@ -32,9 +32,7 @@ def linear_eval(cfg: DictConfig) -> None:
 
     # Probe and kNN
     run = open_run(cfg, "linear_eval", data.name)
-    result = evaluation.judge(
-        pretrained, data, cfg.probe.tap, cfg.probe.epochs, cfg.probe.neighbours, cfg.seed
-    )
+    result = evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
 
     # Report
     run.finish({"encoder": str(folder), "data": data.name, **result})

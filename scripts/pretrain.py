@@ -57,7 +57,7 @@ def pretrain(cfg: DictConfig) -> None:
         views, towers, data.test.images, augment, settings.temperature, settings.batch
     )
     pretrained = Pretrained(views, towers, encoder)
-    judged = evaluation.judge(pretrained, data, cfg.probe.tap, cfg.probe.epochs, seed=cfg.seed)
+    judged = evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": asdict(i_nce)}
     result |= judged | run.rate
     folder = pretrained.save(run.place("encoder"), result)

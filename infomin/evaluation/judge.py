@@ -1,5 +1,6 @@
 """Judge a pretrained encoder: linear probe and kNN on frozen features, I_NCE on held-out images."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from infomin.data import DataSet, ImageSet
 from infomin.encoders import Towers
 from infomin.evaluation.features import extract
 from infomin.evaluation.knn import knn_accuracy
-from infomin.evaluation.linear_probe import linear_probe
+from infomin.evaluation.linear_probe import DECAYS, RATES, linear_probe
 from infomin.pretrained import Pretrained
 from infomin.views import View
 
@@ -20,6 +21,8 @@ def judge(
     data: DataSet,
     tap: str | None = None,
     epochs: int = 20,
+    rates: Sequence[float] = RATES,
+    decays: Sequence[float] = DECAYS,
     neighbours: int = 20,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def judge(
         pretrained: encoder and views; unchanged afterwards.
         data: with labels; unlabelled images are left out.
         tap: of the backbones; None is the last.
-        epochs: of the linear fit.
+        epochs, rates, decays: of the linear fit.
         neighbours: k of kNN, at most the number of training images.
         seed: of the validation split and order.
     """
@@ -40,7 +43,16 @@ def judge(
         for s in (train, test)
     ]
     labels = [s.labels.cpu() for s in (train, test)]
-    probe = linear_probe(features[0], labels[0], features[1], labels[1], epochs=epochs, seed=seed)
+    probe = linear_probe(
+        features[0],
+        labels[0],
+        features[1],
+        labels[1],
+        rates=rates,
+        decays=decays,
+        epochs=epochs,
+        seed=seed,
+    )
     k = min(neighbours, len(train))
     return {
         "top1": probe.test,
