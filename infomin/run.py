@@ -10,17 +10,14 @@ newest unfinished run of the same configuration.
 import io
 import json
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
-from infomin import checkpoint, files
+from infomin import checkpoint, files, signals
 from infomin.errors import InputError
 from infomin.progress import Progress
 from infomin.provenance import provenance
@@ -28,15 +25,7 @@ from infomin.training.learner import Diverged, Learner, Metrics
 
 _LOG_EVERY = 10  # steps between logged metrics
 CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
-METRICS, DIVERGED = "metrics.jsonl", "diverged.pt"
-
-
-class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came; the state is saved."""
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + number
+METRICS, DIVERGED, PROVENANCE = "metrics.jsonl", "diverged.pt", "provenance.json"
 
 
 class Run:
@@ -55,12 +44,13 @@ class Run:
         self.folder, self.main, self.stream = folder, main, stream if main else None
         self.began = time.perf_counter()
         self.checkpoint = folder / CHECKPOINT
+        self.rate: dict[str, float] = {}
         self._board: Any = None
         self._purge: int | None = None
         if main:
             files.make_folder(folder)
             files.write_bytes(folder / CONFIG, config.encode())
-            files.write_json(folder / "provenance.json", provenance())
+            files.write_json(folder / PROVENANCE, _origin(folder / PROVENANCE))
 
     @classmethod
     def open(
@@ -114,14 +104,14 @@ class Run:
         into a file of its own, and the last good checkpoint stays.
 
         Raises:
-            Interrupted: after Ctrl-C or SIGTERM, with the state saved.
+            signals.Interrupted: after Ctrl-C or SIGTERM, with the state saved.
             InputError: when the loss is not finite; says the step and the checkpoint.
         """
         if self.checkpoint.is_file():
-            checkpoint.restore(self.checkpoint, learner)
+            self.began -= checkpoint.restore(self.checkpoint, learner)
         self.forget_after(learner.step)
         saved = time.perf_counter()
-        with Progress(learner, label, self.stream) as progress, _signals() as received:
+        with Progress(learner, label, self.stream) as progress, signals.collected() as received:
             try:
                 for metrics in learner:
                     progress.update(metrics)
@@ -130,7 +120,7 @@ class Run:
                     yield metrics
                     if received:
                         self.save(learner)
-                        raise Interrupted(
+                        raise signals.Interrupted(
                             received[0],
                             f"stopped at step {learner.step} of {learner.steps}, saved in "
                             f"{self.folder}; resume=true goes on",
@@ -157,7 +147,7 @@ class Run:
     def save(self, learner: Learner) -> None:
         """Write a checkpoint, and what TensorBoard holds back."""
         if self.main:
-            checkpoint.save(self.checkpoint, learner)
+            checkpoint.save(self.checkpoint, learner, time.perf_counter() - self.began)
             if self._board is not None:
                 self._board.flush()
 
@@ -213,6 +203,15 @@ class Run:
         return path
 
 
+def _origin(path: Path) -> dict[str, Any]:
+    """Return where a run comes from: its start, and every time it was resumed."""
+    if not path.is_file():
+        return provenance()
+    started: dict[str, Any] = files.read_json(path)
+    started.setdefault("resumed", []).append(provenance())
+    return started
+
+
 def newest(out: str, kind: str, inside: str) -> Path:
     """Return the newest `inside` of a finished run of one kind.
 
@@ -251,19 +250,3 @@ def _step(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError):
         return float("inf")
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them."""
-    received: list[int] = []
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    before = {s: signal.signal(s, receive) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from infomin.errors import InputError
-from infomin.run import Interrupted
+from infomin.signals import Interrupted
 
 
 @contextmanager

@@ -111,6 +111,11 @@ def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
     assert finished.folders == [run]
     assert not list(run.glob(".*"))
     assert_same(run, undisturbed(name), name)
+    told = json.loads((run / "provenance.json").read_text())
+    assert [again["command"].split()[-1] for again in told["resumed"]] == [
+        *["resume=true"] * 3,
+        f"resume={run}",
+    ]
 
 
 @pytest.mark.slow
