@@ -5,7 +5,7 @@ import torch
 
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
-from infomin.report import figures, tables
+from infomin.report import figures, grid, tables
 from infomin.report.grid import Cell, Record
 from infomin.report.pictures import color_picture, linear_part, views_picture
 from infomin.views import ChannelViews
@@ -31,6 +31,33 @@ def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
     assert "abc" in tables.origin(records, "python x") and "5 minutes" in tables.origin(
         records, "x"
     )
+
+
+def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "conf" / "budget").mkdir(parents=True)
+    setting = tmp_path / "conf" / "budget" / "small.yaml"
+    setting.write_text("size: 32\n")
+    (tmp_path / "scripts" / "pretrain.py").write_text(
+        "import json, pathlib, sys\n"
+        "run = pathlib.Path(sys.argv[-1][4:]) / 'pretrain' / str(len(sys.argv))\n"
+        "run.mkdir(parents=True, exist_ok=True)\n"
+        "(run / 'provenance.json').write_text('{}')\n"
+        "result = {'top1': 0.5, 'i_nce': {'value': 1.0}, 'seconds': 60}\n"
+        "(run / 'result.json').write_text(json.dumps(result))\n"
+        "print('ran')\n"
+    )
+    (cell,) = grid.cells(tmp_path / "runs", ["rgb"], ["raw"], [0])
+
+    def times_run(*options):
+        lines = grid.commands(cell, [], [], options)
+        (record,) = grid.run({cell: lines}, tmp_path, 1, lambda line: None)
+        assert record.pretraining["top1"] == 0.5
+        return (cell.folder / "log.txt").read_text().count("ran")
+
+    assert [times_run(), times_run(), times_run("seed=7")] == [1, 1, 2]
+    setting.write_text("size: 64\n")
+    assert [times_run("seed=7"), times_run("seed=7")] == [3, 3]
 
 
 def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):

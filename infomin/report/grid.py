@@ -1,10 +1,11 @@
 """A grid of experiments: every cell is a game, if its views are learned, and a pretraining.
 
 Each cell runs the very commands that a person would type, in processes of their own, and keeps its
-runs in a folder of its own. A cell that has finished with the same commands at the same settings is
-not run again, so that an interrupted grid goes on where it stopped.
+runs in a folder of its own. A cell that has finished with the same commands under the same `conf/`
+is not run again, so that an interrupted grid goes on where it stopped.
 """
 
+import hashlib
 import itertools
 import os
 import subprocess
@@ -20,6 +21,7 @@ from infomin.errors import InputError
 from infomin.run import RESULT
 
 RAW = "raw"
+DONE = "done.json"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def run(
 
     Arguments:
         todo: cells and their command lines.
-        root: folder that holds `scripts/`.
+        root: folder that holds `scripts/` and `conf/`.
         jobs: cells at a time.
         say: shows a line of progress.
 
@@ -98,7 +100,7 @@ def run(
         InputError: when a command fails; says which, and the last line it printed.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    done = [cell for cell, lines in todo.items() if _finished(cell, lines)]
+    done = [cell for cell, lines in todo.items() if _finished(cell, lines, root)]
     waiting = [cell for cell in todo if cell not in done]
     say(f"{len(todo)} cells, {len(done)} done before, {jobs} at a time, {threads} threads each")
     with ThreadPoolExecutor(jobs) as pool:
@@ -142,12 +144,20 @@ def _run(cell: Cell, lines: Sequence[Sequence[str]], root: Path, threads: int) -
         if done.returncode:
             last = (log.read_text().strip().splitlines() or ["no output"])[-1]
             raise InputError(f"{cell}: {' '.join(line)} failed: {last} (see {log})")
-    files.write_json(cell.folder / "commands.json", [list(line) for line in lines])
+    files.write_json(cell.folder / DONE, _identity(lines, root))
 
 
-def _finished(cell: Cell, lines: Sequence[Sequence[str]]) -> bool:
-    path = cell.folder / "commands.json"
-    return path.is_file() and files.read_json(path) == [list(line) for line in lines]
+def _finished(cell: Cell, lines: Sequence[Sequence[str]], root: Path) -> bool:
+    path = cell.folder / DONE
+    return path.is_file() and files.read_json(path) == _identity(lines, root)
+
+
+def _identity(lines: Sequence[Sequence[str]], root: Path) -> dict[str, Any]:
+    """Return what makes two runs of a cell the same: its commands and the settings they read."""
+    settings = hashlib.sha256()
+    for path in sorted((root / "conf").rglob("*.yaml")):
+        settings.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return {"commands": [list(line) for line in lines], "conf": settings.hexdigest()}
 
 
 def _newest(runs: Path) -> Path:
