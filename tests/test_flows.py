@@ -63,6 +63,9 @@ def test_log_det_equals_the_autograd_jacobian(flow, channels):
         [torch.autograd.functional.jacobian(lambda r: flow(r[None])[0], row) for row in x]
     )
     torch.testing.assert_close(claimed, jacobians.slogdet().logabsdet, atol=1e-10, rtol=0)
+    y, beside = flow.forward_and_log_abs_det(x)
+    assert torch.equal(y, flow(x))
+    torch.testing.assert_close(beside, claimed, atol=1e-13, rtol=0)
 
 
 @pytest.mark.parametrize(("flow", "channels"), MEMBERS)

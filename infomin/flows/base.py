@@ -24,8 +24,9 @@ def to_images(rows: Rows, like: Image) -> Images:
 class Flow(nn.Module):
     """An invertible map of pixel rows `(n, c) -> (n, c)`.
 
-    Members define `_forward`, `_inverse` and `_log_abs_det`; half-precision input is taken to
-    float32 first, and autocast is switched off inside.
+    Members define `_forward`, `_inverse` and `_log_abs_det`, and `_forward_and_log_abs_det` where
+    the two share work; half-precision input is taken to float32 first, and autocast is switched
+    off inside.
     """
 
     def forward(self, x: Rows) -> Rows:
@@ -43,6 +44,11 @@ class Flow(nn.Module):
         with _full_precision(x):
             return self._log_abs_det(_at_least_float32(x))
 
+    def forward_and_log_abs_det(self, x: Rows) -> tuple[Rows, PerRow]:
+        """Return y and log |det dy/dx| at each row, in nats, in one pass."""
+        with _full_precision(x):
+            return self._forward_and_log_abs_det(_at_least_float32(x))
+
     def _forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -52,6 +58,9 @@ class Flow(nn.Module):
     def _log_abs_det(self, x: Tensor) -> Tensor:
         """Volume is preserved unless a member says otherwise."""
         return x.new_zeros(len(x))
+
+    def _forward_and_log_abs_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self._forward(x), self._log_abs_det(x)
 
 
 class Composition(Flow):
@@ -72,11 +81,14 @@ class Composition(Flow):
         return y
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
+        return self._forward_and_log_abs_det(x)[1]
+
+    def _forward_and_log_abs_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         total = x.new_zeros(len(x))
         for flow in self.flows:
-            total = total + flow.log_abs_det_jacobian(x)  # type: ignore[operator]
-            x = flow(x)
-        return total
+            x, log_det = flow.forward_and_log_abs_det(x)  # type: ignore[operator]
+            total = total + log_det
+        return x, total
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:

@@ -46,11 +46,19 @@ class Coupling(Flow):
         nn.init.zeros_(self.output.bias)
 
     def _forward(self, x: Tensor) -> Tensor:
+        return self._couple(x)[0]
+
+    def _forward_and_log_abs_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, log_scale = self._couple(x)
+        return y, x.new_zeros(len(x)) if log_scale is None else log_scale.sum(0)
+
+    def _couple(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return y and, if affine, s, `(c_b, n)`."""
         a, b = self._split(x)
         shift, log_scale = self._network(a)
         if log_scale is None:
-            return self._join(a, b + shift)
-        return self._join(a, torch.addcmul(shift, b, log_scale.exp()))
+            return self._join(a, b + shift), None
+        return self._join(a, torch.addcmul(shift, b, log_scale.exp())), log_scale
 
     def _inverse(self, y: Tensor) -> Tensor:
         a, b = self._split(y)
