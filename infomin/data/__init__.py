@@ -1,5 +1,6 @@
 """Data: every source becomes resident uint8 tensors, cached on disk, cut into seeded batches."""
 
+from infomin.data.ahead import Ahead
 from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
 from infomin.data.images import DataSet, ImageSet
@@ -9,6 +10,7 @@ from infomin.data.scenes import scenes
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
 
 __all__ = [
+    "Ahead",
     "Batches",
     "DataSet",
     "ImageSet",

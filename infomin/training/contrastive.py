@@ -16,10 +16,11 @@ from torch.optim import Optimizer
 
 from infomin import parallel
 from infomin.augment import CropFlip
-from infomin.data import Batches
+from infomin.data import Ahead, Batches
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, positive
 from infomin.losses import infonce, matched, pair_scores
+from infomin.shapes import Views
 from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
 from infomin.views import View
@@ -87,17 +88,19 @@ class Pretraining(Learner):
         parallel.share_batch_norm(fabric, towers)
         self.towers = towers.to(fabric.device).train()
         self.optimizer = optimizer(self.towers.parameters())
+        self.made = Ahead(self.make, steps)
         self.modules = {"towers": self.towers}
         self.optimizers = {"towers": self.optimizer}
+
+    def make(self, step: int) -> Views:
+        """Return the views of batch `step`."""
+        crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, self.part)
+        return self.views(*crops)
 
     def advance(self) -> Metrics:
         """One step of all towers."""
         began = time.perf_counter()
-        with torch.no_grad():
-            crops, _ = self.batches.crops(
-                self.images, self.step, self.augment, self.views.crops, self.part
-            )
-            views = self.views(*crops)
+        views = self.made(self.step)
         waited = time.perf_counter() - began
         with self.fabric.autocast():
             z = [parallel.gather(self.fabric, z_i) for z_i in self.towers(views)]

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from infomin import parallel
 from infomin.augment import CropFlip
-from infomin.data import Batches, ImageSet
+from infomin.data import Ahead, Batches, ImageSet
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, one_of, positive
 from infomin.generator import ViewGenerator
@@ -35,6 +35,8 @@ from infomin.training.schedule import SCHEDULES, factor, set_rate
 from infomin.views import LearnedViews
 
 MODES = ("unsup", "semi", "sup")
+AtViews = list[tuple[Tensor, Tensor]]
+"""Views, and the gradients that g follows there."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class Game(Learner):
         for towers in (self.f, self.c):
             parallel.share_batch_norm(fabric, towers)
         self.average = deepcopy(self.g).requires_grad_(False) if settings.average else None
+        self.made = Ahead(self.make, settings.steps)
         self.modules = {"g": self.g, "f": self.f, "c": self.c}
         if self.average is not None:
             self.modules["average"] = self.average
@@ -166,6 +169,22 @@ class Game(Learner):
         """The generator learned so far: averaged weights if asked for."""
         return self.average if self.average is not None else self.g
 
+    def make(self, step: int) -> tuple[list[list[Tensor]], tuple[Tensor, Tensor] | None]:
+        """Return the crops for I_NCE, a batch for each step of f, and those with labels for CE."""
+        s, unlabelled, labelled = self.settings, [], None
+        if s.informed:
+            for number in range(step * s.estimator_steps, (step + 1) * s.estimator_steps):
+                crops, _ = self.batches.crops(
+                    self.train.images, number, self.augment, self.views.crops, self.part
+                )
+                unlabelled.append(crops)
+        if s.classified:
+            (crop,), chosen = self.labelled_batches.crops(
+                self.train.images, step, self.augment, 1, self.labelled_part
+            )
+            labelled = crop, self.train.labels[chosen.to(self.train.labels.device)]
+        return unlabelled, labelled
+
     def advance(self) -> Metrics:
         """One step of g and c, `estimator_steps` of f."""
         s = self.settings
@@ -173,16 +192,19 @@ class Game(Learner):
             final = s.final_f if name == "f" else 0.0
             set_rate(optimizer, factor(s.schedule, self.step, s.steps, final=final))
             optimizer.zero_grad()
-        self._data_seconds = 0.0
         metrics: Metrics = {}
-        at_views: list[tuple[Tensor, Tensor]] = []  # views and the gradients that g follows there
+        began = time.perf_counter()
+        unlabelled, labelled = self.made(self.step)
+        waited = time.perf_counter() - began
+        at_views: AtViews = []
         if s.informed:
-            for extra in range(s.estimator_steps - 1):
-                self._estimate(extra, [])
+            *extra, last = unlabelled
+            for crops in extra:
+                self._estimate(crops)
                 self._move("f")
-            metrics |= self._estimate(s.estimator_steps - 1, at_views)
-        if s.classified:
-            metrics |= self._classify(at_views)
+            metrics |= self._estimate(last, at_views)
+        if labelled is not None:
+            metrics |= self._classify(*labelled, at_views)
         views, gradients = zip(*at_views, strict=True)
         torch.autograd.backward(views, gradients)
         for name in ("f", "g", "c"):
@@ -190,42 +212,29 @@ class Game(Learner):
         if self.average is not None:
             for mean, now in zip(self.average.parameters(), self.g.parameters(), strict=True):
                 mean.lerp_(now.detach(), 1 - s.average)
-        return metrics | {"data_seconds": self._data_seconds}
+        return metrics | {"data_seconds": waited}
 
-    def _estimate(self, k: int, at_views: list[tuple[Tensor, Tensor]]) -> Metrics:
-        """Leave the gradient of L_NCE on f, and on the views its opposite for g."""
+    def _estimate(self, crops: Sequence[Tensor], at_views: AtViews | None = None) -> Metrics:
+        """Leave the gradient of L_NCE on f, and on the views, if asked, its opposite for g."""
         s = self.settings
-        number = self.step * s.estimator_steps + k
-        began = time.perf_counter()
-        crops, _ = self.batches.crops(
-            self.train.images, number, self.augment, self.views.crops, self.part
-        )
-        self._data_seconds += time.perf_counter() - began
-        last = k == s.estimator_steps - 1
-        with torch.set_grad_enabled(last):
+        with torch.set_grad_enabled(at_views is not None):
             views = self.views(*crops)
-        leaves = [v.detach().requires_grad_(last) for v in views]
+        leaves = [v.detach().requires_grad_(at_views is not None) for v in views]
         with self.fabric.autocast():
             z = [parallel.gather(self.fabric, z_i) for z_i in self.f(leaves)]
         scores = pair_scores(z, s.temperature)
         loss = torch.stack([infonce(score) for score in scores]).sum()
         value = self.finite("L_NCE", loss)
         loss.backward()
-        if last:
+        if at_views is not None:
             at_views += [
                 (v, -s.info_weight * _gradient(leaf)) for v, leaf in zip(views, leaves, strict=True)
             ]
         mean = value / len(scores)
         return {"loss": mean, "i_nce": self.cap - mean, "accuracy": matched(scores[0])}
 
-    def _classify(self, at_views: list[tuple[Tensor, Tensor]]) -> Metrics:
+    def _classify(self, crop: Tensor, y: Tensor, at_views: AtViews) -> Metrics:
         """Leave the gradient of CE on c, and on the views, weighted, for g."""
-        began = time.perf_counter()
-        (crop,), chosen = self.labelled_batches.crops(
-            self.train.images, self.step, self.augment, 1, self.labelled_part
-        )
-        self._data_seconds += time.perf_counter() - began
-        y = self.train.labels[chosen.to(self.train.labels.device)]
         views = self.views.split(crop)
         leaves = [v.detach().requires_grad_() for v in views]
         with self.fabric.autocast():
