@@ -34,7 +34,7 @@ def learn_views(cfg: DictConfig) -> None:
     data = build(cfg.data)
     labelled = data.train.labels[:0]  # none
     if settings.classified:
-        data.needs_classes(f"mode={settings.mode}")
+        data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = build(cfg.labels, data.train.labels, seed=cfg.seed)
 
     # Players: the generator, its estimators f and classifiers c

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from refusal import picture
 
 torch.set_default_dtype(torch.float64)  # for what test modules make when they are imported
 
@@ -24,3 +25,11 @@ def single() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
     yield
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten good images in two classes."""
+    for i in range(10):
+        picture(tmp_path / "images" / "ab"[i % 2] / f"{i}.jpg")
+    return tmp_path / "images"

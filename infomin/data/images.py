@@ -74,7 +74,7 @@ class DataSet:
             raise InputError(
                 f"data {self.name}: {purpose} needs at least 2 classes, got {len(present)}"
                 + (f" ({self.classes[int(present[0])]})" if len(present) else "")
-                + "; put images into one folder per class, or use mode=unsup"
+                + "; put images into one folder per class"
             )
         if not len(self.test.labelled()):
             raise InputError(

@@ -1,0 +1,128 @@
+"""Folders and images that are no good are named in one clear line."""
+
+import pytest
+import torch
+from refusal import picture, refused, spoil
+
+from infomin import data
+from infomin.data import DataSet, ImageSet
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+def read(folder, size=8, **options):
+    return data.image_folder(str(folder), size, cache=str(folder.parent / "cache"), **options)
+
+
+def test_a_missing_folder(tmp_path):
+    with refused(f"data.root: {tmp_path}/nowhere is not a folder; give the folder that holds"):
+        read(tmp_path / "nowhere")
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    with refused(f"data.root: no images in {tmp_path}/images; expected <class>/"):
+        read(tmp_path / "images")
+
+
+def test_an_empty_test_folder(folder):
+    picture(folder / "train" / "a" / "0.png")
+    (folder / "val").mkdir()
+    with refused("data.root: no images in .*/val"):
+        read(folder)
+
+
+@pytest.mark.parametrize("how", ["truncated", "text", "empty"])
+def test_an_image_that_cannot_be_read_is_named(folder, how):
+    bad = spoil(folder / "b" / "3.jpg", how)
+    with refused(rf"{bad}: cannot be read \(.*\); data.skip_bad=true goes on without it"):
+        read(folder)
+    assert not (folder.parent / "cache").exists()
+
+
+def test_bad_images_are_skipped_on_demand_and_counted_also_from_the_cache(folder):
+    spoil(folder / "b" / "3.jpg", "truncated")
+    spoil(folder / "a" / "0.jpg", "text")
+    for _ in range(2):
+        found = read(folder, skip_bad=True, test_share=0.25)
+        assert found.skipped == 2
+        assert (len(found.train), len(found.test)) == (6, 2)
+
+
+def test_nothing_but_bad_images(tmp_path):
+    spoil(picture(tmp_path / "images" / "a" / "0.jpg"), "text")
+    with refused("data.root: not one of the 1 images in .* can be read"):
+        read(tmp_path / "images", skip_bad=True)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "LA", "P", "CMYK"])
+def test_images_that_are_not_rgb_are_named_with_their_mode(folder, mode):
+    odd = picture(folder / "a" / "odd.tif" if mode in ("LA", "CMYK") else folder / "odd.png", mode)
+    with refused(f"{odd}: has mode {mode}, expected RGB; data.convert=true makes grey three"):
+        read(folder)
+    assert len(read(folder, convert=True).train) == 9
+
+
+def test_images_of_16_bits_are_refused_even_with_convert(folder):
+    odd = picture(folder / "a" / "odd.png", "I;16")
+    with refused(f"{odd}: has mode I;16, expected 8 bits a channel"):
+        read(folder, convert=True)
+
+
+def test_images_of_different_sizes_without_a_size(folder):
+    odd = picture(folder / "b" / "odd.png", size=(9, 9))
+    with refused(f"images of different sizes: .*/a/0.jpg is 8x8, {odd} is 9x9; set data.size=N"):
+        read(folder, size=None)
+
+
+def test_images_that_are_no_squares_without_a_size(folder):
+    odd = picture(folder / "b" / "odd.png", size=(8, 9))
+    with refused(f"{odd}: is 8x9, expected a square; set data.size=N"):
+        read(folder, size=None)
+
+
+def test_test_images_of_another_size_without_a_size(tmp_path):
+    picture(tmp_path / "images" / "train" / "a" / "0.png", size=(8, 8))
+    picture(tmp_path / "images" / "val" / "a" / "0.png", size=(9, 9))
+    with refused("training images are 8x8, test images 9x9; set data.size=N"):
+        read(tmp_path / "images", size=None)
+
+
+def test_a_class_that_is_in_the_test_set_only(tmp_path):
+    picture(tmp_path / "images" / "train" / "a" / "0.png")
+    odd = picture(tmp_path / "images" / "val" / "b" / "0.png")
+    with refused(rf"{odd}: class 'b' has no training images; expected \['a'\]"):
+        read(tmp_path / "images")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "data.size: expected at least 1 pixel, got 0"),
+        ({"test_share": 0.01}, "data.test_share: 0.01 of 10 images leaves 0 for test"),
+        ({"test_share": 1.0}, "data.test_share: 1.0 of 10 images leaves 10 for test"),
+    ],
+)
+def test_options_of_a_folder_out_of_range(folder, options, message):
+    with refused(message):
+        read(folder, **options)
+
+
+def label_set(train, test=(0, 1)):
+    images = [torch.zeros(len(labels), 3, 4, 4, dtype=torch.uint8) for labels in (train, test)]
+    sets = [ImageSet(x, torch.tensor(y)) for x, y in zip(images, (train, test), strict=True)]
+    return DataSet("mine", *sets, ("cat", "dog"))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0, 0, -1], [0], r"data mine: mode=semi needs at least 2 classes, got 1 \(cat\); put"),
+        ([-1, -1], [0], "data mine: mode=semi needs at least 2 classes, got 0; put images"),
+        ([0, 1], [-1], "data mine: mode=semi needs labelled test images, got none; put"),
+    ],
+)
+def test_data_without_two_classes_to_tell_apart(train, test, message):
+    with refused(message):
+        label_set(train, test).needs_classes("mode=semi")
+    label_set([0, 1, -1]).needs_classes("mode=semi")

@@ -1,0 +1,139 @@
+"""Saved generators and encoders that were damaged or forged are refused, never executed."""
+
+import pickle
+
+import pytest
+import torch
+from refusal import Burglar, edit, refused
+
+from infomin import ViewGenerator, artifact, load_generator
+from infomin.encoders import build_towers
+from infomin.pretrained import Pretrained, load_pretrained
+from infomin.views import ChannelViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return ViewGenerator().save(tmp_path / "generator")
+
+
+def test_images_of_other_channels_than_the_generators():
+    with refused(r"images: this generator takes 3 channels \(R, G, B\), got 4"):
+        ViewGenerator()(torch.rand(2, 4, 8, 8))
+
+
+@pytest.mark.parametrize("section", ["architecture", "training", "versions"])
+def test_a_card_edited_by_hand(saved, section):
+    edit(saved / "card.json", **{section: {"channels": 3, "edited": "by hand"}})
+    with refused(f"{saved}/card.json: is not the card that was saved .* changed afterwards"):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "card.json: is not a JSON file"),
+        ("\xff\xfe", "card.json: is not a JSON file"),
+        ("[" * 100_000, "card.json: is not a JSON file"),
+        ("[]", "card.json: expected format infomin-generator/1, got list"),
+        ("{}", "card.json: expected format infomin-generator/1, got None"),
+        ('{"format": "infomin-encoder/1"}', "expected .*-generator/1, got infomin-encoder/1"),
+        ('{"format": "infomin-generator/2"}', "expected .*-generator/1, got infomin-generator/2"),
+        ('{"format": "infomin-generator/1"}', "lacks architecture, training, versions"),
+    ],
+)
+def test_a_card_that_is_none(saved, content, message):
+    (saved / "card.json").write_bytes(content.encode("latin1"))
+    with refused(message):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize("name", ["card.json", "model.safetensors"])
+def test_a_missing_file(saved, name):
+    (saved / name).unlink()
+    with refused(f"{saved}: is not a saved generator, {name} is missing there"):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize("left", [0, 4, 100, 0.5, 0.99])
+def test_truncated_weights(saved, left):
+    path = saved / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(left * len(whole)) if isinstance(left, float) else left])
+    with refused(f"{path}: is damaged"):
+        load_generator(saved)
+
+
+def test_weights_of_another_generator(saved, tmp_path):
+    other = ViewGenerator(color="ydbdr").save(tmp_path / "other")
+    (other / "model.safetensors").replace(saved / "model.safetensors")
+    with refused("is not the card that was saved with model.safetensors"):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"flow": {"hidden": 17}},
+        {"flow": {"kind": "additive"}},
+        {"flow": {"kind": "spline"}},
+        {"flow": {"blocks": 10**12}},
+        {"flow": {"hidden": 10**12}},
+        {"flow": {"layers": 10**12}},
+        {"flow": {"depth": 3}},
+        {"flow": "affine"},
+        {"channels": 4},
+        {"channels": 10**12},
+        {"channels": "3"},
+        {"groups": [[0], [1]]},
+        {"groups": [["a"], ["b"]]},
+        {"color": "cmyk"},
+        {"value_range": [1, 0]},
+        {"value_range": [0, 1, 2]},
+        {"channel_names": ["R"]},
+        {"unknown": 1},
+    ],
+)
+def test_a_card_that_does_not_fit_its_weights_builds_nothing(tmp_path, change):
+    """As a stranger could make it: card and weights agree in their digest."""
+    g = ViewGenerator()
+    saved = artifact.save(
+        tmp_path / "generator", "generator", {**g.architecture, **change}, g.state_dict(), {}
+    )
+    with refused(f"{saved}: card and weights do not fit together: ."):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize("change", [{"dim": 5}, {"widths": []}, {"name": "vgg"}, {"depth": 3}])
+def test_a_card_that_does_not_fit_its_encoder(tmp_path, change):
+    encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
+    views = ChannelViews()
+    towers = build_towers(view_channels=views.view_channels, **encoder)
+    saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
+    load_pretrained(saved)
+    card, weights = artifact.load(saved, "encoder")
+    architecture = {**card["architecture"], "encoder": {**encoder, **change}}
+    saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
+    with refused(f"{saved}: card and weights do not fit together: ."):
+        load_pretrained(saved)
+
+
+def test_a_pickle_in_place_of_weights_is_never_executed(saved, tmp_path):
+    pickled = pickle.dumps(Burglar(tmp_path / "broken in"))
+    torch.save(Burglar(tmp_path / "broken in"), tmp_path / "zip")
+    for content in (pickled, (tmp_path / "zip").read_bytes()):
+        (saved / "model.safetensors").write_bytes(content)
+        with refused("model.safetensors: is damaged"):
+            load_generator(saved)
+    assert not (tmp_path / "broken in").exists()
+    pickle.loads(pickled)
+    assert (tmp_path / "broken in").exists()
+
+
+def test_a_generator_is_never_written_over(saved):
+    before = (saved / "model.safetensors").read_bytes()
+    with refused(f"{saved}: is there already; choose another name or remove it"):
+        ViewGenerator(color="yiq").save(saved)
+    assert (saved / "model.safetensors").read_bytes() == before

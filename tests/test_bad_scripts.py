@@ -1,0 +1,158 @@
+"""Every script answers a mistake with one line, before any work starts, and leaves nothing."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from refusal import edit, picture, spoil
+from running import SCRIPTS, Script
+
+from infomin import ViewGenerator
+
+pytestmark = pytest.mark.usefixtures("single")
+
+SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
+
+
+def only_line(script, code=2):
+    """What a script said, if it was one line, with nothing made."""
+    assert script.wait() == code, script.err
+    assert len(script.err.splitlines()) == 1, script.err
+    assert script.err.startswith("error: ")
+    assert script.folders == []
+    return script.err.removeprefix("error: ").strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "message"),
+    [
+        (
+            "learn_views",
+            "game.batchsize=3",
+            "Could not override 'game.batchsize'. There is no such",
+        ),
+        ("learn_views", "+data.foo=1", "scenes() got an unexpected keyword argument 'foo'"),
+        ("learn_views", "+flow.foo=1", "flow: build_flow() got an unexpected keyword argument"),
+        ("learn_views", "+estimator.foo=1", "unexpected keyword argument 'foo'"),
+        ("learn_views", "+labels.foo=1", "unexpected keyword argument 'foo'"),
+        ("learn_views", "mode=none", "mode: expected one of unsup, semi, sup, got 'none'"),
+        ("learn_views", "color=lab", "color: lab has no exact linear inverse"),
+        ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
+        ("learn_views", "flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),
+        ("learn_views", "flow=spline", "Could not find 'flow/spline'; Available options in 'flow'"),
+        (
+            "learn_views",
+            "labels.share=null labels.number=65",
+            "labels.number: 65 labels asked, the data has 64",
+        ),
+        ("learn_views", "game.batch=65", "batch size: expected 1..64"),
+        ("learn_views", "device=cube", "device=cube devices=1"),
+        ("learn_views", "precision=3", "precision=3"),
+        ("learn_views", "resume=true", "resume: no unfinished run of this configuration in"),
+        ("pretrain", "views.color=foo", "color: expected one of rgb, ydbdr"),
+        ("pretrain", "views.groups=[[0],[1]]", "groups: expected a partition of channels 0..2"),
+        ("pretrain", "pretrain.temperature=0", "temperature: expected a number > 0, got 0"),
+        ("pretrain", "views=learned", "no finished run of scripts/learn_views.py in"),
+        ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
+        ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),
+        ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
+        ("export_generator", "to=/tmp/never", "no finished run of scripts/learn_views.py in"),
+    ],
+)
+def test_a_wrong_option_of_a_script_is_one_line(tmp_path, name, override, message):
+    shared = {
+        "learn_views": (*SMALL, "labels.share=1", "game.batch=8", "game.labelled_batch=8"),
+        "pretrain": (*SMALL, "views=raw", "pretrain.batch=8"),
+        "linear_eval": SMALL,
+    }
+    line = only_line(Script(tmp_path, name, *shared.get(name, ()), *override.split()))
+    assert message in line
+
+
+@pytest.mark.parametrize("name", ["learn_views", "pretrain"])
+def test_bad_images_of_a_script_are_one_line(tmp_path, folder, name):
+    bad = spoil(folder / "a" / "2.jpg", "truncated")
+    options = ("data=image_folder", f"data.root={folder}", f"data.cache={tmp_path / 'cache'}")
+    line = only_line(Script(tmp_path, name, "budget=smoke", *options))
+    assert line.startswith(f"{bad}: cannot be read")
+
+
+def test_one_class_alone_is_one_line(tmp_path):
+    for i in range(10):
+        picture(tmp_path / "images" / "only" / f"{i}.png")
+    options = ("data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}")
+    line = only_line(Script(tmp_path, "learn_views", "budget=smoke", *options))
+    assert "mode=semi needs at least 2 classes, got 1 (only)" in line
+
+
+@pytest.mark.parametrize("wrong", ["channels", "card", "weights", "missing"])
+def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
+    saved = ViewGenerator(4 if wrong == "channels" else 3).save(tmp_path / "generator")
+    if wrong == "card":
+        edit(saved / "card.json", training={"i_nce": 0})
+    elif wrong == "weights":
+        spoil(saved / "model.safetensors", "truncated")
+    elif wrong == "missing":
+        saved = tmp_path / "nowhere"
+    message = {
+        "channels": "takes 4 channels (channel_0, channel_1, channel_2, channel_3), data scenes",
+        "card": "is not the card that was saved with model.safetensors",
+        "weights": "is damaged",
+        "missing": "is not a saved generator",
+    }
+    script = Script(tmp_path, "pretrain", *SMALL, "views=learned", f"views.generator={saved}")
+    assert message[wrong] in only_line(script)
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "runs").touch()
+    line = only_line(Script(tmp_path, "learn_views", *SMALL, "labels.share=1"))
+    assert f"{tmp_path}/runs/learn_views: this folder cannot be written" in line
+
+
+def test_a_full_disk_in_the_middle_of_a_run_is_one_line(tmp_path):
+    script = Script(
+        tmp_path, "learn_views", *SMALL, "labels.share=1", "save_every=0", file_limit=100_000
+    )
+    assert script.wait() == 2
+    errors = [line for line in script.err.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in script.err
+    assert len(errors) == 1
+    (run,) = script.folders
+    assert f"{run}/checkpoint.pt: could not be written (File too large)" in errors[0]
+    assert not list(run.glob(".*"))
+    assert not (run / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("learn_views", ("mode=unsup", "budget.patch=8", "game.batch=2", "game.steps=2")),
+        ("pretrain", ("views=raw", "pretrain.batch=8", "probe.epochs=1")),
+    ],
+)
+def test_a_handful_of_images_is_no_error(tmp_path, name, options):
+    """Nor is a folder without labels, where none are needed."""
+    data = ["data=scenes", "data.train=8", "data.test=3"]
+    if name == "learn_views":
+        for i in range(8):
+            picture(tmp_path / "images" / f"{i}.png")
+        data = ["data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}"]
+    script = Script(tmp_path, name, *data, "budget=smoke", "budget.size=8", *options)
+    assert script.wait() == 0, script.err
+    assert "Traceback" not in script.err
+    (run,) = script.folders
+    assert (run / "result.json").exists()
+
+
+@pytest.mark.slow
+def test_a_script_started_by_hand_does_the_same(tmp_path):
+    command = [sys.executable, SCRIPTS / "learn_views.py", *SMALL, f"out={tmp_path}", "mode=foo"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 2
+    assert ended.stderr == "error: mode: expected one of unsup, semi, sup, got 'foo'\n"
+    assert ended.stdout == ""
+    assert list(tmp_path.iterdir()) == []
