@@ -2,8 +2,8 @@ r"""Batched crops and flips: the geometry that views are drawn with.
 
 A resized crop is separable, so a batch of them is two matrix products: `y = A_h x A_w^T` with one
 pair of interpolation matrices a sample. That is bilinear with antialiasing, as torchvision's
-`resized_crop(antialias=True)` (the oracle of the tests), differentiable, and many times faster on a
-CPU than a loop over samples. A flip reverses the rows of A_w.
+`resized_crop(antialias=True)` (the oracle of the tests), differentiable, and without a loop over
+samples. A flip reverses the rows of A_w.
 
 Parameters are drawn for the whole batch and then applied, so that several processes can draw the
 same ones and each apply its share.

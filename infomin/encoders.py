@@ -58,7 +58,8 @@ class Backbone(nn.Module):
             InputError: for an unknown tap.
         """
         tap = self.tap(tap)
-        x = self.standardize(x.contiguous(memory_format=torch.channels_last))
+        # statistics of one or two channels are ten times slower to take in channels_last
+        x = self.standardize(x.contiguous()).contiguous(memory_format=torch.channels_last)
         for name, stage in self.stages.items():
             x = stage(x)
             if name == tap:

@@ -1,7 +1,7 @@
 """A frozen 3-channel generator on 8-bit images, as the exact table of all 2^24 colours.
 
 g is pixel-wise, so on uint8 pixels it *is* a table: one look-up a pixel gives the very numbers of
-the flow, tens of times faster. Learn with the flow, apply with the table.
+the flow. Learn with the flow, apply with the table.
 """
 
 from collections.abc import Sequence

@@ -30,11 +30,11 @@ from infomin.views import LearnedViews
 def learn_views(cfg: DictConfig) -> None:
     """Learn, check and save a generator."""
     # Data, and whose labels may be seen
-    settings, augment = build(cfg.game), build(cfg.augment)
+    settings, augment, mode = build(cfg.game), build(cfg.augment), cfg.game.mode
     data = build(cfg.data)
     labelled = data.train.labels[:0]  # none
     if settings.classified:
-        data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
+        data.needs_classes(f"mode={mode}, unlike mode=unsup,")
         labelled = build(cfg.labels, data.train.labels, seed=cfg.seed)
 
     # Players: the generator, its estimators f and classifiers c
@@ -49,8 +49,8 @@ def learn_views(cfg: DictConfig) -> None:
     game = Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
 
     # The game
-    run = open_run(cfg, "learn_views", f"{cfg.mode}-{cfg.color}-s{cfg.seed}", fabric.is_global_zero)
-    for _ in run.follow(game, f"learn_views {cfg.mode}", cfg.save_every):
+    run = open_run(cfg, "learn_views", f"{mode}-{cfg.color}-s{cfg.seed}", fabric.is_global_zero)
+    for _ in run.follow(game, f"learn_views {mode}", cfg.save_every):
         pass
     if not fabric.is_global_zero:
         return
@@ -69,21 +69,21 @@ def learn_views(cfg: DictConfig) -> None:
     check = g.check(sample)
 
     # The generator, its card and its pictures
-    result = {"data": data.name, "objective": cfg.mode, "seed": cfg.seed, "steps": settings.steps}
+    result = {"data": data.name, "objective": mode, "seed": cfg.seed, "steps": settings.steps}
     result |= {"labels": len(labelled), "i_nce": asdict(i_nce) if i_nce else None}
     result |= {"class_accuracy": class_accuracy, "collapsed": warnings, "check": asdict(check)}
     result |= {"settings": plain(cfg.game), **run.rate}
     folder = g.cpu().save(run.place("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
-    title = f"views learned from {cfg.color}, mode={cfg.mode}, seed {cfg.seed}, {data.name}"
+    title = f"views learned from {cfg.color}, mode={mode}, seed {cfg.seed}, {data.name}"
     picture = run.picture("views", views_picture(views.cpu(), shown, title))
     run.picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
-    print(f"round trip error {check.round_trip_error:.1e}")
-    print(f"generator: {folder}\npicture:   {picture}")
+    print(f"round trip error {check.round_trip_error:.1e}; picture: {picture}")
+    print(f"generator: {folder}")
 
 
 if __name__ == "__main__":

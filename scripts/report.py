@@ -7,14 +7,17 @@
 Cells that finished before with the same settings are not run again.
 """
 
+import functools
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli import CONF, TOLD, main, plain
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from infomin import files
 from infomin.errors import InputError
@@ -38,7 +41,8 @@ def report(cfg: DictConfig) -> None:
 
     # Run what has not been run
     jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs
-    records = grid.run(todo, CONF.parent, jobs, lambda line: print(line, file=sys.stderr))
+    say = functools.partial(print, file=sys.stderr)
+    records = grid.run(todo, settings, CONF.parent, jobs, say)
 
     # Table and figure
     rows = tables.summary(records)
@@ -57,6 +61,12 @@ def report(cfg: DictConfig) -> None:
     for record in records:
         if record.cell.seed == cfg.seeds[0]:
             print(f"picture of the views {record.cell}: {os.path.relpath(record.picture)}")
+
+
+def settings(line: Sequence[str]) -> str:
+    """Return what a command line means, with all defaults of `conf/`."""
+    script, *overrides = line
+    return OmegaConf.to_yaml(compose(Path(script).stem, overrides), resolve=True)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def only_line(script, code=2):
         ("learn_views", "+flow.foo=1", "flow: build_flow() got an unexpected keyword argument"),
         ("learn_views", "+estimator.foo=1", "unexpected keyword argument 'foo'"),
         ("learn_views", "+labels.foo=1", "unexpected keyword argument 'foo'"),
-        ("learn_views", "mode=none", "mode: expected one of unsup, semi, sup, got 'none'"),
+        ("learn_views", "mode=none", "Could not find 'mode/none'; Available options in 'mode'"),
         ("learn_views", "color=lab", "color: lab has no exact linear inverse"),
         ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
         ("learn_views", "flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),
@@ -83,7 +83,7 @@ def test_one_class_alone_is_one_line(tmp_path):
         picture(tmp_path / "images" / "only" / f"{i}.png")
     options = ("data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}")
     line = only_line(Script(tmp_path, "learn_views", "budget=smoke", *options))
-    assert "mode=semi needs at least 2 classes, got 1 (only)" in line
+    assert "mode=semi, unlike mode=unsup, needs at least 2 classes, got 1 (only)" in line
 
 
 @pytest.mark.parametrize("wrong", ["channels", "card", "weights", "missing"])
@@ -153,6 +153,9 @@ def test_a_script_started_by_hand_does_the_same(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert ended.returncode == 2
-    assert ended.stderr == "error: mode: expected one of unsup, semi, sup, got 'foo'\n"
+    assert ended.stderr == (
+        "error: In 'learn_views': Could not find 'mode/foo'; "
+        "Available options in 'mode':; semi; sup; unsup\n"
+    )
     assert ended.stdout == ""
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,8 @@ from infomin.errors import InputError
 from infomin.parallel import make_fabric
 from infomin.run import Run
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.view_learning import Game, GameSettings
+from infomin.training.game_settings import GameSettings
+from infomin.training.view_learning import Game
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")

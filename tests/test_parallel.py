@@ -15,7 +15,8 @@ from infomin.encoders import build_towers
 from infomin.errors import InputError
 from infomin.parallel import make_fabric, share, share_batch_norm
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.view_learning import Game, GameSettings
+from infomin.training.game_settings import GameSettings
+from infomin.training.view_learning import Game
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("single")
 def record(views, seed, top1, tmp_path):
     judged = {"top1": top1, "knn": 0.5, "chance": 0.1, "protocol": "linear", "seconds": 60.0}
     judged["i_nce"] = {"value": 2.0 + seed, "cap": 5.55}
-    game = None if views == "raw" else {"seconds": 120.0, "collapsed": []}
+    game = None if views == "raw" else {"seconds": 120.0, "collapsed": [], "i_nce": {"value": 1.5}}
     where = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
     return Record(Cell("rgb", views, seed, tmp_path), judged, game, where, tmp_path)
 
@@ -27,6 +27,7 @@ def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
     raw, semi = tables.summary(records)
     assert raw["top-1 %"] == "55.0 ± 7.1" and raw["n"] == "2" and raw["minutes"] == "1.0"
     assert semi["top-1 %"] == "70.0" and semi["minutes"] == "3.0"
+    assert (raw["in the game"], semi["in the game"]) == ("-", "1.50")
     assert tables.markdown([raw, semi]).count("\n") == 3
     assert "abc" in tables.origin(records, "python x") and "5 minutes" in tables.origin(
         records, "x"
@@ -35,9 +36,6 @@ def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
 
 def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_path):
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "conf" / "budget").mkdir(parents=True)
-    setting = tmp_path / "conf" / "budget" / "small.yaml"
-    setting.write_text("size: 32\n")
     (tmp_path / "scripts" / "pretrain.py").write_text(
         "import json, pathlib, sys\n"
         "run = pathlib.Path(sys.argv[-1][4:]) / 'pretrain' / str(len(sys.argv))\n"
@@ -49,15 +47,14 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
     )
     (cell,) = grid.cells(tmp_path / "runs", ["rgb"], ["raw"], [0])
 
-    def times_run(*options):
+    def times_run(*options, settings="size: 32"):
         lines = grid.commands(cell, [], [], options)
-        (record,) = grid.run({cell: lines}, tmp_path, 1, lambda line: None)
+        (record,) = grid.run({cell: lines}, lambda line: settings, tmp_path, 1, lambda line: None)
         assert record.pretraining["top1"] == 0.5
         return (cell.folder / "log.txt").read_text().count("ran")
 
     assert [times_run(), times_run(), times_run("seed=7")] == [1, 1, 2]
-    setting.write_text("size: 64\n")
-    assert [times_run("seed=7"), times_run("seed=7")] == [3, 3]
+    assert [times_run("seed=7", settings="size: 64") for _ in range(2)] == [3, 3]
 
 
 def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):

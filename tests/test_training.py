@@ -16,9 +16,10 @@ from infomin.losses import infonce, pair_scores
 from infomin.parallel import make_fabric
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.diagnosis import diagnose
+from infomin.training.game_settings import GameSettings
 from infomin.training.learner import Diverged
 from infomin.training.schedule import factor, set_rate
-from infomin.training.view_learning import Game, GameSettings
+from infomin.training.view_learning import Game
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -116,6 +117,13 @@ def test_three_views_play_too():
     assert len(game.result(torch.rand(1, 3, 4, 4))) == 3
 
 
+def test_only_the_rate_of_g_rises_slowly():
+    game = make_game("semi", warmup_g=0.5, steps=8, schedule="constant")
+    game.advance()
+    shares = {n: o.param_groups[0]["lr"] / o.defaults["lr"] for n, o in game.optimizers.items()}
+    assert shares == pytest.approx({"g": 1 / 5, "f": 1, "c": 1})
+
+
 def test_the_average_follows_g():
     game = make_game("unsup", average=0.5, steps=1)
     before = weights(game.g)
@@ -197,6 +205,7 @@ def test_wrong_pretraining_settings_are_told(options, message):
         ({"mode": "both"}, "mode: expected one of unsup, semi, sup, got 'both'"),
         ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"lr_g": 0.0}, "lr_g: expected a number > 0, got 0.0"),
+        ({"warmup_g": 1.0}, r"warmup_g: expected a share within \[0, 1\), got 1.0"),
         ({"average": 1.0}, r"average: expected a decay within \[0, 1\), got 1.0"),
         ({"labelled_batch": 61}, r"batch size: expected 1..60.*labelled game.*got 61"),
     ],

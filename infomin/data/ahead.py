@@ -1,4 +1,4 @@
-"""The batch of the next step, made in a thread while this one is trained on."""
+"""Batches made one step ahead, in a thread, while an accelerator trains."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,21 +10,28 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """Calls `make(step)` one step early; nothing that comes out depends on that.
+    """Calls `make(step)` without gradients, and one step early where that helps.
+
+    What comes out is the same. On a CPU training has all cores already, and a thread beside it
+    slows every step down; there batches are made when they are asked for.
 
     Arguments:
         make: the batch of a step, a function of the step alone; an error it raises comes out of
             the call that asks for that step.
         steps: none is made at or beyond.
+        device: where training runs.
     """
 
-    def __init__(self, make: Callable[[int], T], steps: int) -> None:
-        self._make, self._steps = make, steps
+    def __init__(self, make: Callable[[int], T], steps: int, device: torch.device) -> None:
+        self._make, self._steps = torch.no_grad()(make), steps
+        self._early = device.type != "cpu"
         self._thread: ThreadPoolExecutor | None = None
         self._next: tuple[int, Future[T]] | None = None
 
     def __call__(self, step: int) -> T:
         """Return the batch of a step, and begin the one after it."""
+        if not self._early:
+            return self._make(step)
         ready, self._next = self._next, None
         if ready is None or ready[0] != step:
             ready = step, self._submit(step)
@@ -34,7 +41,6 @@ class Ahead(Generic[T]):
         return batch
 
     def _submit(self, step: int) -> Future[T]:
-        if self._thread is None:
-            # one core for the data, whatever the training has; the number belongs to the thread
-            self._thread = ThreadPoolExecutor(1, "ahead", torch.set_num_threads, (1,))
-        return self._thread.submit(torch.no_grad()(self._make), step)
+        if self._thread is None:  # made late: a learner can be copied before it starts
+            self._thread = ThreadPoolExecutor(1, "ahead")
+        return self._thread.submit(self._make, step)

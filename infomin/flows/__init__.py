@@ -6,8 +6,8 @@ output row depends on its own input row alone. It comes with its inverse and wit
 
 Why rows: a 1x1 convolution *is* a matrix product over pixel rows. They are stored channel by
 channel, as the transpose of `(c, n)` (`to_rows`): then the products are long instead of narrow and
-every channel is one piece of memory, which one CPU thread does faster. Flows take rows
-stored in any other way too. Why float32 under autocast: in bfloat16 a round trip is off by several
+every channel is one piece of memory (`benchmarks/flows.py` measures it). Flows take rows stored in
+any other way too. Why float32 under autocast: in bfloat16 a round trip is off by several
 grey levels. Every flow here is the identity when it is made, so that a fresh generator gives the
 raw colour channels.
 

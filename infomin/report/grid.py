@@ -1,11 +1,10 @@
 """A grid of experiments: every cell is a game, if its views are learned, and a pretraining.
 
 Each cell runs the very commands that a person would type, in processes of their own, and keeps its
-runs in a folder of its own. A cell that has finished with the same commands under the same `conf/`
-is not run again, so that an interrupted grid goes on where it stopped.
+runs in a folder of its own. A cell that has finished with the same commands, which meant the same
+settings, is not run again, so that an interrupted grid goes on where it stopped.
 """
 
-import hashlib
 import itertools
 import os
 import subprocess
@@ -84,7 +83,11 @@ def commands(
 
 
 def run(
-    todo: Mapping[Cell, Sequence[Sequence[str]]], root: Path, jobs: int, say: Callable[[str], None]
+    todo: Mapping[Cell, Sequence[Sequence[str]]],
+    settings: Callable[[Sequence[str]], str],
+    root: Path,
+    jobs: int,
+    say: Callable[[str], None],
 ) -> list[Record]:
     """Run every cell that has not finished, `jobs` at a time, and return all records.
 
@@ -92,7 +95,9 @@ def run(
 
     Arguments:
         todo: cells and their command lines.
-        root: folder that holds `scripts/` and `conf/`.
+        settings: what a command line means, defaults included; a cell that finished under others
+            is run again.
+        root: folder that holds `scripts/`.
         jobs: cells at a time.
         say: shows a line of progress.
 
@@ -100,7 +105,11 @@ def run(
         InputError: when a command fails; says which, and the last line it printed.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    done = [cell for cell, lines in todo.items() if _finished(cell, lines, root)]
+    meant = {
+        cell: [{"command": [*line], "settings": settings(line)} for line in lines]
+        for cell, lines in todo.items()
+    }
+    done = [cell for cell in todo if _finished(cell, meant[cell])]
     waiting = [cell for cell in todo if cell not in done]
     say(f"{len(todo)} cells, {len(done)} done before, {jobs} at a time, {threads} threads each")
     with ThreadPoolExecutor(jobs) as pool:
@@ -108,6 +117,7 @@ def run(
         try:
             for number, future in enumerate(as_completed(futures), 1):
                 future.result()
+                files.write_json(futures[future].folder / DONE, meant[futures[future]])
                 record = read(futures[future])
                 top1, value = record.pretraining["top1"], record.pretraining["i_nce"]["value"]
                 say(
@@ -144,20 +154,11 @@ def _run(cell: Cell, lines: Sequence[Sequence[str]], root: Path, threads: int) -
         if done.returncode:
             last = (log.read_text().strip().splitlines() or ["no output"])[-1]
             raise InputError(f"{cell}: {' '.join(line)} failed: {last} (see {log})")
-    files.write_json(cell.folder / DONE, _identity(lines, root))
 
 
-def _finished(cell: Cell, lines: Sequence[Sequence[str]], root: Path) -> bool:
+def _finished(cell: Cell, meant: Sequence[Mapping[str, Any]]) -> bool:
     path = cell.folder / DONE
-    return path.is_file() and files.read_json(path) == _identity(lines, root)
-
-
-def _identity(lines: Sequence[Sequence[str]], root: Path) -> dict[str, Any]:
-    """Return what makes two runs of a cell the same: its commands and the settings they read."""
-    settings = hashlib.sha256()
-    for path in sorted((root / "conf").rglob("*.yaml")):
-        settings.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return {"commands": [list(line) for line in lines], "conf": settings.hexdigest()}
+    return path.is_file() and files.read_json(path) == meant
 
 
 def _newest(runs: Path) -> Path:

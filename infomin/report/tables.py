@@ -12,7 +12,11 @@ Row = dict[str, str]
 
 
 def summary(records: Sequence[Record]) -> list[Row]:
-    """Return one row per (input, views): accuracy, kNN, I_NCE, minutes, number of seeds."""
+    """Return one row per (input, views): accuracy, kNN, I_NCE, minutes, number of seeds.
+
+    I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
+    on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
+    """
     rows = []
     for (color, views), group in _grouped(records).items():
         rows.append(
@@ -24,6 +28,7 @@ def summary(records: Sequence[Record]) -> list[Row]:
                 "I_NCE held out, nats": _spread(
                     group, lambda r: r.pretraining["i_nce"]["value"], 2
                 ),
+                "in the game": _spread(group, _in_the_game, 2),
                 "minutes": f"{statistics.mean(r.minutes for r in group):.1f}",
                 "n": str(len(group)),
                 "collapsed": str(sum(bool(r.game and r.game["collapsed"]) for r in group)),
@@ -102,7 +107,14 @@ def _grouped(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
     return groups
 
 
-def _spread(group: Sequence[Record], value: Callable[[Record], float], digits: int) -> str:
-    values = [value(record) for record in group]
+def _in_the_game(record: Record) -> float | None:
+    i_nce = record.game and record.game["i_nce"]
+    return i_nce["value"] if i_nce else None
+
+
+def _spread(group: Sequence[Record], value: Callable[[Record], float | None], digits: int) -> str:
+    values = [v for v in map(value, group) if v is not None]
+    if not values:
+        return "-"
     mean = f"{statistics.mean(values):.{digits}f}"
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean

@@ -88,7 +88,7 @@ class Pretraining(Learner):
         parallel.share_batch_norm(fabric, towers)
         self.towers = towers.to(fabric.device).train()
         self.optimizer = optimizer(self.towers.parameters())
-        self.made = Ahead(self.make, steps)
+        self.made = Ahead(self.make, steps, fabric.device)
         self.modules = {"towers": self.towers}
         self.optimizers = {"towers": self.optimizer}
 
