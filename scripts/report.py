@@ -31,7 +31,7 @@ def report(cfg: DictConfig) -> None:
     if not cfg.get("name"):
         raise InputError("experiment: expected a grid, such as experiment=demo or =table5")
     folder = Path(cfg.out).absolute() / "report" / f"{cfg.name}-{cfg.budget.name}"
-    cells = grid.cells(folder, cfg.colors, cfg.views, cfg.seeds)
+    cells = grid.cells(folder, cfg.colors, cfg.compare, cfg.seeds)
     chosen = HydraConfig.get().runtime.choices
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
     common += [told for told in TOLD if told.startswith(("data.", "budget."))]

@@ -77,7 +77,7 @@ def test_the_paper_budget_names_a_source_for_every_number():
 
 def test_an_experiment_overrides_the_primary_configuration(composed):
     assert composed("learn_views", "experiment=stl10_views").game.schedule == "steps"
-    assert len(composed("report", "experiment=table5").views) == 4
+    assert len(composed("report", "experiment=table5", "compare=[raw,unsup,sup,semi]").compare) == 4
 
 
 def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
