@@ -85,12 +85,9 @@ def linear_space(
     Raises:
         InputError: for an unknown or one-way space, or a channel count that does not fit it.
     """
-    _known(space)
-    if space not in _MATRICES:
-        raise InputError(
-            f"color: {space} has no exact linear inverse, so a generator cannot start from it; "
-            f"expected one of {', '.join(LINEAR_SPACES)}"
-        )
+    if space not in LINEAR_SPACES:
+        why = "which has no exact linear inverse" if space in ONE_WAY_SPACES else "which is unknown"
+        raise InputError(f"color: expected one of {', '.join(LINEAR_SPACES)}, got {space!r}, {why}")
     if space != "rgb" and channels != 3:
         raise InputError(
             f"color: {space} needs 3 channels, got {channels}; use color=rgb, which leaves "

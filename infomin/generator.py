@@ -22,9 +22,8 @@ from infomin.color import channel_names as color_channel_names
 from infomin.color import linear_space
 from infomin.errors import InputError, blamed_on
 from infomin.flows import Composition, FixedAffine, build_flow, to_images, to_rows
+from infomin.groups import partition, split
 from infomin.shapes import Image, Images, Views
-
-Groups = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,17 @@ class ViewGenerator(nn.Module):
         return to_images(self.flow(self.start(to_rows(x))), like=x)
 
     def inverse(self, views: Sequence[Image]) -> Images:
-        """Return the images whose views these are."""
+        """Return the images whose views these are.
+
+        Raises:
+            InputError: for other views than this generator makes.
+        """
+        if [v.ndim == 4 and v.shape[1] for v in views] != list(self.view_channels):
+            raise InputError(
+                f"views: expected {len(self.groups)} views, b c h w, of "
+                f"{', '.join(map(str, self.view_channels))} channels, got "
+                + ", ".join(" ".join(map(str, v.shape)) for v in views[:4])
+            )
         y = torch.empty_like(torch.cat(list(views), 1))
         y[:, [i for group in self.groups for i in group]] = torch.cat(list(views), 1)
         return to_images(self.start.inverse(self.flow.inverse(to_rows(y))), like=y)
@@ -162,15 +171,16 @@ class ViewGenerator(nn.Module):
         )
 
     def _accepts(self, x: Tensor) -> None:
-        if not x.is_floating_point():
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            got = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            scale = "; divide 8-bit images by 255" if self.value_range == (0, 1) else ""
             raise InputError(
-                f"images: expected float in {list(self.value_range)}, got {x.dtype}; "
-                "divide uint8 images by 255"
+                f"images: expected a float tensor within {list(self.value_range)}, got {got}{scale}"
             )
-        if x.shape[1] != self.channels:
+        if x.ndim != 4 or x.shape[1] != self.channels:
             raise InputError(
-                f"images: this generator takes {self.channels} channels "
-                f"({', '.join(self.channel_names)}), got {x.shape[1]}"
+                f"images: this generator takes b c h w with {self.channels} channels "
+                f"({', '.join(self.channel_names)}), got {' '.join(map(str, x.shape))}"
             )
 
 
@@ -205,36 +215,13 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
         raise InputError(f"the card asks for {len(shapes)} weights of other names or shapes")
 
 
-def split(y: Images, groups: Groups) -> Views:
-    """Split channels into views."""
-    return tuple(y[:, list(group)] for group in groups)
-
-
-def partition(groups: Sequence[Sequence[int]] | None, channels: int) -> Groups:
-    """Check a partition of C channels into views; None gives {0 | rest}.
-
-    Raises:
-        InputError: when a channel is missing, unknown or in two groups.
-    """
-    if groups is None:
-        groups = ((0,), tuple(range(1, channels)))
-    chosen = tuple(tuple(int(i) for i in group) for group in groups)
-    if (
-        len(chosen) < 2
-        or not all(chosen)
-        or sorted(i for group in chosen for i in group) != list(range(channels))
-    ):
-        raise InputError(
-            f"groups: expected a partition of channels 0..{channels - 1} into two views or more, "
-            f"such as [[0], {list(range(1, channels))}], got {[list(group) for group in chosen]}"
-        )
-    return chosen
-
-
 def _range(value_range: Sequence[float]) -> tuple[float, float]:
-    low, high = (float(v) for v in value_range)
+    try:
+        low, high = (float(v) for v in value_range)
+    except TypeError:
+        low, high = 1.0, 0.0
     if not low < high:
-        raise InputError(f"value_range: expected low < high, got [{low}, {high}]")
+        raise InputError(f"value_range: expected (low, high) with low < high, got {value_range}")
     return low, high
 
 

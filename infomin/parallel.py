@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from infomin.errors import InputError
+from infomin.errors import InputError, at_least
 
 
 def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto") -> Fabric:
@@ -31,6 +31,7 @@ def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto")
     Raises:
         InputError: when the device is not there, or the precision is unknown.
     """
+    at_least("devices", devices, 1)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

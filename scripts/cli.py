@@ -11,6 +11,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 from plainly import plainly
 
+from infomin import artifact
 from infomin.run import Run
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -61,6 +62,13 @@ def build(node: DictConfig, *args: Any, **options: Any) -> Any:
 def plain(node: Any) -> Any:
     """Return a config node as plain, resolved containers."""
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def told(kind: str, folder: str | Path, data: str) -> str:
+    """Say which generator or encoder was taken, and whether it comes from other data than these."""
+    training = artifact.read_card(Path(folder), kind)["training"]
+    source = training.get("data", "unknown data")
+    return f"{kind} {folder}, trained on {source}" + (f", not on {data}" if source != data else "")
 
 
 def open_run(cfg: DictConfig, kind: str, name: str, main: bool = True) -> Run:

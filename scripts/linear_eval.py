@@ -1,12 +1,12 @@
 """Judge a pretrained encoder by a linear probe and kNN on frozen features.
 
     python scripts/linear_eval.py
-    python scripts/linear_eval.py encoder=runs/pretrain/RUN/encoder probe.tap=conv3
+    python scripts/linear_eval.py pretrained=runs/pretrain/RUN/encoder probe.tap=conv3
 
 Seconds on two cores with budget=small.
 """
 
-from cli import build, main, open_run, plain
+from cli import build, main, open_run, plain, told
 from omegaconf import DictConfig
 
 from infomin import evaluation
@@ -19,11 +19,11 @@ from infomin.run import newest
 def linear_eval(cfg: DictConfig) -> None:
     """Load, judge and report."""
     # Encoder and data
-    folder = cfg.encoder or newest(cfg.out, "pretrain", "encoder")
-    print(f"encoder {folder}")
+    folder = cfg.pretrained or newest(cfg.out, "pretrain", "encoder")
     pretrained = load_pretrained(folder)
     pretrained.towers.tap(cfg.probe.tap)
     data = build(cfg.data)
+    print(told("encoder", folder, data.name))
     expected = sum(pretrained.views.view_channels)
     if data.channels != expected:
         raise InputError(

@@ -20,7 +20,7 @@ def saved(tmp_path):
 
 
 def test_images_of_other_channels_than_the_generators():
-    with refused(r"images: this generator takes 3 channels \(R, G, B\), got 4"):
+    with refused(r"images: this generator takes b c h w with 3 channels \(R, G, B\), got 2 4 8 8"):
         ViewGenerator()(torch.rand(2, 4, 8, 8))
 
 

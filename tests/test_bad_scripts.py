@@ -37,7 +37,7 @@ def only_line(script, code=2):
         ("learn_views", "+estimator.foo=1", "unexpected keyword argument 'foo'"),
         ("learn_views", "+labels.foo=1", "unexpected keyword argument 'foo'"),
         ("learn_views", "mode=none", "Could not find 'mode/none'; Available options in 'mode'"),
-        ("learn_views", "color=lab", "color: lab has no exact linear inverse"),
+        ("learn_views", "color=lab", "got 'lab', which has no exact linear inverse"),
         ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
         ("learn_views", "flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),
         ("learn_views", "flow=spline", "Could not find 'flow/spline'; Available options in 'flow'"),
@@ -46,7 +46,7 @@ def only_line(script, code=2):
             "labels.share=null labels.number=65",
             "labels.number: 65 labels asked, the data has 64",
         ),
-        ("learn_views", "game.batch=65", "batch size: expected 1..64"),
+        ("learn_views", "game.batch=65", "game.batch: expected 1..64"),
         ("learn_views", "device=cube", "device=cube devices=1"),
         ("learn_views", "precision=3", "precision=3"),
         ("learn_views", "resume=true", "resume: no unfinished run of this configuration in"),
@@ -86,9 +86,10 @@ def test_one_class_alone_is_one_line(tmp_path):
     assert "mode=semi, unlike mode=unsup, needs at least 2 classes, got 1 (only)" in line
 
 
-@pytest.mark.parametrize("wrong", ["channels", "card", "weights", "missing"])
+@pytest.mark.parametrize("wrong", ["channels", "range", "card", "weights", "missing"])
 def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
-    saved = ViewGenerator(4 if wrong == "channels" else 3).save(tmp_path / "generator")
+    options = {"channels": {"channels": 4}, "range": {"value_range": (0, 4095)}}.get(wrong, {})
+    saved = ViewGenerator(**options).save(tmp_path / "generator")
     if wrong == "card":
         edit(saved / "card.json", training={"i_nce": 0})
     elif wrong == "weights":
@@ -96,7 +97,8 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
     elif wrong == "missing":
         saved = tmp_path / "nowhere"
     message = {
-        "channels": "takes 4 channels (channel_0, channel_1, channel_2, channel_3), data scenes",
+        "channels": "takes 4 channels within [0.0, 1.0] (channel_0, channel_1, channel_2, ",
+        "range": "takes 3 channels within [0.0, 4095.0] (R, G, B), data scenes has 3 within [0, 1]",
         "card": "is not the card that was saved with model.safetensors",
         "weights": "is damaged",
         "missing": "is not a saved generator",

@@ -45,11 +45,11 @@ def game(mode="semi", **options):
 
 
 def test_a_batch_larger_than_the_data():
-    with refused(r"batch size: expected 1..24, .* \(pretrain\), got 25"):
+    with refused(r"pretrain.batch: expected 1..24, .*, got 25"):
         pretraining(batch=25)
-    with refused(r"batch size: expected 1..24, .* \(game\), got 25"):
+    with refused(r"game.batch: expected 1..24, .*, got 25"):
         game(batch=25)
-    with refused(r"batch size: expected 1..24, .* \(labelled game\), got 25"):
+    with refused(r"game.labelled_batch: expected 1..24, .*, got 25"):
         game(labelled_batch=25)
 
 

@@ -89,7 +89,9 @@ def test_unknown_space_is_told():
 
 
 def test_one_way_space_cannot_start_a_generator():
-    with pytest.raises(InputError, match="color: lab has no exact linear inverse"):
+    with pytest.raises(
+        InputError, match="color: expected one of rgb, .*got 'lab', which has no exact"
+    ):
         linear_space("lab")
 
 

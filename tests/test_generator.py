@@ -148,9 +148,12 @@ def test_saving_over_something_is_refused(tmp_path):
         ({"groups": [[0], [1]]}, r"groups: expected a partition of channels 0..2"),
         ({"groups": [[0, 1, 2]]}, "into two views or more"),
         ({"groups": [[0], [0, 1, 2]]}, "groups: expected a partition"),
-        ({"value_range": (1.0, 1.0)}, "value_range: expected low < high"),
+        ({"value_range": (1.0, 1.0)}, r"value_range: expected \(low, high\) with low < high, got"),
         ({"channel_names": ["a", "b"]}, "channel_names: expected 3 names, got 2"),
-        ({"color": "hsv"}, "color: hsv has no exact linear inverse"),
+        (
+            {"color": "hsv"},
+            "color: expected one of rgb, .*, got 'hsv', which has no exact linear inverse",
+        ),
     ],
 )
 def test_wrong_arguments_are_told(options, message):
@@ -159,12 +162,18 @@ def test_wrong_arguments_are_told(options, message):
 
 
 def test_wrong_images_are_told():
-    with pytest.raises(InputError, match=r"expected float in \[0.0, 1.0\], got torch.uint8"):
+    with pytest.raises(
+        InputError, match=r"expected a float tensor within \[0.0, 1.0\], got torch.uint8; divide"
+    ):
         ViewGenerator().transform.__wrapped__(  # the shape checks of the tests come first otherwise
             ViewGenerator(), torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
         )
-    with pytest.raises(InputError, match=r"takes 3 channels \(R, G, B\), got 4"):
+    with pytest.raises(InputError, match=r"takes b c h w with 3 channels \(R, G, B\), got 1 4 2 2"):
         ViewGenerator()(torch.rand(1, 4, 2, 2))
+    v1, v2 = ViewGenerator()(torch.rand(1, 3, 2, 2))
+    for wrong in ((v2, v1), (v1,), (v1, v1)):
+        with pytest.raises(InputError, match="views: expected 2 views, b c h w, of 1, 2 channels"):
+            ViewGenerator().inverse(wrong)
 
 
 def test_views_take_one_crop_or_one_a_view():

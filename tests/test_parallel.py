@@ -135,7 +135,7 @@ def test_a_batch_is_shared_evenly_or_refused():
     [
         ({"device": "tpu?"}, "^device=tpu. devices=1 precision=32-true: "),
         ({"precision": "8"}, "^device=cpu devices=1 precision=8: "),
-        ({"devices": 0}, "^device=cpu devices=0 precision=32-true: "),
+        ({"devices": 0}, "^devices: expected at least 1, got 0"),
     ],
 )
 def test_a_device_or_precision_that_is_not_there_is_told_in_one_line(options, message):

@@ -35,6 +35,11 @@ def test_learn_pretrain_judge_export(tmp_path):
     tapped = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1", "probe.tap=conv2")
     assert tapped.wait() == 0 and "tap conv2" in tapped.out, tapped.err
 
+    other = ("data=photos", "data.train=64", "data.test=32", *DATA[3:], "probe.epochs=1")
+    named = Script(tmp_path, "linear_eval", *other, f"pretrained={trained.folders[0] / 'encoder'}")
+    assert named.wait() == 0, named.err
+    assert "trained on scenes, not on photos" in named.out
+
     exported = Script(tmp_path, "export_generator", f"to={tmp_path / 'mine'}")
     assert exported.wait() == 0, exported.err
     assert load_generator(tmp_path / "mine").view_channels == (1, 2)

@@ -189,7 +189,7 @@ def test_pretraining_is_a_function_of_its_seed():
     [
         ({"epochs": 0}, "epochs: expected at least 1, got 0"),
         ({"batch": 1}, "batch: InfoNCE needs at least 2 images, got 1"),
-        ({"batch": 241}, r"batch size: expected 1..240.*got 241"),
+        ({"batch": 241}, r"pretrain.batch: expected 1..240.*got 241"),
         ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),
         ({"warmup": 1.0}, r"warmup: expected a share within \[0, 1\), got 1.0"),
     ],
@@ -207,7 +207,7 @@ def test_wrong_pretraining_settings_are_told(options, message):
         ({"lr_g": 0.0}, "lr_g: expected a number > 0, got 0.0"),
         ({"warmup_g": 1.0}, r"warmup_g: expected a share within \[0, 1\), got 1.0"),
         ({"average": 1.0}, r"average: expected a decay within \[0, 1\), got 1.0"),
-        ({"labelled_batch": 61}, r"batch size: expected 1..60.*labelled game.*got 61"),
+        ({"labelled_batch": 61}, r"game.labelled_batch: expected 1..60.*got 61"),
     ],
 )
 def test_wrong_game_settings_are_told(options, message):

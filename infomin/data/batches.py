@@ -16,17 +16,20 @@ class Batches:
         indices: what to draw from, or how many there are.
         size: of a batch, over all processes.
         seed, stream: name the order.
+        option: what a user sets the size by.
 
     Raises:
         InputError: when a batch is larger than the data.
     """
 
-    def __init__(self, indices: Tensor | int, size: int, seed: int, stream: str) -> None:
+    def __init__(
+        self, indices: Tensor | int, size: int, seed: int, stream: str, option: str = "batch"
+    ) -> None:
         self.indices = torch.arange(indices) if isinstance(indices, int) else indices.cpu()
         if not 1 <= size <= len(self.indices):
             raise InputError(
-                f"batch size: expected 1..{len(self.indices)}, the number of images to draw from "
-                f"({stream}), got {size}"
+                f"{option}: expected 1..{len(self.indices)}, the number of images to draw from, "
+                f"got {size}"
             )
         self.size, self.seed, self.stream = size, seed, stream
         self.per_epoch = len(self.indices) // size

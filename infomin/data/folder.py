@@ -20,7 +20,7 @@ _TEST_FOLDERS = ("val", "test", "valid", "validation")
 
 
 def image_folder(
-    root: str,
+    root: str | None = None,
     size: int | None = 32,
     convert: bool = False,
     skip_bad: bool = False,
@@ -48,6 +48,8 @@ def image_folder(
     """
     if size is not None and size < 1:
         raise InputError(f"data.size: expected at least 1 pixel, got {size}")
+    if root is None:
+        raise InputError("data.root: expected the folder that holds the images, got none")
     folder = Path(root).expanduser()
     if not folder.is_dir():
         raise InputError(f"data.root: {folder} is not a folder; give the folder that holds images")

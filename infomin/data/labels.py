@@ -19,25 +19,20 @@ def labelled_subset(
 
     Arguments:
         labels: of all training images, -1 for none.
-        share: of the labelled images, within (0, 1]; or
-        number: of images; both None takes all.
+        share: of the labelled images, within (0, 1]; None takes all.
+        number: of images, instead of a share.
         seed: of the choice.
 
     Returns:
         Indices into `labels`, ascending.
 
     Raises:
-        InputError: for both at once, more labels than there are, or fewer than classes.
+        InputError: for a share out of range, more labels than there are, or fewer than classes.
     """
     known = (labels != UNLABELLED).nonzero().squeeze(1).cpu()
-    if share is not None and number is not None:
-        raise InputError(
-            "labels: give labels.share or labels.number, not both; labels.share=null drops it"
-        )
     if share is not None and not 0 < share <= 1:
         raise InputError(f"labels.share: expected a share within (0, 1], got {share}")
-    wanted = len(known) if number is None else number
-    wanted = round(share * len(known)) if share is not None else wanted
+    wanted = round((1 if share is None else share) * len(known)) if number is None else number
     if not len(known):
         raise InputError("labels: the data has none; put images into one folder per class")
     classes = torch.unique(labels[known])

@@ -78,7 +78,9 @@ class Pretraining(Learner):
         settings: ContrastiveSettings,
         fabric: Fabric,
     ) -> None:
-        self.batches = Batches(len(images), settings.batch, settings.seed, "pretrain")
+        self.batches = Batches(
+            len(images), settings.batch, settings.seed, "pretrain", "pretrain.batch"
+        )
         steps = settings.epochs * self.batches.per_epoch
         super().__init__(steps, settings.batch, math.log(settings.batch))
         self.part = parallel.share(fabric, settings.batch)

@@ -41,7 +41,7 @@ def diagnose(
     for i, accuracy in enumerate(class_accuracy):
         if accuracy < CLASSIFIER_MARGIN / classes:
             warnings.append(
-                f"classifier {i + 1} is at chance: {accuracy:.3f} of {1 / classes:.3f}; "
+                f"classifier {i + 1} is at chance ({accuracy:.1%}, chance {1 / classes:.1%}); "
                 f"view {i + 1} does not tell the label, so raise its class_weights or the steps"
             )
     if i_nce is not None and i_nce.value > FULL * i_nce.cap:

@@ -73,11 +73,15 @@ class Game(Learner):
         self.settings, self.augment, self.fabric = settings, augment, fabric
         self.train = train.to(fabric.device)
         self.part = parallel.share(fabric, settings.batch)
-        self.batches = Batches(len(train), settings.batch, settings.seed, "game")
+        self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")
         if settings.classified:
             self.labelled_part = parallel.share(fabric, settings.labelled_batch)
             self.labelled_batches = Batches(
-                labelled, settings.labelled_batch, settings.seed, "labelled game"
+                labelled,
+                settings.labelled_batch,
+                settings.seed,
+                "labelled game",
+                "game.labelled_batch",
             )
         self.g = generator.to(fabric.device).train()
         self.views = LearnedViews(self.g, crops)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from infomin.color import convert
-from infomin.generator import partition, split
+from infomin.groups import partition, split
 from infomin.shapes import Images, Views
 from infomin.views.base import View
 

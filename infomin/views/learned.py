@@ -1,6 +1,7 @@
 """Learned views: those of a view generator."""
 
-from infomin.generator import ViewGenerator, split
+from infomin.generator import ViewGenerator
+from infomin.groups import split
 from infomin.shapes import Image, Images, Views
 from infomin.table import ColorTable
 from infomin.views.base import View

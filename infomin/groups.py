@@ -1,0 +1,34 @@
+"""Channel groups: which channels of an image make which view."""
+
+from collections.abc import Sequence
+
+from infomin.errors import InputError
+from infomin.shapes import Images, Views
+
+Groups = tuple[tuple[int, ...], ...]
+
+
+def split(y: Images, groups: Groups) -> Views:
+    """Split channels into views."""
+    return tuple(y[:, list(group)] for group in groups)
+
+
+def partition(groups: Sequence[Sequence[int]] | None, channels: int) -> Groups:
+    """Check a partition of C channels into views; None gives {0 | rest}.
+
+    Raises:
+        InputError: when a channel is missing, unknown or in two groups.
+    """
+    if groups is None:
+        groups = ((0,), tuple(range(1, channels)))
+    chosen = tuple(tuple(int(i) for i in group) for group in groups)
+    if (
+        len(chosen) < 2
+        or not all(chosen)
+        or sorted(i for group in chosen for i in group) != list(range(channels))
+    ):
+        raise InputError(
+            f"groups: expected a partition of channels 0..{channels - 1} into two views or more, "
+            f"such as [[0], {list(range(1, channels))}], got {[list(group) for group in chosen]}"
+        )
+    return chosen
