@@ -12,12 +12,15 @@ from cli import main
 from omegaconf import DictConfig
 
 from infomin import artifact, load_generator
+from infomin.errors import InputError
 from infomin.run import newest
 
 
 @main("export_generator")
 def export_generator(cfg: DictConfig) -> None:
     """Load, which checks it, and save under another name with the same card."""
+    if cfg.to is None:
+        raise InputError("to: expected the new folder, such as to=my_generator, got none")
     source = cfg.generator or newest(cfg.out, "learn_views", "generator")
     g = load_generator(source)
     card = artifact.read_card(Path(source), "generator")

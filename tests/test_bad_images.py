@@ -15,6 +15,8 @@ def read(folder, size=8, **options):
 
 
 def test_a_missing_folder(tmp_path):
+    with refused("data.root: expected the folder that holds the images, got none"):
+        data.image_folder()
     with refused(f"data.root: {tmp_path}/nowhere is not a folder; give the folder that holds"):
         read(tmp_path / "nowhere")
 

@@ -57,6 +57,7 @@ def only_line(script, code=2):
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
         ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),
         ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
+        ("export_generator", "out=nowhere", "to: expected the new folder, such as to=my_generator"),
         ("export_generator", "to=/tmp/never", "no finished run of scripts/learn_views.py in"),
     ],
 )

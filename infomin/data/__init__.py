@@ -1,6 +1,7 @@
 """Data: every source becomes resident uint8 tensors, cached on disk, cut into seeded batches."""
 
 from infomin.data.ahead import Ahead
+from infomin.data.arrays import arrays
 from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
 from infomin.data.images import DataSet, ImageSet
@@ -14,6 +15,7 @@ __all__ = [
     "Batches",
     "DataSet",
     "ImageSet",
+    "arrays",
     "cifar10",
     "cifar100",
     "image_folder",

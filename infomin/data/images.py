@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from infomin.augment import resize
 from infomin.errors import InputError
 
 UNLABELLED = -1
@@ -85,3 +86,11 @@ class DataSet:
     def to(self, device: torch.device) -> "DataSet":
         """Move the images to a device."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+
+def fit(images: UInt8[Tensor, "n c h w"], size: int | None) -> UInt8[Tensor, "n c s s"]:
+    """Resize square images, antialiased, in chunks; None keeps them."""
+    if size is None or size == images.shape[-1]:
+        return images.contiguous()
+    parts = [(resize(part, size) * 255).round().to(torch.uint8) for part in images.split(2048)]
+    return torch.cat(parts)

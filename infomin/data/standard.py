@@ -6,12 +6,10 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
-from torch import Tensor
 from torchvision import datasets
 
-from infomin.augment import resize
 from infomin.data.cache import cached
-from infomin.data.images import DataSet, ImageSet
+from infomin.data.images import DataSet, ImageSet, fit
 from infomin.errors import InputError
 
 
@@ -28,7 +26,7 @@ def stl10(root: str = "data", size: int | None = 64, cache: str | None = None) -
         train = _torchvision(datasets.STL10, root, "STL-10", split="train+unlabeled")
         test = _torchvision(datasets.STL10, root, "STL-10", split="test")
         sets = [
-            ImageSet(_fit(torch.from_numpy(s.data), size), torch.from_numpy(s.labels).long())
+            ImageSet(fit(torch.from_numpy(s.data), size), torch.from_numpy(s.labels).long())
             for s in (train, test)
         ]
         return DataSet("stl10", sets[0], sets[1], tuple(train.classes))
@@ -53,7 +51,7 @@ def mnist(root: str = "data", size: int | None = 32, cache: str | None = None) -
         sets = []
         for train in (True, False):
             s = _torchvision(datasets.MNIST, root, "MNIST", train=train)
-            sets.append(ImageSet(_fit(s.data[:, None], size), s.targets.long()))
+            sets.append(ImageSet(fit(s.data[:, None], size), s.targets.long()))
         return DataSet("mnist", sets[0], sets[1], tuple("0123456789"))
 
     return cached(_key("mnist", root, size), cache, build)
@@ -67,7 +65,7 @@ def _cifar(
         for train in (True, False):
             s = _torchvision(source, root, name.upper(), train=train)
             images = torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous()
-            sets.append(ImageSet(_fit(images, size), torch.tensor(s.targets)))
+            sets.append(ImageSet(fit(images, size), torch.tensor(s.targets)))
             classes = tuple(s.classes)
         return DataSet(name, sets[0], sets[1], classes)
 
@@ -89,14 +87,6 @@ def _torchvision(source: Callable[..., Any], root: str, name: str, **options: An
             f"data.root: {name} is not in {Path(root).absolute()} and could not be downloaded "
             f"({reason}); put torchvision's files there"
         ) from None
-
-
-def _fit(images: Tensor, size: int | None) -> Tensor:
-    """Resize, antialiased, in chunks; uint8 in and out."""
-    if size is None or size == images.shape[-1]:
-        return images.contiguous()
-    parts = [(resize(part, size) * 255).round().to(torch.uint8) for part in images.split(2048)]
-    return torch.cat(parts)
 
 
 def _key(name: str, root: str, size: int | None) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""Arrays of any number of channels become a data set, or a clear line says why not."""
+
+import numpy as np
+import pytest
+import torch
+from refusal import refused
+from running import Script
+
+from infomin import data, load_generator
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Five channels, two classes, told apart by the third channel."""
+    folder, generator = tmp_path / "cells", np.random.default_rng(0)
+    folder.mkdir()
+    for part, n in (("train", 64), ("test", 32)):
+        images = generator.integers(0, 200, (n, 5, 12, 12), dtype=np.uint8)
+        labels = np.arange(n) % 2
+        images[labels == 1, 2] += 50
+        np.save(folder / f"{part}_images.npy", images)
+        np.save(folder / f"{part}_labels.npy", labels)
+    return folder
+
+
+def test_arrays_are_taken_as_they_are(root):
+    found = data.arrays(str(root))
+    assert (found.name, found.channels, found.size, found.classes) == ("cells", 5, 12, ("0", "1"))
+    images = np.load(root / "train_images.npy")
+    assert torch.equal(found.train.images, torch.from_numpy(images))
+    assert found.test.labels.tolist() == [0, 1] * 16
+
+
+def test_arrays_are_resized_and_need_no_labels(root):
+    (root / "train_labels.npy").unlink()
+    found = data.arrays(str(root), size=8)
+    assert found.train.images.shape == (64, 5, 8, 8) and found.train.images.dtype == torch.uint8
+    assert found.train.labels.unique().tolist() == [-1]
+    (root / "test_labels.npy").unlink()
+    assert data.arrays(str(root)).classes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train_images", None, "train_images.npy: no such file; n c h w, uint8, is expected"),
+        ("train_images", b"text", "train_images.npy: is not an array of numbers"),
+        ("train_images", np.zeros((3, 5, 8, 8)), "expected n c h w, uint8, h = w, got 3 x 5 x 8 x"),
+        ("train_images", np.zeros((3, 8, 9, 5), np.uint8), "h = w, got 3 x 8 x 9 x 5"),
+        ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "both need the same channels and size"),
+        ("train_labels", np.zeros(3, int), "expected 64 integers, -1 for none, got 3"),
+        ("train_labels", np.full(64, -2), "expected 64 integers, -1 for none"),
+        ("train_labels", np.zeros(64), "expected 64 integers, .* torch.float64"),
+        ("train_labels", np.array([{}] * 64), "is not an array of numbers"),
+    ],
+)
+def test_wrong_arrays_are_told(root, name, content, message):
+    path = root / f"{name}.npy"
+    if content is None:
+        path.unlink()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        if name == "test_images":
+            (root / "test_labels.npy").unlink()
+        np.save(path, content, allow_pickle=True)
+    with refused(message):
+        data.arrays(str(root))
+
+
+def test_a_folder_must_be_named():
+    with refused("data.root: expected the folder of train_images.npy, got none"):
+        data.arrays()
+
+
+@pytest.mark.slow
+def test_views_of_five_channels_are_learned_and_pretrained_on(tmp_path, root):
+    told = ("data=arrays", f"data.root={root}", "budget=smoke", "budget.size=8")
+    game = ("labels.share=1", "game.batch=16", "game.labelled_batch=8", "game.steps=4")
+    game = Script(tmp_path, "learn_views", *told, *game, "groups=[[0,1],[2,3,4]]")
+    assert game.wait() == 0, game.err
+    assert load_generator(game.folders[0] / "generator").view_channels == (2, 3)
+    encoder = Script(tmp_path, "pretrain", *told, "pretrain.batch=16", "probe.epochs=1")
+    assert encoder.wait() == 0, encoder.err
+    assert "trained on cells\n" in encoder.out
