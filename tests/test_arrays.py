@@ -49,6 +49,7 @@ def test_arrays_are_resized_and_need_no_labels(root):
         ("train_images", b"text", "train_images.npy: is not an array of numbers"),
         ("train_images", np.zeros((3, 5, 8, 8)), "expected n c h w, uint8, h = w, got 3 x 5 x 8 x"),
         ("train_images", np.zeros((3, 8, 9, 5), np.uint8), "h = w, got 3 x 8 x 9 x 5"),
+        ("train_images", np.zeros((0, 5, 8, 8), np.uint8), "uint8, h = w, got 0 x 5 x 8 x 8"),
         ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "both need the same channels and size"),
         ("train_labels", np.zeros(3, int), "expected 64 integers, -1 for none, got 3"),
         ("train_labels", np.full(64, -2), "expected 64 integers, -1 for none"),

@@ -12,8 +12,8 @@ T = TypeVar("T")
 class Ahead(Generic[T]):
     """Calls `make(step)` without gradients, and one step early where that helps.
 
-    What comes out is the same. On a CPU training has all cores already, and a thread beside it
-    slows every step down; there batches are made when they are asked for.
+    What comes out is the same. On a CPU training has all cores already, and a thread would only
+    take turns with it; there batches are made when they are asked for.
 
     Arguments:
         make: the batch of a step, a function of the step alone; an error it raises comes out of

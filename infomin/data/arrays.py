@@ -39,7 +39,8 @@ def arrays(root: str | None = None, size: int | None = None) -> DataSet:
 def _read(folder: Path, part: str, size: int | None) -> ImageSet:
     path = folder / f"{part}_images.npy"
     images = _load(path)
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[2] != images.shape[3]:
+    square = images.ndim == 4 and images.numel() > 0 and images.shape[2] == images.shape[3]
+    if images.dtype != torch.uint8 or not square:
         raise InputError(
             f"{path}: expected n c h w, uint8, h = w, got {_shape(images)}, {images.dtype}"
         )
