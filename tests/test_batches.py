@@ -117,30 +117,3 @@ def test_the_parts_of_several_processes_are_the_whole_batch():
 def test_a_batch_larger_than_the_data_is_refused(size):
     with pytest.raises(InputError, match=rf"batch: expected 1..20, .*, got {size}"):
         data.Batches(20, size, 0, "test")
-
-
-@pytest.mark.parametrize("device", ["cpu", "meta"])  # meta stands for any accelerator
-def test_batches_made_ahead_are_those_of_their_steps(device):
-    made = []
-
-    def make(step):
-        assert not torch.is_grad_enabled()
-        made.append(step)
-        return step
-
-    ahead = data.Ahead(make, 9, torch.device(device))
-    assert [ahead(step) for step in (0, 1, 2, 7, 8, 3)] == [0, 1, 2, 7, 8, 3]
-    assert all(step < 9 for step in made)
-
-
-@pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_an_error_ahead_comes_at_the_step_it_belongs_to(device):
-    def make(step):
-        if step == 1:
-            raise OSError("gone")
-        return step
-
-    ahead = data.Ahead(make, 2, torch.device(device))
-    assert ahead(0) == 0
-    with pytest.raises(OSError, match="gone"):
-        ahead(1)

@@ -1,6 +1,5 @@
 """Data: every source becomes resident uint8 tensors, cached on disk, cut into seeded batches."""
 
-from infomin.data.ahead import Ahead
 from infomin.data.arrays import arrays
 from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
@@ -11,7 +10,6 @@ from infomin.data.scenes import scenes
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
 
 __all__ = [
-    "Ahead",
     "Batches",
     "DataSet",
     "ImageSet",

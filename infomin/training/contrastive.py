@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from infomin import parallel
 from infomin.augment import CropFlip
-from infomin.data import Ahead, Batches
+from infomin.data import Batches
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, positive
 from infomin.losses import infonce, matched, pair_scores
@@ -90,10 +90,10 @@ class Pretraining(Learner):
         parallel.share_batch_norm(fabric, towers)
         self.towers = towers.to(fabric.device).train()
         self.optimizer = optimizer(self.towers.parameters())
-        self.made = Ahead(self.make, steps, fabric.device)
         self.modules = {"towers": self.towers}
         self.optimizers = {"towers": self.optimizer}
 
+    @torch.no_grad()
     def make(self, step: int) -> Views:
         """Return the views of batch `step`."""
         crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, self.part)
@@ -102,7 +102,7 @@ class Pretraining(Learner):
     def advance(self) -> Metrics:
         """One step of all towers."""
         began = time.perf_counter()
-        views = self.made(self.step)
+        views = self.make(self.step)
         waited = time.perf_counter() - began
         with self.fabric.autocast():
             z = [parallel.gather(self.fabric, z_i) for z_i in self.towers(views)]

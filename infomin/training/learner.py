@@ -49,7 +49,7 @@ class Learner(ABC):
 
     @abstractmethod
     def advance(self) -> Metrics:
-        """Do step `self.step`; `data_seconds` is the time spent waiting for the batch."""
+        """Do step `self.step`; `data_seconds` is the time spent on making the batch."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that a resumed run needs."""

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from infomin import parallel
 from infomin.augment import CropFlip
-from infomin.data import Ahead, Batches, ImageSet
+from infomin.data import Batches, ImageSet
 from infomin.encoders import Towers
 from infomin.generator import ViewGenerator
 from infomin.losses import infonce, matched, pair_scores
@@ -90,7 +90,6 @@ class Game(Learner):
         for towers in (self.f, self.c):
             parallel.share_batch_norm(fabric, towers)
         self.average = deepcopy(self.g).requires_grad_(False) if settings.average else None
-        self.made = Ahead(self.make, settings.steps, fabric.device)
         self.modules = {"g": self.g, "f": self.f, "c": self.c}
         if self.average is not None:
             self.modules["average"] = self.average
@@ -105,6 +104,7 @@ class Game(Learner):
         """The generator learned so far: averaged weights if asked for."""
         return self.average if self.average is not None else self.g
 
+    @torch.no_grad()
     def make(self, step: int) -> tuple[list[list[Tensor]], tuple[Tensor, Tensor] | None]:
         """Return the crops for I_NCE, a batch for each step of f, and those with labels for CE."""
         s, unlabelled, labelled = self.settings, [], None
@@ -131,7 +131,7 @@ class Game(Learner):
             optimizer.zero_grad()
         metrics: Metrics = {}
         began = time.perf_counter()
-        unlabelled, labelled = self.made(self.step)
+        unlabelled, labelled = self.make(self.step)
         waited = time.perf_counter() - began
         at_views: AtViews = []
         if s.informed:
