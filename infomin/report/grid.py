@@ -113,11 +113,10 @@ def run(
     waiting = [cell for cell in todo if cell not in done]
     say(f"{len(todo)} cells, {len(done)} done before, {jobs} at a time, {threads} threads each")
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_run, cell, todo[cell], root, threads): cell for cell in waiting}
+        futures = {pool.submit(_run, cell, meant[cell], root, threads): cell for cell in waiting}
         try:
             for number, future in enumerate(as_completed(futures), 1):
                 future.result()
-                files.write_json(futures[future].folder / DONE, meant[futures[future]])
                 record = read(futures[future])
                 top1, value = record.pretraining["top1"], record.pretraining["i_nce"]["value"]
                 say(
@@ -139,11 +138,11 @@ def read(cell: Cell) -> Record:
     return Record(cell, files.read_json(pretraining), game, provenance, picture)
 
 
-def _run(cell: Cell, lines: Sequence[Sequence[str]], root: Path, threads: int) -> None:
+def _run(cell: Cell, meant: Sequence[Mapping[str, Any]], root: Path, threads: int) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     files.make_folder(cell.folder)
     log = cell.folder / "log.txt"
-    for line in lines:
+    for line in (m["command"] for m in meant):
         with log.open("a") as stream:
             done = subprocess.run(
                 [sys.executable, str(root / line[0]), *line[1:]],
@@ -154,6 +153,7 @@ def _run(cell: Cell, lines: Sequence[Sequence[str]], root: Path, threads: int) -
         if done.returncode:
             last = (log.read_text().strip().splitlines() or ["no output"])[-1]
             raise InputError(f"{cell}: {' '.join(line)} failed: {last} (see {log})")
+    files.write_json(cell.folder / DONE, meant)
 
 
 def _finished(cell: Cell, meant: Sequence[Mapping[str, Any]]) -> bool:
