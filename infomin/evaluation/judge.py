@@ -1,6 +1,5 @@
 """Judge a pretrained encoder: linear probe and kNN on frozen features, I_NCE on held-out images."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from infomin.data import DataSet, ImageSet
 from infomin.encoders import Towers
 from infomin.evaluation.features import extract
 from infomin.evaluation.knn import knn_accuracy
-from infomin.evaluation.linear_probe import DECAYS, RATES, linear_probe
+from infomin.evaluation.linear_probe import linear_probe
 from infomin.pretrained import Pretrained
 from infomin.views import View
 
@@ -20,11 +19,9 @@ def judge(
     pretrained: Pretrained,
     data: DataSet,
     tap: str | None = None,
-    epochs: int = 20,
-    rates: Sequence[float] = RATES,
-    decays: Sequence[float] = DECAYS,
     neighbours: int = 20,
     seed: int = 0,
+    **fit: Any,
 ) -> dict[str, Any]:
     """Return linear and kNN accuracy on the test set, with the protocol of each.
 
@@ -32,9 +29,9 @@ def judge(
         pretrained: encoder and views; unchanged afterwards.
         data: with labels; unlabelled images are left out.
         tap: of the backbones; None is the last.
-        epochs, rates, decays: of the linear fit.
         neighbours: k of kNN, at most the number of training images.
         seed: of the validation split and order.
+        fit: `epochs`, `rates`, `decays`, ... of `linear_probe`.
     """
     data.needs_classes("evaluation")
     train, test = data.train.labelled(), data.test.labelled()
@@ -43,16 +40,7 @@ def judge(
         for s in (train, test)
     ]
     labels = [s.labels.cpu() for s in (train, test)]
-    probe = linear_probe(
-        features[0],
-        labels[0],
-        features[1],
-        labels[1],
-        rates=rates,
-        decays=decays,
-        epochs=epochs,
-        seed=seed,
-    )
+    probe = linear_probe(features[0], labels[0], features[1], labels[1], seed=seed, **fit)
     k = min(neighbours, len(train))
     return {
         "top1": probe.test,

@@ -21,9 +21,6 @@ from infomin.data import Batches
 from infomin.errors import InputError
 from infomin.training.schedule import factor, set_rate
 
-RATES = (1e-3, 2e-3)
-DECAYS = (1.0, 3.0, 10.0)
-
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -48,8 +45,8 @@ def linear_probe(
     train_labels: Int64[Tensor, " n"],
     test: Float[Tensor, "m d"],
     test_labels: Int64[Tensor, " m"],
-    rates: Sequence[float] = RATES,
-    decays: Sequence[float] = DECAYS,
+    rates: Sequence[float] = (1e-3, 2e-3),
+    decays: Sequence[float] = (1.0, 3.0, 10.0),
     epochs: int = 20,
     batch: int = 512,
     validation: float = 0.1,
