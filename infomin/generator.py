@@ -216,13 +216,10 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
 
 
 def _range(value_range: Sequence[float]) -> tuple[float, float]:
-    try:
-        low, high = (float(v) for v in value_range)
-    except TypeError:
-        low, high = 1.0, 0.0
-    if not low < high:
+    ends = [float(v) for v in value_range] if isinstance(value_range, Sequence) else []
+    if len(ends) != 2 or not ends[0] < ends[1]:
         raise InputError(f"value_range: expected (low, high) with low < high, got {value_range}")
-    return low, high
+    return ends[0], ends[1]
 
 
 def _names(names: Sequence[str] | None, channels: int) -> tuple[str, ...]:

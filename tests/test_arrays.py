@@ -53,6 +53,7 @@ def test_arrays_are_resized_and_need_no_labels(root):
         ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "both need the same channels and size"),
         ("train_labels", np.zeros(3, int), "expected 64 integers, -1 for none, got 3"),
         ("train_labels", np.full(64, -2), "expected 64 integers, -1 for none"),
+        ("test_labels", np.full(32, 2), "test_labels.npy has class 2, which no training image has"),
         ("train_labels", np.zeros(64), "expected 64 integers, .* torch.float64"),
         ("train_labels", np.array([{}] * 64), "is not an array of numbers"),
     ],

@@ -32,8 +32,13 @@ def arrays(root: str | None = None, size: int | None = None) -> DataSet:
             f"{folder}: train_images.npy holds {_shape(train.images)}, test_images.npy "
             f"{_shape(test.images)}; both need the same channels and size"
         )
-    count = int(max(train.labels.max(), test.labels.max())) + 1
-    return DataSet(folder.resolve().name, train, test, tuple(str(i) for i in range(count)))
+    last, last_test = int(train.labels.max()), int(test.labels.max())
+    if UNLABELLED < last < last_test:
+        raise InputError(
+            f"{folder}: test_labels.npy has class {last_test}, which no training image has"
+        )
+    names = tuple(str(i) for i in range(max(last, last_test) + 1))
+    return DataSet(folder.resolve().name, train, test, names)
 
 
 def _read(folder: Path, part: str, size: int | None) -> ImageSet:
