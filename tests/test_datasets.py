@@ -8,6 +8,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from sameness import same
 from torchvision.datasets import cifar, mnist, stl10, utils
 
 from infomin import data, rng
@@ -17,16 +18,6 @@ from infomin.data.scenes import FACTORS, SHAPES, draw_factors, render
 from infomin.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("single")
-
-
-def same(a, b):
-    return (
-        torch.equal(a.train.images, b.train.images)
-        and torch.equal(a.train.labels, b.train.labels)
-        and torch.equal(a.test.images, b.test.images)
-        and torch.equal(a.test.labels, b.test.labels)
-        and (a.name, a.classes, a.skipped) == (b.name, b.classes, b.skipped)
-    )
 
 
 # Photographs and scenes

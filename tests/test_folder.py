@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sameness import same
 
 from infomin import data
 from infomin.data import folder as folder_module
@@ -26,16 +27,6 @@ def by_class(root, count=5):
         for i in range(count):
             picture(root / name / f"{i}.png", color)
     return root
-
-
-def same(a, b):
-    return (
-        torch.equal(a.train.images, b.train.images)
-        and torch.equal(a.train.labels, b.train.labels)
-        and torch.equal(a.test.images, b.test.images)
-        and torch.equal(a.test.labels, b.test.labels)
-        and (a.name, a.classes, a.skipped) == (b.name, b.classes, b.skipped)
-    )
 
 
 def test_train_and_val_folders_are_the_two_sets_with_classes_in_alphabetical_order(tmp_path):

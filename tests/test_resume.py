@@ -98,6 +98,7 @@ def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
     (run / ".generator.a1b2").mkdir()
     (run / "metrics.jsonl").write_text('{"step": 10}\n{"step": 20, "lo')
 
+    lasted = [torch.load(run / "checkpoint.pt")["seconds"]]
     for step, number in ((16, signal.SIGTERM), (23, signal.SIGINT)):
         _, code, said = disturb(step, number, "resume=true")
         assert code == 128 + number
@@ -105,6 +106,8 @@ def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
             f"stopped at step {step + 1} of {STEPS}, saved in {run}; resume=true goes on"
         )
         assert torch.load(run / "checkpoint.pt")["step"] == step + 1
+        lasted.append(torch.load(run / "checkpoint.pt")["seconds"])
+    assert 0 < lasted[0] < lasted[1] < lasted[2], "seconds count over resumptions"
 
     finished = Script(tmp_path, name, *TINY[name], f"resume={run}")
     assert finished.wait() == 0, finished.err
