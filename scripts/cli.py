@@ -64,7 +64,7 @@ def plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def told(kind: str, folder: str | Path, data: str) -> str:
+def taken(kind: str, folder: str | Path, data: str) -> str:
     """Say which generator or encoder was taken, and whether it comes from other data than these."""
     training = artifact.read_card(Path(folder), kind)["training"]
     source = training.get("data", "unknown data")

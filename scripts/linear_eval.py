@@ -6,7 +6,7 @@
 Seconds on two cores with budget=small.
 """
 
-from cli import build, main, open_run, plain, told
+from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin import evaluation
@@ -23,7 +23,7 @@ def linear_eval(cfg: DictConfig) -> None:
     pretrained = load_pretrained(folder)
     pretrained.towers.tap(cfg.probe.tap)
     data = build(cfg.data)
-    print(told("encoder", folder, data.name))
+    print(taken("encoder", folder, data.name))
     expected = sum(pretrained.views.view_channels)
     if data.channels != expected:
         raise InputError(

@@ -9,7 +9,7 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 
 from dataclasses import asdict
 
-from cli import build, main, open_run, plain, told
+from cli import build, main, open_run, plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
@@ -76,7 +76,7 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
         return ChannelViews(data.channels, v.color, plain(v.groups), v.crops)
     folder = v.generator or newest(cfg.out, "learn_views", "generator")
     g = load_generator(folder)
-    fabric.print(told("generator", folder, data.name))
+    fabric.print(taken("generator", folder, data.name))
     if (g.channels, g.value_range) != (data.channels, (0, 1)):
         raise InputError(
             f"views.generator: {folder} takes {g.channels} channels within {list(g.value_range)} "

@@ -27,7 +27,7 @@ def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
     raw, semi = tables.summary(records)
     assert raw["top-1 %"] == "55.0 ± 7.1" and raw["n"] == "2" and raw["minutes"] == "1.0"
     assert semi["top-1 %"] == "70.0" and semi["minutes"] == "3.0"
-    assert (raw["in the game"], semi["in the game"]) == ("-", "1.50")
+    assert (raw["I_NCE in the game"], semi["I_NCE in the game"]) == ("-", "1.50")
     assert tables.markdown([raw, semi]).count("\n") == 3
     assert "abc" in tables.origin(records, "python x") and "5 minutes" in tables.origin(
         records, "x"

@@ -28,7 +28,7 @@ def summary(records: Sequence[Record]) -> list[Row]:
                 "I_NCE held out, nats": _spread(
                     group, lambda r: r.pretraining["i_nce"]["value"], 2
                 ),
-                "in the game": _spread(group, _in_the_game, 2),
+                "I_NCE in the game": _spread(group, _in_the_game, 2),
                 "minutes": f"{statistics.mean(r.minutes for r in group):.1f}",
                 "n": str(len(group)),
                 "collapsed": str(sum(bool(r.game and r.game["collapsed"]) for r in group)),
