@@ -1,8 +1,9 @@
 r"""A linear classifier on frozen features: the judge of a pretraining.
 
 Features are computed once and standardised; softmax regressions for all weight decays and learning
-rates are fitted *at once*, as one batch of matrix products, with Adam. Which of them counts is
-decided on a validation split of the training set, never on test.
+rates are fitted *at once*, with Adam: side by side, their weights are one matrix, so that a batch of
+features is read once for all of them. Which of them counts is decided on a validation split of the
+training set, never on test.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from itertools import product
 from typing import Any
 
 import torch
-from einops import repeat
+from einops import rearrange, repeat
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -113,7 +114,8 @@ def _fit(
     optimizer = torch.optim.AdamW(groups)
     for step in range(steps):
         part = batches(step)
-        logits = x[part] @ torch.stack(weights) + torch.stack(biases)
+        logits = x[part] @ torch.cat(weights, 1) + torch.cat(biases, 1)
+        logits = rearrange(logits, "b (s k) -> s b k", s=len(settings))
         target = repeat(labels[part], "b -> s b", s=len(settings))
         # summed over settings, so that each is fitted as if alone
         loss = F.cross_entropy(logits.mT, target, reduction="sum") / batch
