@@ -16,11 +16,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from infomin.allocator import keep_freed_memory
 from infomin.errors import InputError, at_least
 
 
 def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto") -> Fabric:
-    """Set up device, precision and processes.
+    """Set up device, precision, processes, and the memory of a CPU.
 
     Arguments:
         device: `auto`, `cpu`, `cuda`, `mps`.
@@ -37,6 +38,8 @@ def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto")
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "auto":
         precision = "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
+    if device == "cpu":
+        keep_freed_memory()
     strategy = "ddp" if devices > 1 else "auto"
     try:
         return Fabric(accelerator=device, devices=devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]

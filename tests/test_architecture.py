@@ -20,7 +20,7 @@ LAYERS = [
     ["color", "artifact"],
     ["flows", "files", "rng", "provenance"],
     ["groups"],
-    ["errors", "shapes", "signals"],
+    ["allocator", "errors", "shapes", "signals"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
