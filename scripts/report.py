@@ -30,14 +30,14 @@ def report(cfg: DictConfig) -> None:
     # The cells, and the commands of each
     if not cfg.get("name"):
         raise InputError("experiment: expected a grid, such as experiment=demo or =table5")
-    folder = Path(cfg.out).absolute() / "report" / f"{cfg.name}-{cfg.budget.name}"
-    cells = grid.cells(folder, cfg.colors, cfg.compare, cfg.seeds)
-    chosen = HydraConfig.get().runtime.choices
+    reports, chosen = Path(cfg.out).absolute() / "report", HydraConfig.get().runtime.choices
+    folder = files.make_folder(reports / f"{cfg.name}-{cfg.budget.name}")
+    runs = reports / "cells" / f"{chosen.data}-{chosen.budget}"  # shared by all grids
+    cells = grid.cells(runs, cfg.colors, cfg.compare, cfg.seeds)
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
-    common += [told for told in TOLD if told.startswith(("data.", "budget."))]
-    todo = {
-        cell: grid.commands(cell, common, plain(cfg.learn), plain(cfg.pretrain)) for cell in cells
-    }
+    common += [word for word in TOLD if word.startswith(("data.", "budget."))]
+    told = (common, plain(cfg.learn), plain(cfg.pretrain), plain(cfg.variants))
+    todo = {cell: grid.commands(cell, *told) for cell in cells}
 
     # Run what has not been run
     jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs

@@ -87,3 +87,11 @@ def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
     assert raw == [["scripts/pretrain.py", "views=raw", "views.color=rgb", *told]]
     assert [line[0] for line in semi] == ["scripts/learn_views.py", "scripts/pretrain.py"]
     assert "mode=semi" in semi[0] and "views=learned" in semi[1]
+
+
+def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
+    cfg = composed("report", "experiment=steadiness")
+    for cell in grid.cells(tmp_path, ["rgb"], cfg.compare, [0]):
+        (script, *told), _ = grid.commands(cell, [], [], [], OmegaConf.to_container(cfg.variants))
+        assert script == "scripts/learn_views.py" and told[0] == "mode=unsup"
+        composed("learn_views", *told)  # every override is known there

@@ -67,7 +67,7 @@ def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):
 
 
 def test_figures_can_be_saved(tmp_path):
-    records = [record(v, s, 0.5, tmp_path) for v in ("raw", "semi") for s in (0, 1)]
+    records = [record(v, s, 0.5, tmp_path) for v in ("raw", "semi", "other") for s in (0, 1)]
     figures.sweet_spot(records, "Title").savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 5000
 

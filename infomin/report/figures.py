@@ -1,5 +1,6 @@
 """Figures of results: accuracy against I_NCE, the paper's Fig. 7."""
 
+import itertools
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -13,6 +14,7 @@ _MARKS = {
     "sup": ("#999999", "v", "learned, supervised only"),
     "semi": ("#d55e00", "D", "learned, semi-supervised"),
 }
+_OTHERS = [("#009e73", "^"), ("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*")]
 _FILLED = {"rgb": False, "ydbdr": True}
 
 
@@ -21,8 +23,11 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
     figure = Figure(figsize=(6.4, 4.6), dpi=120)
     axis = figure.subplots()
     seen: set[str] = set()
+    variants = [v for v in dict.fromkeys(r.cell.views for r in records) if v not in _MARKS]
+    others = dict(zip(variants, itertools.cycle(_OTHERS), strict=False))
     for record in records:
-        ink, shape, label = _MARKS[record.cell.views]
+        views = record.cell.views
+        ink, shape, label = _MARKS[views] if views in _MARKS else (*others[views], views)
         filled = _FILLED.get(record.cell.color, True)
         name = f"{label}, {record.cell.color}"
         axis.plot(

@@ -2,7 +2,8 @@
 
 Each cell runs the very commands that a person would type, in processes of their own, and keeps its
 runs in a folder of its own. A cell that has finished with the same commands, which meant the same
-settings, is not run again, so that an interrupted grid goes on where it stopped.
+settings, is not run again, so that an interrupted grid goes on where it stopped, and grids over the
+same data share what they have in common.
 """
 
 import itertools
@@ -29,7 +30,7 @@ class Cell:
 
     Attributes:
         color: the space that views start from.
-        views: `raw`, or the mode of the game: `unsup`, `sup`, `semi`.
+        views: `raw`, the mode of a game (`unsup`, `sup`, `semi`), or the name of a variant of one.
         seed: of game and pretraining.
         folder: of its runs.
     """
@@ -71,14 +72,26 @@ def cells(
 
 
 def commands(
-    cell: Cell, common: Sequence[str], learn: Sequence[str], pretrain: Sequence[str]
+    cell: Cell,
+    common: Sequence[str],
+    learn: Sequence[str],
+    pretrain: Sequence[str],
+    variants: Mapping[str, Sequence[str]] | None = None,
 ) -> list[list[str]]:
-    """Return the command lines of a cell, `scripts/...` and overrides."""
+    """Return the command lines of a cell, `scripts/...` and overrides.
+
+    Arguments:
+        cell: which one.
+        common: overrides of every script.
+        learn, pretrain: overrides of one script.
+        variants: by name, the overrides that make a game, its mode among them.
+    """
     told = [*common, f"seed={cell.seed}", f"out={cell.folder}"]
     if cell.views == RAW:
         views = ["views=raw", f"views.color={cell.color}"]
         return [["scripts/pretrain.py", *views, *pretrain, *told]]
-    game = ["scripts/learn_views.py", f"mode={cell.views}", f"color={cell.color}", *learn, *told]
+    kind = (variants or {}).get(cell.views, [f"mode={cell.views}"])
+    game = ["scripts/learn_views.py", *kind, f"color={cell.color}", *learn, *told]
     return [game, ["scripts/pretrain.py", "views=learned", *pretrain, *told]]
 
 
