@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infomin import checkpoint, files, signals
+from infomin import checkpoint, files, parallel, signals
 from infomin.errors import InputError
 from infomin.progress import Progress
 from infomin.provenance import provenance
@@ -100,8 +100,9 @@ class Run:
     def follow(self, learner: Learner, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
         """Iterate over a learner; show, log and save on the way; stop cleanly on a signal.
 
-        A checkpoint is saved every `save_every` seconds and at a signal. At a NaN the state goes
-        into a file of its own, and the last good checkpoint stays.
+        A checkpoint is saved every `save_every` seconds and at a signal, after which all processes
+        stop at the same step, whichever of them it came to. At a NaN the state goes into a file of
+        its own, and the last good checkpoint stays.
 
         Raises:
             signals.Interrupted: after Ctrl-C or SIGTERM, with the state saved.
@@ -118,10 +119,10 @@ class Run:
                     if learner.step % _LOG_EVERY == 0 or learner.step == learner.steps:
                         self.log(learner.step, metrics)
                     yield metrics
-                    if received:
+                    if number := parallel.agreed(learner.fabric, received[0] if received else 0):
                         self.save(learner)
                         raise signals.Interrupted(
-                            received[0],
+                            number,
                             f"stopped at step {learner.step} of {learner.steps}, saved in "
                             f"{self.folder}; resume=true goes on",
                         )

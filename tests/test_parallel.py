@@ -1,6 +1,7 @@
 """Two processes are one process with the joined batch: same losses, same weights."""
 
 import os
+import signal
 import socket
 
 import pytest
@@ -14,6 +15,8 @@ from infomin.data import ImageSet
 from infomin.encoders import build_towers
 from infomin.errors import InputError
 from infomin.parallel import make_fabric, share, share_batch_norm
+from infomin.run import Run
+from infomin.signals import Interrupted
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.game_settings import GameSettings
 from infomin.training.view_learning import Game
@@ -119,6 +122,23 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, mak
                 torch.testing.assert_close(their_state[module][name], ours, rtol=1e-5, atol=1e-5)
     assert (state.keys() == {"towers"}) == (make is pretraining)
     assert any("running_var" in name for module in state.values() for name in module)
+
+
+def stop_one_of_two(rank, port, path):
+    learner = pretraining(join(rank, port))
+    run = Run(path.parent / "run", "", main=rank == 0, stream=None)
+    try:
+        for _ in run.follow(learner, "stopped", save_every=1000):
+            if rank == 1 and learner.step == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+    except Interrupted as stop:
+        torch.save((learner.step, stop.exit_code), path)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_both_at_the_same_step(tmp_path):
+    assert together(tmp_path, stop_one_of_two) == [(1, 128 + signal.SIGTERM)] * 2
+    assert torch.load(tmp_path / "run" / "checkpoint.pt")["step"] == 1
 
 
 def test_a_batch_is_shared_evenly_or_refused():

@@ -82,9 +82,9 @@ class Pretraining(Learner):
             len(images), settings.batch, settings.seed, "pretrain", "pretrain.batch"
         )
         steps = settings.epochs * self.batches.per_epoch
-        super().__init__(steps, settings.batch, math.log(settings.batch))
+        super().__init__(steps, settings.batch, math.log(settings.batch), fabric)
         self.part = parallel.share(fabric, settings.batch)
-        self.settings, self.augment, self.fabric = settings, augment, fabric
+        self.settings, self.augment = settings, augment
         self.images = images.to(fabric.device)
         self.views = views.to(fabric.device)
         parallel.share_batch_norm(fabric, towers)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -31,12 +32,13 @@ class Learner(ABC):
         steps: how many there are.
         images_per_step: of all processes together.
         cap: log K of the I_NCE in the metrics, nats.
+        fabric: device, precision, processes.
         modules, optimizers: by name; the state.
     """
 
-    def __init__(self, steps: int, images_per_step: int, cap: float) -> None:
+    def __init__(self, steps: int, images_per_step: int, cap: float, fabric: Fabric) -> None:
         self.step, self.steps = 0, steps
-        self.images_per_step, self.cap = images_per_step, cap
+        self.images_per_step, self.cap, self.fabric = images_per_step, cap, fabric
         self.modules: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Optimizer] = {}
 

@@ -69,8 +69,9 @@ class Game(Learner):
             settings.batch * settings.estimator_steps * settings.informed
             + settings.labelled_batch * settings.classified,
             math.log(settings.batch),
+            fabric,
         )
-        self.settings, self.augment, self.fabric = settings, augment, fabric
+        self.settings, self.augment = settings, augment
         self.train = train.to(fabric.device)
         self.part = parallel.share(fabric, settings.batch)
         self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")
