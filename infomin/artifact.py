@@ -111,6 +111,37 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
     return card
 
 
+def bounded(architecture: Any, weights: Mapping[str, Tensor]) -> None:
+    """Refuse a card with a whole number that nothing in its weights can explain.
+
+    A stranger's card can ask for any size; whoever builds from it calls this first.
+
+    Raises:
+        InputError: for a number above 64 + the number of weights + their longest side.
+    """
+    sides = [side for w in weights.values() for side in w.shape]
+    most = 64 + len(weights) + max(sides, default=0)
+    if isinstance(architecture, int) and architecture > most:
+        raise InputError("the card asks for more than the weights hold")
+    if isinstance(architecture, Mapping):
+        architecture = list(architecture.values())
+    if isinstance(architecture, list):
+        for part in architecture:
+            bounded(part, weights)
+
+
+def same_shapes(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights of other names or shapes than a card asks for.
+
+    Raises:
+        InputError: when they differ.
+    """
+    if {k: tuple(w.shape) for k, w in expected.items()} != {
+        k: tuple(w.shape) for k, w in weights.items()
+    }:
+        raise InputError(f"the card asks for {len(expected)} weights of other names or shapes")
+
+
 def _format(kind: str) -> str:
     return f"infomin-{kind}/{VERSION}"
 

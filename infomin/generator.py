@@ -192,7 +192,7 @@ def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> Vi
     """
     card, weights = artifact.load(Path(folder), "generator")
     try:
-        _fits(card["architecture"], weights)
+        fits(card["architecture"], weights)
         generator = ViewGenerator(**card["architecture"])
         generator.load_state_dict(weights)
     except artifact.UNFIT as error:
@@ -201,18 +201,17 @@ def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> Vi
     return generator.to(device).eval().requires_grad_(False)
 
 
-def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Compare shapes before anything is built: a stranger's card can ask for any size."""
+def fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Compare a card with weights before anything is built: it can ask for any size.
+
+    Raises:
+        InputError: when they differ.
+    """
+    artifact.bounded(architecture, weights)
     flow = dict(architecture.get("flow", {}))
-    channels = architecture.get("channels", 3)
-    bound = 64 + len(weights) + max((max(w.shape, default=1) for w in weights.values()), default=0)
-    if max(channels, flow.get("blocks", 0), flow.get("layers", 0)) > bound:
-        raise InputError("the card asks for more than the weights hold")
     with torch.device("meta"), blamed_on("flow"):
-        expected = build_flow(channels, **flow).state_dict()
-    shapes = {f"flow.{name}": tuple(w.shape) for name, w in expected.items()}
-    if shapes != {name: tuple(w.shape) for name, w in weights.items()}:
-        raise InputError(f"the card asks for {len(shapes)} weights of other names or shapes")
+        expected = build_flow(architecture.get("channels", 3), **flow).state_dict()
+    artifact.same_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
 
 
 def _range(value_range: Sequence[float]) -> tuple[float, float]:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from infomin import artifact
+from infomin import artifact, generator
 from infomin.encoders import Towers, build_towers
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
 from infomin.views import ChannelViews, LearnedViews, View
 
+_INPUTS = ".standardize.running_mean"  # one number an input channel of a tower
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -48,6 +50,7 @@ def load_pretrained(folder: str | Path) -> Pretrained:
     """
     card, weights = artifact.load(Path(folder), "encoder")
     try:
+        _fits(card["architecture"], weights)
         views = _build(card["architecture"]["views"])
         encoder = card["architecture"]["encoder"]
         towers = build_towers(view_channels=views.view_channels, **encoder)
@@ -58,6 +61,30 @@ def load_pretrained(folder: str | Path) -> Pretrained:
     views.eval().requires_grad_(False)
     towers.eval().requires_grad_(False)
     return Pretrained(views, towers, encoder)
+
+
+def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Compare a card with weights before anything is built: it can ask for any size."""
+    artifact.bounded(architecture, weights)
+    views, parts = architecture["views"], _parts(weights)
+    inputs = [len(w) for name, w in parts["towers"].items() if name.endswith(_INPUTS)]
+    g = views["generator"] if views["kind"] == "learned" else views
+    if g.get("channels", 3) != sum(inputs):
+        raise InputError(f"the card speaks of {g.get('channels', 3)} channels, not {sum(inputs)}")
+    with torch.device("meta"):
+        expected = build_towers(view_channels=inputs, **architecture["encoder"]).state_dict()
+    artifact.same_shapes(expected, parts["towers"])
+    if views["kind"] == "learned":
+        generator.fits(g, parts["generator"])
+
+
+def _parts(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Take the weights of towers and generator apart."""
+    parts: dict[str, dict[str, Tensor]] = {"towers": {}, "generator": {}}
+    for name, w in weights.items():
+        part, rest = name.split(".", 1)
+        parts[part][rest] = w
+    return parts
 
 
 def _both(views: View, towers: Towers) -> nn.ModuleDict:

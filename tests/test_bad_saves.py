@@ -9,7 +9,7 @@ from refusal import Burglar, edit, refused
 from infomin import ViewGenerator, artifact, load_generator
 from infomin.encoders import build_towers
 from infomin.pretrained import Pretrained, load_pretrained
-from infomin.views import ChannelViews
+from infomin.views import ChannelViews, LearnedViews
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -106,15 +106,36 @@ def test_a_card_that_does_not_fit_its_weights_builds_nothing(tmp_path, change):
         load_generator(saved)
 
 
-@pytest.mark.parametrize("change", [{"dim": 5}, {"widths": []}, {"name": "vgg"}, {"depth": 3}])
-def test_a_card_that_does_not_fit_its_encoder(tmp_path, change):
+HUGE = 10**12
+
+
+@pytest.mark.parametrize("views", [ChannelViews(), LearnedViews(ViewGenerator())], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"encoder": change}
+        for change in (
+            *({"dim": 5}, {"widths": []}, {"name": "vgg"}, {"depth": 3}, {"size": 16}),
+            *({"dim": HUGE}, {"widths": [HUGE]}, {"pools": HUGE}, {"size": HUGE}),
+        )
+    ]
+    + [{"views": {"kind": "raw", "crops": "shared", "channels": n}} for n in (4, HUGE)]
+    + [
+        {"views": {"kind": "learned", "crops": "shared", "generator": change}}
+        for change in ({}, {"channels": HUGE}, {"flow": {"hidden": HUGE}}, {"flow": {"blocks": 3}})
+    ],
+)
+def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change):
     encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
-    views = ChannelViews()
+    if change == {"views": {"kind": "learned", "crops": "shared", "generator": {}}}:
+        change = {"views": {"kind": "learned", "generator": {}}}  # no crops
     towers = build_towers(view_channels=views.view_channels, **encoder)
     saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
     load_pretrained(saved)
     card, weights = artifact.load(saved, "encoder")
-    architecture = {**card["architecture"], "encoder": {**encoder, **change}}
+    architecture = {**card["architecture"], **change}
+    if "encoder" in change:
+        architecture["encoder"] = encoder | change["encoder"]
     saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
     with refused(f"{saved}: card and weights do not fit together: ."):
         load_pretrained(saved)
