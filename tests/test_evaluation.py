@@ -41,6 +41,17 @@ def test_settings_fitted_at_once_are_those_fitted_alone():
     assert together.validation == pytest.approx(max(both))
 
 
+def test_the_chosen_setting_is_fitted_on_the_whole_training_set():
+    """Whatever is split off to choose, with one setting to choose from the result is the same."""
+    x, y = clusters(400)
+    x_test, y_test = clusters(200)
+    fit = {"rates": (1e-2,), "decays": (1e-2,), "epochs": 3}
+    shares = (0.1, 0.5, 0.9)
+    found = [linear_probe(x, y, x_test, y_test, validation=v, **fit) for v in shares]
+    assert len({probe.test for probe in found}) == 1
+    assert len({probe.validation for probe in found}) > 1
+
+
 def test_test_labels_choose_nothing():
     x, y = clusters(400)
     one = linear_probe(x, y, x[:50], y[:50], epochs=2)

@@ -3,7 +3,9 @@ r"""A linear classifier on frozen features: the judge of a pretraining.
 Features are computed once and standardised; softmax regressions for all weight decays and learning
 rates are fitted *at once*, with Adam: side by side, their weights are one matrix, so that a batch of
 features is read once for all of them. Which of them counts is decided on a validation split of the
-training set, never on test.
+training set, never on test; that one is fitted once more, on the whole training set. Without this
+last step top-1 varied by half a point with the images that happened to be split off, with it by a
+tenth.
 """
 
 from collections.abc import Sequence
@@ -28,8 +30,8 @@ class ProbeResult:
     """Top-1 accuracy of a linear probe, shares within [0, 1].
 
     Attributes:
-        test: on the test set, of the one setting chosen.
-        validation: of that setting on the validation split, which chose it.
+        test: on the test set, of the one setting chosen, fitted on the whole training set.
+        validation: of that setting on the validation split, which chose it, fitted on the rest.
         rate, decay: the setting.
         protocol: how it came about, in one line.
     """
@@ -53,14 +55,14 @@ def linear_probe(
     validation: float = 0.1,
     seed: int = 0,
 ) -> ProbeResult:
-    """Fit linear classifiers, choose one on validation, return its test accuracy.
+    """Fit linear classifiers, choose one on validation, fit it on everything, and test it.
 
     Arguments:
         train, test: frozen features.
         rates: peak learning rates of Adam, cosine to 0.
         decays: decoupled weight decays.
         epochs, batch: of the fit.
-        validation: share of `train` that chooses and is not fitted.
+        validation: share of `train` that chooses.
         seed: of that split and of the order.
 
     Raises:
@@ -80,12 +82,13 @@ def linear_probe(
     weights, bias = _fit(x[fitted], train_labels[fitted], classes, settings, epochs, batch, seed)
     scores = _accuracies(x[chosen], train_labels[chosen], weights, bias)
     best = int(scores.argmax())
-    result = _accuracies(x_test, test_labels, weights[best : best + 1], bias[best : best + 1])
+    weights, bias = _fit(x, train_labels, classes, settings[best : best + 1], epochs, batch, seed)
+    result = _accuracies(x_test, test_labels, weights, bias)
     rate, decay = settings[best]
     protocol = (
         f"linear, standardised frozen features, d={train.shape[1]}, Adam, {epochs} epochs, "
-        f"{len(settings)} settings, chosen on {held} of {len(train)} training images, "
-        f"{len(test)} test images, last epoch"
+        f"{len(settings)} settings, chosen on {held} of {len(train)} training images, fitted on "
+        f"all, {len(test)} test images, last epoch"
     )
     return ProbeResult(result.item(), scores[best].item(), rate, decay, protocol)
 
