@@ -16,6 +16,7 @@ from infomin.views import ChannelViews, LearnedViews, View
 
 _INPUTS = ".standardize.running_mean"  # one number an input channel of a tower
 
+
 @dataclass(frozen=True)
 class Pretrained:
     """Towers and their views.

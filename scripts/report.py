@@ -45,7 +45,7 @@ def report(cfg: DictConfig) -> None:
     records = grid.run(todo, settings, CONF.parent, jobs, say)
 
     # Table and figure
-    rows = tables.summary(records)
+    rows = tables.summary(records, plain(cfg.against))
     command = tables.shown(["python scripts/report.py", *TOLD])
     figure = folder / f"{cfg.name}.png"
     figures.sweet_spot(records, cfg.title).savefig(figure)

@@ -34,6 +34,22 @@ def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
     )
 
 
+def test_accuracies_are_compared_seed_by_seed(tmp_path):
+    accuracies = {"raw": (0.50, 0.60, 0.55), "semi": (0.52, 0.63, 0.56), "unsup": (0.40,)}
+    records = [
+        record(views, seed, top1, tmp_path)
+        for views, values in accuracies.items()
+        for seed, top1 in enumerate(values)
+    ]
+    rows = tables.summary(records, ["rgb", "raw"])
+    assert [row["against raw rgb"] for row in rows] == ["-", "+2.0 ± 1.0", "-10.0"]
+    assert "against raw rgb" not in tables.summary(records)[0]
+    with pytest.raises(
+        InputError, match=r"against: expected one of \[rgb, raw\], .* got \['x', 'y'\]"
+    ):
+        tables.summary(records, ["x", "y"])
+
+
 def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_path):
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "pretrain.py").write_text(

@@ -124,6 +124,26 @@ def test_only_the_rate_of_g_rises_slowly():
     assert shares == pytest.approx({"g": 1 / 5, "f": 1, "c": 1})
 
 
+def test_the_weights_of_the_classes_fall_and_stay_down(monkeypatch):
+    """Of g's objective only: classifiers learn from first to last at full weight."""
+    game = make_game("sup", class_weights=(2.0,), class_until=0.5, final_class=0.1, lr_g=1e-9)
+    shares, classify = [], game._classify
+
+    def watched(crop, y, at_views):
+        metrics = classify(crop, y, at_views)
+        full = torch.autograd.grad(
+            torch.nn.functional.cross_entropy(game.c(views := game.views.split(crop))[0], y),
+            views[0],
+        )[0]
+        shares.append((at_views[0][1].norm() / full.norm()).item() / 2)
+        return metrics
+
+    monkeypatch.setattr(game, "_classify", watched)
+    list(game)
+    assert shares[:4] == sorted(shares[:4], reverse=True)
+    assert shares == pytest.approx([factor("cosine", min(t, 4), 4, final=0.1) for t in range(8)])
+
+
 def test_the_average_follows_g():
     game = make_game("unsup", average=0.5, steps=1)
     before = weights(game.g)
@@ -206,6 +226,7 @@ def test_wrong_pretraining_settings_are_told(options, message):
         ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"lr_g": 0.0}, "lr_g: expected a number > 0, got 0.0"),
         ({"warmup_g": 1.0}, r"warmup_g: expected a share within \[0, 1\), got 1.0"),
+        ({"class_until": 0.0}, r"class_until: expected a share within \(0, 1\], got 0.0"),
         ({"average": 1.0}, r"average: expected a decay within \[0, 1\), got 1.0"),
         ({"labelled_batch": 61}, r"game.labelled_batch: expected 1..60.*got 61"),
     ],

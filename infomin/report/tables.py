@@ -11,12 +11,22 @@ from infomin.report.grid import Record
 Row = dict[str, str]
 
 
-def summary(records: Sequence[Record]) -> list[Row]:
+def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> list[Row]:
     """Return one row per (input, views): accuracy, kNN, I_NCE, minutes, number of seeds.
 
     I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
     on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
+
+    Arguments:
+        records: of finished cells.
+        against: (input, views) of the row that accuracies are compared with, seed by seed: encoders
+            of one seed start from the same weights and see the same crops, so that much of what
+            differs between seeds is not in the difference.
+
+    Raises:
+        InputError: when no record is of that row.
     """
+    reference = _reference(records, against)
     rows = []
     for (color, views), group in _grouped(records).items():
         rows.append(
@@ -24,6 +34,7 @@ def summary(records: Sequence[Record]) -> list[Row]:
                 "input": color,
                 "views": views,
                 "top-1 %": _spread(group, lambda r: 100 * r.pretraining["top1"], 1),
+                **_compared(group, reference, against),
                 "kNN %": _spread(group, lambda r: 100 * r.pretraining["knn"], 1),
                 "I_NCE held out, nats": _spread(
                     group, lambda r: r.pretraining["i_nce"]["value"], 2
@@ -112,9 +123,42 @@ def _in_the_game(record: Record) -> float | None:
     return i_nce["value"] if i_nce else None
 
 
-def _spread(group: Sequence[Record], value: Callable[[Record], float | None], digits: int) -> str:
+def _reference(records: Sequence[Record], against: Sequence[str] | None) -> dict[int, float]:
+    """Return the accuracy of the row compared with, by seed."""
+    found = {
+        r.cell.seed: float(r.pretraining["top1"])
+        for r in records
+        if against and [r.cell.color, r.cell.views] == [*against]
+    }
+    if against and not found:
+        rows = sorted({f"[{r.cell.color}, {r.cell.views}]" for r in records})
+        raise InputError(f"against: expected one of {', '.join(rows)}, got {[*against]}")
+    return found
+
+
+def _compared(
+    group: Sequence[Record], reference: Mapping[int, float], against: Sequence[str] | None
+) -> Row:
+    """Return the cell that compares, where there is something to compare with."""
+    if not against:
+        return {}
+
+    def gain(record: Record) -> float | None:
+        before = reference.get(record.cell.seed)
+        return None if before is None else 100 * (record.pretraining["top1"] - before)
+
+    same = all(gain(record) == 0 for record in group)
+    return {f"against {against[1]} {against[0]}": "-" if same else _spread(group, gain, 1, "+")}
+
+
+def _spread(
+    group: Sequence[Record],
+    value: Callable[[Record], float | None],
+    digits: int,
+    sign: str = "",
+) -> str:
     values = [v for v in map(value, group) if v is not None]
     if not values:
         return "-"
-    mean = f"{statistics.mean(values):.{digits}f}"
+    mean = f"{statistics.mean(values):{sign}.{digits}f}"
     return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean

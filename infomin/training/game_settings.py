@@ -22,8 +22,10 @@ class GameSettings:
         temperature: tau of the cosine critic.
         info_weight: of I_NCE in g's objective.
         class_weights: of CE, one a view; the last stands for all further views.
-        final_class: share of these weights that is left at the end, falling as a cosine: labels
+        final_class: share of these weights that is left in the end, falling as a cosine: labels
             decide early which solution g goes to, and leave it to I_NCE to finish.
+        class_until: share of the steps after which they have fallen; I_NCE has the rest of the
+            game, while g's rate is still high.
         lr_f, lr_g, lr_c: learning rates of estimators, generator, classifiers.
         betas: of Adam, for all players.
         schedule: `constant`, `cosine` or `steps` (x 0.2 at 60 and 80 %), for all players.
@@ -43,6 +45,7 @@ class GameSettings:
     info_weight: float = 1.0
     class_weights: Sequence[float] = (30.0, 1.0)
     final_class: float = 0.02
+    class_until: float = 1.0
     lr_f: float = 1e-3
     lr_g: float = 2e-3
     lr_c: float = 1e-3
@@ -64,6 +67,8 @@ class GameSettings:
             raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
         if not 0 <= self.warmup_g < 1:
             raise InputError(f"warmup_g: expected a share within [0, 1), got {self.warmup_g}")
+        if not 0 < self.class_until <= 1:
+            raise InputError(f"class_until: expected a share within (0, 1], got {self.class_until}")
         if not 0 <= self.average < 1:
             raise InputError(f"average: expected a decay within [0, 1), got {self.average}")
         if not self.class_weights:

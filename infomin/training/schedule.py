@@ -12,8 +12,8 @@ SCHEDULES = ("constant", "cosine", "steps")
 
 def factor(
     kind: str,
-    step: int,
-    steps: int,
+    step: float,
+    steps: float,
     warmup: float = 0.0,
     final: float = 0.0,
     milestones: Sequence[float] = (0.6, 0.8),

@@ -186,9 +186,10 @@ class Game(Learner):
             metrics[f"class_accuracy_{i + 1}"] = share.item()
         losses.sum().backward()
         s = self.settings
-        weights, left = s.class_weights, factor("cosine", self.step, s.steps, final=s.final_class)
+        fallen = min(self.step / (s.class_until * s.steps), 1)
+        left = factor("cosine", fallen, 1, final=s.final_class)
         for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
-            weight = left * weights[min(i, len(weights) - 1)]
+            weight = left * s.class_weights[min(i, len(s.class_weights) - 1)]
             at_views.append((v, weight * _gradient(leaf)))
         if not self.settings.informed:
             metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))
