@@ -1,11 +1,11 @@
 r"""A linear classifier on frozen features: the judge of a pretraining.
 
 Features are computed once and standardised; softmax regressions for all weight decays and learning
-rates are fitted *at once*, with Adam: side by side, their weights are one matrix, so that a batch of
-features is read once for all of them. Which of them counts is decided on a validation split of the
-training set, never on test; that one is fitted once more, on the whole training set. Without this
-last step top-1 varied by half a point with the images that happened to be split off, with it by a
-tenth.
+rates are fitted *at once*, with Adam: side by side, their weights are one matrix, so that a batch
+of features is read once for all of them. Which of them counts is decided on a validation split of
+the training set, never on test; that one is fitted once more, on the whole training set. Without
+this last step top-1 varied by half a point with the images that happened to be split off, with it
+by a tenth.
 """
 
 from collections.abc import Sequence
