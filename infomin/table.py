@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomin.errors import InputError
-from infomin.flows import to_images
 from infomin.generator import ViewGenerator
 from infomin.shapes import Image
 
@@ -53,8 +52,8 @@ class ColorTable(nn.Module):
             x: the images.
             channels: which output channels are wanted.
         """
-        levels = x.mul(255).round_().clamp_(0, 255).int()
-        index = ((levels[:, 0] << 16) + (levels[:, 1] << 8) + levels[:, 2]).flatten()
-        return to_images(
-            torch.stack([self.colors[c].index_select(0, index) for c in channels]).mT, like=x
-        )
+        level = x.float().mul(255).round_().clamp_(0, 255).unbind(1)
+        index = (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2])  # float32 is exact
+        index = index.int().flatten()
+        found = [self.colors[c].index_select(0, index).view_as(level[0]) for c in channels]
+        return torch.stack(found, dim=1)
