@@ -121,11 +121,11 @@ class Run:
                     yield metrics
                     if number := parallel.agreed(learner.fabric, received[0] if received else 0):
                         self.save(learner)
-                        raise signals.Interrupted(
-                            number,
+                        told = (
                             f"stopped at step {learner.step} of {learner.steps}, saved in "
-                            f"{self.folder}; resume=true goes on",
+                            f"{self.folder}; resume=true goes on"
                         )
+                        raise signals.Interrupted(number, told if self.main else "")
                     if time.perf_counter() - saved > save_every:
                         self.save(learner)
                         saved = time.perf_counter()

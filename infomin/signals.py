@@ -7,7 +7,7 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came; the state is saved."""
+    """Ctrl-C or SIGTERM came; the state is saved. One process of several has a message."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)

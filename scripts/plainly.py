@@ -18,7 +18,8 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except Interrupted as stop:
-        print(stop, file=sys.stderr)
+        if str(stop):
+            print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
