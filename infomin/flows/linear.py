@@ -23,7 +23,7 @@ class FixedAffine(Flow):
         self.log_abs_det = exact.slogdet().logabsdet.item()
 
     def _forward(self, x: Tensor) -> Tensor:
-        return torch.addmm(self.offset[:, None], self.matrix, x.mT).mT
+        return (self.matrix @ x.mT).add_(self.offset[:, None]).mT
 
     def _inverse(self, y: Tensor) -> Tensor:
         return (self.inverse_matrix @ (y - self.offset).mT).mT
