@@ -114,13 +114,14 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
 def bounded(architecture: Any, weights: Mapping[str, Tensor]) -> None:
     """Refuse a card with a whole number that nothing in its weights can explain.
 
-    A stranger's card can ask for any size; whoever builds from it calls this first.
+    A stranger's card can ask for any size; whoever builds from it calls this first. Not every
+    honest number shows in the weights: images of any size go through one ResNet.
 
     Raises:
-        InputError: for a number above 64 + the number of weights + their longest side.
+        InputError: for a number above 4096 + the number of weights + their longest side.
     """
     sides = [side for w in weights.values() for side in w.shape]
-    most = 64 + len(weights) + max(sides, default=0)
+    most = 4096 + len(weights) + max(sides, default=0)
     if isinstance(architecture, int) and architecture > most:
         raise InputError("the card asks for more than the weights hold")
     if isinstance(architecture, Mapping):

@@ -85,6 +85,10 @@ class FourConv(Backbone):
         pools: int = 3,
     ) -> None:
         _at_least(size, 2**pools, "FourConv")
+        if not widths:
+            raise InputError(
+                "encoder.widths: expected the width of one convolution or more, got []"
+            )
         stages, before = [], in_channels
         for i, width in enumerate(widths):
             convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)

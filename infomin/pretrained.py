@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from infomin import artifact, generator
 from infomin.encoders import Towers, build_towers
-from infomin.errors import InputError
+from infomin.errors import InputError, one_of
 from infomin.generator import ViewGenerator
 from infomin.views import ChannelViews, LearnedViews, View
 
@@ -68,6 +68,7 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
     """Compare a card with weights before anything is built: it can ask for any size."""
     artifact.bounded(architecture, weights)
     views, parts = architecture["views"], _parts(weights)
+    one_of("views.kind", views["kind"], ("raw", "learned"))
     inputs = [len(w) for name, w in parts["towers"].items() if name.endswith(_INPUTS)]
     g = views["generator"] if views["kind"] == "learned" else views
     if g.get("channels", 3) != sum(inputs):

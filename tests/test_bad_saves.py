@@ -107,38 +107,58 @@ def test_a_card_that_does_not_fit_its_weights_builds_nothing(tmp_path, change):
 
 
 HUGE = 10**12
+OTHER, MORE = "weights of other names or shapes", "asks for more than the weights hold"
+
+
+def raw(**change):
+    return {"views": {"kind": "raw", "crops": "shared"} | change}
+
+
+def drawn(**change):
+    return {"views": {"kind": "learned", "crops": "shared", "generator": change}}
 
 
 @pytest.mark.parametrize("views", [ChannelViews(), LearnedViews(ViewGenerator())], ids=str)
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"encoder": change}
-        for change in (
-            *({"dim": 5}, {"widths": []}, {"name": "vgg"}, {"depth": 3}, {"size": 16}),
-            *({"dim": HUGE}, {"widths": [HUGE]}, {"pools": HUGE}, {"size": HUGE}),
-        )
-    ]
-    + [{"views": {"kind": "raw", "crops": "shared", "channels": n}} for n in (4, HUGE)]
-    + [
-        {"views": {"kind": "learned", "crops": "shared", "generator": change}}
-        for change in ({}, {"channels": HUGE}, {"flow": {"hidden": HUGE}}, {"flow": {"blocks": 3}})
+        ({"encoder": {"dim": 5}}, OTHER),
+        ({"encoder": {"size": 16}}, OTHER),
+        ({"encoder": {"widths": []}}, "encoder.widths: expected the width of one convolution or"),
+        ({"encoder": {"name": "vgg"}}, "encoder.name: expected one of"),
+        ({"encoder": {"depth": 3}}, "encoder fourconv: .*unexpected keyword argument 'depth'"),
+        ({"encoder": {"dim": HUGE}}, MORE),
+        ({"encoder": {"widths": [HUGE]}}, MORE),
+        ({"encoder": {"pools": HUGE}}, MORE),
+        ({"encoder": {"size": HUGE}}, MORE),
+        (raw(channels=4), "the card speaks of 4 channels, not 3"),
+        (raw(channels=HUGE), MORE),
+        (raw(kind="other"), "views.kind: expected one of raw, learned, got 'other'"),
+        (drawn(channels=4), "the card speaks of 4 channels, not 3"),
+        (drawn(flow={"hidden": HUGE}), MORE),
+        (drawn(flow={"blocks": 3}), OTHER),
     ],
 )
-def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change):
+def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
     encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
-    if change == {"views": {"kind": "learned", "crops": "shared", "generator": {}}}:
-        change = {"views": {"kind": "learned", "generator": {}}}  # no crops
     towers = build_towers(view_channels=views.view_channels, **encoder)
     saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
     load_pretrained(saved)
     card, weights = artifact.load(saved, "encoder")
     architecture = {**card["architecture"], **change}
-    if "encoder" in change:
-        architecture["encoder"] = encoder | change["encoder"]
+    architecture["encoder"] = encoder | change.get("encoder", {})
     saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
-    with refused(f"{saved}: card and weights do not fit together: ."):
+    with refused(f"{saved}: card and weights do not fit together: .*{message}"):
         load_pretrained(saved)
+
+
+def test_an_encoder_of_large_images_is_not_taken_for_a_forgery(tmp_path):
+    views = ChannelViews()
+    encoder = {"name": "resnet", "depth": 18, "dim": 4, "size": 8}
+    towers = build_towers(view_channels=views.view_channels, **encoder)
+    saved = Pretrained(views, towers, encoder | {"size": 1024}).save(tmp_path / "encoder")
+    card, weights = artifact.load(saved, "encoder")
+    artifact.bounded(card["architecture"], weights)
 
 
 def test_a_pickle_in_place_of_weights_is_never_executed(saved, tmp_path):
