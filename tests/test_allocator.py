@@ -5,9 +5,13 @@ import sys
 
 import pytest
 
+# Both processes start from glibc's initial thresholds, frozen: whether it raises them by itself,
+# and whether it can give the end of the heap back, depends on where other things happen to lie.
 FAULTS = """
-import resource, sys, torch
-from infomin.allocator import keep_freed_memory
+import ctypes, resource, sys, torch
+from infomin.allocator import _MMAP_THRESHOLD, _TRIM_THRESHOLD, keep_freed_memory
+mallopt = ctypes.CDLL(None).mallopt
+assert mallopt(_MMAP_THRESHOLD, 2**17) and mallopt(_TRIM_THRESHOLD, 2**17)
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 def step():
@@ -29,4 +33,4 @@ def faults(how):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_kept_memory_is_not_fetched_anew():
-    assert 20 * faults("kept") < faults("as it comes")
+    assert 100 * faults("kept") < faults("given back")
