@@ -4,16 +4,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from infomin.errors import InputError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, or leave what was there and raise.
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Let a function write a file, or leave what was there and raise.
 
     Raises:
         InputError: when the disk is full or the folder cannot be written.
@@ -21,7 +21,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as stream:
-            stream.write(content)
+            fill(stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
@@ -31,6 +31,11 @@ def write_bytes(path: Path, content: bytes) -> None:
             f"{path}: could not be written ({error.strerror or error}); nothing was changed; "
             f"free some space or choose another folder"
         ) from None
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, or leave what was there and raise, as `write` does."""
+    write(path, lambda stream: stream.write(content))
 
 
 def append(path: Path, text: str) -> None:
@@ -101,6 +106,12 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def cache_folder(cache: str | None) -> Path:
+    """Return the folder of the cache: as told, or the user's usual one."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).expanduser() if cache else Path(base) / "infomin"
 
 
 def sweep(folder: Path) -> None:

@@ -1,19 +1,29 @@
 """A frozen 3-channel generator on 8-bit images, as the exact table of all 2^24 colours.
 
 g is pixel-wise, so on uint8 pixels it *is* a table: one look-up a pixel gives the very numbers of
-the flow. Learn with the flow, apply with the table.
+the flow. Learn with the flow, apply with the table. Built once it is kept in the user's cache,
+mapped into memory and shared by all processes that open it.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from infomin import files
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
 from infomin.shapes import Image
+
+KEPT = 8
+"""Tables in the cache, 200 MB each; the one longest unused makes room for a new one."""
+_SHAPE = (2**24, 3)
 
 
 class ColorTable(nn.Module):
@@ -21,39 +31,93 @@ class ColorTable(nn.Module):
 
     Arguments:
         generator: with 3 channels and value range (0, 1).
+        colors: g of all colours, R changing slowest, where they are known already.
 
     Raises:
         InputError: for another number of channels or range.
     """
 
-    colors: Tensor
+    colors: Float[Tensor, "n 3"]
 
-    def __init__(self, generator: ViewGenerator) -> None:
+    def __init__(self, generator: ViewGenerator, colors: Tensor | None = None) -> None:
         super().__init__()
         if generator.channels != 3 or generator.value_range != (0.0, 1.0):
             raise InputError(
                 "table: expected a generator of 3 channels in [0, 1], got "
                 f"{generator.channels} in {list(generator.value_range)}; set views.table=false"
             )
-        level = torch.arange(256, device=next(generator.buffers()).device) / 255
-        green, blue = torch.meshgrid(level, level, indexing="ij")
-        with torch.no_grad():
-            planes = [
-                generator.transform(torch.stack([red.expand_as(green), green, blue])[None])
-                for red in level
-            ]
-        colors = rearrange(torch.cat(planes), "r c g b -> c (r g b)").contiguous()
+        colors = _all_colors(generator) if colors is None else colors
         self.register_buffer("colors", colors, persistent=False)
 
-    def forward(self, x: Float[Tensor, "b 3 h w"], channels: Sequence[int] = (0, 1, 2)) -> Image:
-        """Return g of images in [0, 1], rounded to 8 bits first, as image libraries do.
+    @classmethod
+    def cached(cls, generator: ViewGenerator, cache: str | None = None) -> "ColorTable":
+        """Open the table of a frozen generator; build and keep it the first time.
+
+        Not beside the generator, as one would first think: a folder from elsewhere could bring a
+        table that is not g's, one from a package may not be written, and copies of a folder
+        would not share.
 
         Arguments:
-            x: the images.
-            channels: which output channels are wanted.
+            generator: g; its table is found by a digest of architecture and weights.
+            cache: folder; None is the user's cache folder.
         """
-        level = x.float().mul(255).round_().clamp_(0, 255).unbind(1)
-        index = (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2])  # float32 is exact
-        index = index.int().flatten()
-        found = [self.colors[c].index_select(0, index).view_as(level[0]) for c in channels]
-        return torch.stack(found, dim=1)
+        path = files.cache_folder(cache) / "tables" / f"{_digest(generator)}.npy"
+        colors = _mapped(path)
+        if colors is None:
+            table = cls(generator)
+            files.make_folder(path.parent)
+            files.write(path, lambda stream: np.save(stream, table.colors.cpu().numpy()))
+            for old in sorted(path.parent.glob("*.npy"), key=_last_used)[:-KEPT]:
+                old.unlink(missing_ok=True)  # whoever has it mapped keeps it
+            colors = _mapped(path)
+        return cls(generator, colors)
+
+    def forward(
+        self, x: Float[Tensor, "b 3 h w"] | UInt8[Tensor, "b 3 h w"], channels: Sequence[int] = ()
+    ) -> Image:
+        """Return g of images, stored pixel by pixel (channels last).
+
+        Arguments:
+            x: uint8, or float in [0, 1], rounded to 8 bits first, as image libraries do.
+            channels: which output channels are wanted; all if none is named.
+        """
+        if x.dtype == torch.uint8:
+            level = x.int().unbind(1)
+        else:  # float32 counts exactly as far as the index goes
+            level = x.float().mul(255).round_().clamp_(0, 255).unbind(1)
+        index = (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
+        found = rearrange(nn.functional.embedding(index, self.colors), "b h w c -> b c h w")
+        return found[:, list(channels)] if channels else found
+
+
+def _mapped(path: Path) -> Tensor | None:
+    """Map a table into memory, or return None where there is none."""
+    try:
+        # copy on write: nobody writes, so that all processes share the pages of the file
+        colors = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    except (OSError, ValueError, EOFError):
+        return None
+    return colors if (tuple(colors.shape), colors.dtype) == (_SHAPE, torch.float32) else None
+
+
+def _last_used(path: Path) -> float:
+    return max(path.stat().st_atime, path.stat().st_mtime)
+
+
+def _digest(generator: ViewGenerator) -> str:
+    digest = hashlib.sha256(json.dumps(generator.architecture, sort_keys=True).encode())
+    digest.update(torch.__version__.encode())  # another build may round otherwise
+    for name, weight in sorted(generator.state_dict().items()):
+        digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+@torch.no_grad()
+def _all_colors(generator: ViewGenerator) -> Tensor:
+    level = torch.arange(256, device=next(generator.buffers()).device) / 255
+    green, blue = torch.meshgrid(level, level, indexing="ij")
+    colors = level.new_empty(256, 2**16, 3)
+    for plane, red in zip(colors, level, strict=True):
+        image = torch.stack([red.expand_as(green), green, blue])[None]
+        plane.copy_(rearrange(generator.transform(image), "1 c g b -> (g b) c"))
+    return rearrange(colors, "r n c -> (r n) c")

@@ -22,6 +22,7 @@ from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
 from infomin.run import newest
+from infomin.table import ColorTable
 from infomin.training.contrastive import Pretraining
 from infomin.views import ChannelViews, LearnedViews, View
 
@@ -30,8 +31,7 @@ from infomin.views import ChannelViews, LearnedViews, View
 def pretrain(cfg: DictConfig) -> None:
     """Pretrain, judge and save."""
     # Data and views
-    settings, augment = build(cfg.pretrain), build(cfg.augment)
-    data = build(cfg.data)
+    settings, augment, data = build(cfg.pretrain), build(cfg.augment), build(cfg.data)
     data.needs_classes("evaluation")
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
@@ -83,7 +83,7 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
             f"({', '.join(g.channel_names)}), data {data.name} has {data.channels} within [0, 1]"
         )
     table = g.channels == 3 if v.table == "auto" else v.table
-    return LearnedViews(g, v.crops, table)
+    return LearnedViews(g, v.crops, ColorTable.cached(g) if table else None)
 
 
 if __name__ == "__main__":

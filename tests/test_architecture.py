@@ -10,12 +10,13 @@ PACKAGE = ROOT / "infomin"
 
 # top to bottom; a module may import from its own row and from rows below
 LAYERS = [
+    ["export"],
     ["report"],
     ["run"],
     ["checkpoint", "progress"],
     ["evaluation", "pretrained", "training"],
     ["views", "encoders", "data", "parallel"],
-    ["table", "augment", "information"],
+    ["cube", "table", "augment", "information"],
     ["generator", "losses"],
     ["color", "artifact"],
     ["flows", "files", "rng", "provenance"],

@@ -11,7 +11,6 @@ import infomin
 from infomin.color import LINEAR_SPACES, convert
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator, load_generator
-from infomin.table import ColorTable
 from infomin.views import ChannelViews, LearnedViews
 
 PARTITIONS = [
@@ -195,21 +194,6 @@ def test_raw_views_of_a_one_way_space():
     v1, v2 = ChannelViews(color="lab")(x)
     expected = convert(x, "lab", normalize=True)
     assert torch.equal(torch.cat([v1, v2], 1), expected)
-
-
-@pytest.mark.slow
-def test_the_table_is_bit_equal_on_8_bit_images(single):
-    g = learned(color="ydbdr")
-    table, x = ColorTable(g), torch.randint(256, (4, 3, 32, 32)) / 255
-    assert torch.equal(table(x), g.transform(x))
-    own, other = LearnedViews(g, table=True), torch.randint(256, (4, 3, 32, 32)) / 255
-    expected = LearnedViews(g)(x, other)
-    assert all(torch.equal(a, b) for a, b in zip(own(x, other), expected, strict=True))
-
-
-def test_the_table_wants_three_channels():
-    with pytest.raises(InputError, match="table: expected a generator of 3 channels"):
-        ColorTable(ViewGenerator(4))
 
 
 def test_importing_infomin_imports_no_torch():

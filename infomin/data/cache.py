@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,6 @@ from infomin.data.images import DataSet, ImageSet
 _VERSION = 1  # raise it when decoding changes, and old caches are left alone
 
 
-def cache_folder(cache: str | None) -> Path:
-    """Return the folder of the cache: as told, or the user's usual one."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache).expanduser() if cache else Path(base) / "infomin"
-
-
 def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSet]) -> DataSet:
     """Return the data set of this key from the cache, or build and keep it.
 
@@ -32,7 +25,7 @@ def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSe
     """
     text = json.dumps({"version": _VERSION, **key}, sort_keys=True)
     name = f"{key['name']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
-    path = cache_folder(cache) / name
+    path = files.cache_folder(cache) / name
     try:
         return _read(path)
     except (SafetensorError, OSError, KeyError, ValueError):

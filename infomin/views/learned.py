@@ -13,16 +13,18 @@ class LearnedViews(View):
     Arguments:
         generator: g.
         crops: see `View`.
-        table: look colours up in the exact table of a frozen g instead of computing them; crops
-            are rounded to 8 bits first.
+        table: that of a frozen g, to look colours up instead of computing them; crops are rounded
+            to 8 bits first.
     """
 
     def __init__(
-        self, generator: ViewGenerator, crops: str = "per_view", table: bool = False
+        self,
+        generator: ViewGenerator,
+        crops: str = "per_view",
+        table: ColorTable | None = None,
     ) -> None:
         super().__init__(generator.view_channels, crops)
-        self.generator = generator
-        self.table = ColorTable(generator) if table else None
+        self.generator, self.table = generator, table
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""

@@ -1,0 +1,83 @@
+"""The exact table of all 8-bit colours, and the cache that processes share."""
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from generators import learned
+from refusal import refused
+
+from infomin import table as module
+from infomin.generator import ViewGenerator
+from infomin.table import ColorTable
+from infomin.views import LearnedViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+@pytest.mark.slow
+def test_it_is_bit_equal_on_8_bit_images():
+    g = learned(color="ydbdr")
+    table, x = ColorTable(g), torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(table(x), g.transform(x / 255))
+    assert torch.equal(table(x / 255), table(x))
+    own, other = LearnedViews(g, table=table), torch.randint(256, (4, 3, 32, 32)) / 255
+    expected = LearnedViews(g)(x / 255, other)
+    assert all(torch.equal(a, b) for a, b in zip(own(x / 255, other), expected, strict=True))
+
+
+def test_it_wants_three_channels():
+    with refused("table: expected a generator of 3 channels in .0, 1., got 4"):
+        ColorTable(ViewGenerator(4))
+    with refused(r"table: expected a generator of 3 channels in .0, 1., got 3 in \[0.0, 255.0\]"):
+        ColorTable(ViewGenerator(value_range=(0, 255)))
+
+
+@pytest.mark.slow
+def test_it_is_built_once_mapped_and_shared(tmp_path, monkeypatch):
+    g = learned()
+    first = ColorTable.cached(g, str(tmp_path))
+    monkeypatch.setattr(module, "_all_colors", lambda g: pytest.fail("built again"))
+    second = ColorTable.cached(g, str(tmp_path))
+    x = torch.randint(256, (1, 3, 40, 40), dtype=torch.uint8)
+    assert torch.equal(first(x), second(x))
+    (path,) = (tmp_path / "tables").iterdir()
+    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(path) in line]
+    assert len(maps) == 2, "each is the file itself, mapped"
+    assert path.stat().st_size % mmap.PAGESIZE == 128  # numpy's header, then the colours
+    second.colors[0] = 7  # a process that writes has a page of its own
+    assert not (np.load(path, mmap_mode="r")[0] == 7).any()
+
+    monkeypatch.undo()
+    half = path.read_bytes()[: path.stat().st_size // 2]
+    path.unlink()  # not cut short in place, where others have it mapped
+    path.write_bytes(half)
+    assert torch.equal(ColorTable.cached(g, str(tmp_path))(x), first(x)), "mended"
+
+
+def test_the_digest_tells_generators_apart(monkeypatch):
+    g = learned()
+    names = {module._digest(g), module._digest(learned(color="yiq"))}
+    with torch.no_grad():
+        next(g.parameters()).add_(1e-7)
+    names.add(module._digest(g))
+    monkeypatch.setattr(torch, "__version__", "1.0")
+    names.add(module._digest(g))
+    assert len(names) == 4
+
+
+def test_the_longest_unused_makes_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_all_colors", lambda g: torch.zeros(4, 3))
+    monkeypatch.setattr(module, "_SHAPE", (4, 3))
+    monkeypatch.setattr(module, "KEPT", 2)
+    generators = [learned(), learned(), learned()]
+    for i, g in enumerate(generators):
+        ColorTable.cached(g, str(tmp_path))
+        for path in (tmp_path / "tables").iterdir():
+            if module._digest(g) in path.name:
+                os.utime(path, (i, i))
+    left = {path.stem for path in (tmp_path / "tables").iterdir()}
+    assert left == {module._digest(g) for g in generators[1:]}
