@@ -54,10 +54,29 @@ def save(
     Raises:
         InputError: when the folder exists, or cannot be written.
     """
+    with files.new_folder(folder) as new:
+        fill(new, kind, architecture, weights, training)
+    return folder
+
+
+def fill(
+    folder: Path,
+    kind: str,
+    architecture: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    training: Mapping[str, Any],
+    exports: Mapping[str, Any] | None = None,
+) -> None:
+    """Write card and weights into a folder that is there already.
+
+    Arguments:
+        exports: what the card tells of other files in the folder, by name.
+    """
     card = {
         "format": _format(kind),
         "architecture": dict(architecture),
         "training": dict(training),
+        **({"exports": dict(exports)} if exports else {}),
         "versions": {
             "infomin": __version__,
             "torch": str(torch.__version__),
@@ -65,10 +84,8 @@ def save(
         },
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    with files.new_folder(folder) as new:
-        files.write_json(new / CARD, card)
-        files.write_bytes(new / WEIGHTS, to_bytes(tensors, metadata={"card": _digest(card)}))
-    return folder
+    files.write_json(folder / CARD, card)
+    files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata={"card": _digest(card)}))
 
 
 def load(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -1,31 +1,29 @@
-"""Put a learned generator where others can take it: a folder of weights and a card.
+"""Put a learned generator into other people's hands: weights, card, pictures, and their formats.
 
-    python scripts/export_generator.py to=my_generator
-    python scripts/export_generator.py generator=runs/learn_views/RUN/generator to=my_generator
+    python scripts/export_generator.py to=FOLDER
+    python scripts/export_generator.py generator=PATH 'formats=[artifact,torch_export,onnx,lut]'
 
-Elsewhere: `g = infomin.load_generator("my_generator")`.
+About a minute on two cores. Every format is verified on real images: built-in photographs for three
+channels, others with data=image_folder data.root=PATH.
 """
 
-from pathlib import Path
-
-from cli import main
+from cli import build, main, plain, taken
 from omegaconf import DictConfig
 
-from infomin import artifact, load_generator
-from infomin.errors import InputError
+from infomin.augment import resize
+from infomin.export import export
 from infomin.run import newest
 
 
 @main("export_generator")
 def export_generator(cfg: DictConfig) -> None:
-    """Load, which checks it, and save under another name with the same card."""
-    if cfg.to is None:
-        raise InputError("to: expected the new folder, such as to=my_generator, got none")
+    """Export and say how exact each file is."""
     source = cfg.generator or newest(cfg.out, "learn_views", "generator")
-    g = load_generator(source)
-    card = artifact.read_card(Path(source), "generator")
-    folder = g.save(cfg.to, card["training"])
-    print(f"{source} -> {folder}")
+    data = build(cfg.data)
+    print(taken("generator", source, data.name))
+    chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
+    folder = export(source, cfg.to, plain(cfg.formats), resize(chosen, data.size), data.name)
+    print(f"exported to {folder}")
 
 
 if __name__ == "__main__":

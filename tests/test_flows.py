@@ -56,6 +56,14 @@ def test_round_trip_both_ways(flow, channels):
 
 
 @pytest.mark.parametrize(("flow", "channels"), MEMBERS)
+def test_a_frozen_flow_is_the_same_map_without_matrices_to_compute(flow, channels):
+    flow, x = stirred(flow), torch.randn(16, channels)
+    frozen = flow.frozen()
+    torch.testing.assert_close(frozen(x), flow(x), atol=1e-13, rtol=0)
+    assert not any(isinstance(m, OrthogonalMixing | InvertibleMixing) for m in frozen.modules())
+
+
+@pytest.mark.parametrize(("flow", "channels"), MEMBERS)
 def test_log_det_equals_the_autograd_jacobian(flow, channels):
     flow, x = stirred(flow), torch.randn(8, channels)
     claimed = flow.log_abs_det_jacobian(x)

@@ -40,12 +40,14 @@ def test_learn_pretrain_judge_export(tmp_path):
     assert named.wait() == 0, named.err
     assert "trained on scenes, not on photos" in named.out
 
-    exported = Script(tmp_path, "export_generator", f"to={tmp_path / 'mine'}")
+    to = (f"to={tmp_path / 'mine'}", "images=16", "formats=[torch_export]")
+    exported = Script(tmp_path, "export_generator", *to)
     assert exported.wait() == 0, exported.err
     assert load_generator(tmp_path / "mine").view_channels == (1, 2)
     card = json.loads((tmp_path / "mine" / "card.json").read_text())["training"]
     assert card["objective"] == "semi" and card["seed"] == 0 and card["i_nce"]["value"] is not None
     assert {"data", "steps", "collapsed", "check"} <= card.keys()
+    assert (tmp_path / "mine" / "generator.pt2").is_file()
 
 
 @pytest.mark.slow

@@ -49,6 +49,10 @@ class Flow(nn.Module):
         with _full_precision(x):
             return self._forward_and_log_abs_det(_at_least_float32(x))
 
+    def frozen(self) -> "Flow":
+        """Return an equal flow for applying only: what depends on weights alone is computed."""
+        return self
+
     def _forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -69,6 +73,10 @@ class Composition(Flow):
     def __init__(self, flows: Sequence[Flow]) -> None:
         super().__init__()
         self.flows = nn.ModuleList(flows)
+
+    def frozen(self) -> "Composition":
+        """Return a composition of frozen flows."""
+        return Composition([flow.frozen() for flow in self.flows])  # type: ignore[operator]
 
     def _forward(self, x: Tensor) -> Tensor:
         for flow in self.flows:

@@ -62,6 +62,10 @@ class OrthogonalMixing(Flow):
         """Q, `(c, c)`."""
         return torch.linalg.matrix_exp(self.generator - self.generator.mT)
 
+    def frozen(self) -> FixedAffine:
+        """Return y = Q x with Q as a constant."""
+        return _constant(self.matrix)
+
     def _forward(self, x: Tensor) -> Tensor:
         return (self.matrix @ x.mT).mT
 
@@ -80,11 +84,25 @@ class InvertibleMixing(Flow):
         super().__init__()
         self.generator = nn.Parameter(torch.zeros(channels, channels))
 
+    @property
+    def matrix(self) -> Tensor:
+        """exp(A), `(c, c)`."""
+        return torch.linalg.matrix_exp(self.generator)
+
+    def frozen(self) -> FixedAffine:
+        """Return y = exp(A) x with exp(A) as a constant."""
+        return _constant(self.matrix)
+
     def _forward(self, x: Tensor) -> Tensor:
-        return (torch.linalg.matrix_exp(self.generator) @ x.mT).mT
+        return (self.matrix @ x.mT).mT
 
     def _inverse(self, y: Tensor) -> Tensor:
         return (torch.linalg.matrix_exp(-self.generator) @ y.mT).mT
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
         return self.generator.trace().expand(len(x))
+
+
+def _constant(matrix: Tensor) -> FixedAffine:
+    matrix = matrix.detach()
+    return FixedAffine(matrix, matrix.new_zeros(len(matrix)))

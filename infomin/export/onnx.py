@@ -1,0 +1,78 @@
+"""`generator.onnx`: g for ONNX Runtime and everything else that reads ONNX."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infomin import files
+from infomin.errors import InputError
+from infomin.export.program import Program
+from infomin.export.sample import Sample
+from infomin.generator import ViewGenerator
+
+FILE, FILE_8_BITS = "generator.onnx", "generator_uint8.onnx"
+LARGEST_ERROR = 1e-5
+OPSET = 18
+
+
+def write(generator: ViewGenerator, folder: Path, sample: Sample) -> dict[str, Any]:
+    """Write g for float images and, where they lie in [0, 1], for uint8 ones; verify both.
+
+    Input `images`, outputs `view_1` ... `view_M`; batch, height and width are free.
+
+    Raises:
+        InputError: when ONNX is not installed, or views differ by more than 1e-5.
+    """
+    needed()
+    records = {FILE: _one(generator, folder / FILE, sample, sample.images)}
+    if generator.value_range == (0.0, 1.0):
+        rounded = sample.eight_bits(generator)
+        levels = (rounded.images * 255).round().byte()
+        records[FILE_8_BITS] = _one(generator, folder / FILE_8_BITS, rounded, levels)
+    return records
+
+
+def needed() -> None:
+    """Make sure, before any work, that ONNX can be written and run.
+
+    Raises:
+        InputError: saying what to install.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"onnx: {error.name} is not installed; pip install 'infomin[onnx]', or leave onnx out "
+            "of formats"
+        ) from None
+
+
+def _one(generator: ViewGenerator, path: Path, sample: Sample, images: Tensor) -> dict[str, Any]:
+    import onnxruntime
+
+    names = [f"view_{i}" for i in range(1, len(generator.groups) + 1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about itself
+        program = torch.onnx.export(
+            Program(generator, eight_bits=images.dtype == torch.uint8),
+            (images[:2, :, :8, :6].expand(2, -1, -1, -1).contiguous(),),
+            dynamo=True,
+            input_names=["images"],
+            output_names=names,
+            dynamic_shapes={"images": {0: "batch", 2: "height", 3: "width"}},
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    for part in (model.graph, *model.graph.node):
+        del part.metadata_props[:]  # lines of source, with the paths of this machine
+    files.write_bytes(path, model.SerializeToString())
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    made = [torch.from_numpy(v) for v in session.run(names, {"images": images.numpy()})]
+    return sample.verified(path.name, made, LARGEST_ERROR)

@@ -1,0 +1,116 @@
+"""A generator as a 3-D lookup table, opened by what others open such tables with."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from generators import batch, learned, photograph
+from PIL import Image
+from refusal import refused, spoil
+from scipy.interpolate import RegularGridInterpolator
+
+from infomin.cube import ColorCube
+from infomin.generator import ViewGenerator
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+@pytest.fixture(scope="module")
+def cube():
+    torch.manual_seed(0)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    yield ColorCube.of(learned(color="ydbdr"), 17)
+    torch.set_default_dtype(before)
+
+
+def stored(cube, image):
+    """What the table gives for an image, in [0, 1], `h w 3`."""
+    y = cube(batch(image))[0].permute(1, 2, 0)
+    return ((y - cube.low) / (cube.high - cube.low)).numpy()
+
+
+def test_a_linear_generator_is_exact_between_points():
+    g, x = ViewGenerator(color="yiq").eval(), torch.rand(2, 3, 9, 7)
+    torch.testing.assert_close(ColorCube.of(g, 5)(x), g.transform(x), atol=1e-6, rtol=0)
+
+
+def test_it_is_trilinear_interpolation(cube):
+    level = np.linspace(0, 1, cube.points)
+    lattice = cube.stored.numpy().transpose(3, 2, 1, 0)  # red, green, blue, channel
+    image = photograph()
+    expected = RegularGridInterpolator([level] * 3, lattice)(image / 255)
+    np.testing.assert_allclose(stored(cube, image), expected, atol=2e-6)
+
+
+def test_other_value_ranges():
+    g, x = learned(value_range=(-100, 4095)), torch.rand(1, 3, 8, 8) * 4195 - 100
+    inner = learned()
+    inner.load_state_dict(g.state_dict())
+    expected = ColorCube.of(inner, 9)((x + 100) / 4195)
+    torch.testing.assert_close(ColorCube.of(g, 9)(x), expected, atol=1e-5, rtol=0)
+
+
+def test_fitting_lowers_mean_and_largest_error():
+    g, x = learned(std=0.5), torch.rand(1, 3, 200, 200)
+    fitted, y = ColorCube.of(g, 17), g.transform(x)
+    level = torch.linspace(0, 1, 17)
+    b, gr, r = torch.meshgrid(level, level, level, indexing="ij")
+    values = g.transform(torch.stack([r, gr, b]).reshape(1, 3, 17, -1)).reshape(3, 17, 17, 17)
+    plain = ColorCube(values, torch.zeros(3), torch.ones(3))
+    errors = [(c(x) - y).abs() for c in (fitted, plain)]
+    assert errors[0].mean() < 0.9 * errors[1].mean()
+    assert errors[0].max() < 0.75 * errors[1].max()
+
+
+def test_pillow_opens_it(cube):
+    image = photograph()
+    made = np.asarray(Image.fromarray(image).filter(cube.pillow())) / 255
+    assert (
+        np.abs(made - stored(cube, image)).max() <= 1.01 / 255
+    )  # 8 bits out, and its own rounding
+
+
+def test_pillow_has_a_limit():
+    with refused("points: Pillow takes at most 65, got 66"):
+        ColorCube(torch.rand(3, 66, 66, 66), torch.zeros(3), torch.ones(3)).pillow()
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+@pytest.mark.parametrize(("depth", "pixels", "off"), [(8, "rgb24", 1 / 255), (16, "rgb48le", 1e-4)])
+def test_ffmpeg_opens_it(cube, tmp_path, depth, pixels, off):
+    image, whole = photograph(), 2**depth - 1
+    levels = np.round(image / 255 * whole).astype(f"<u{depth // 8}")
+    cube.save(tmp_path / "g.cube", "a generator")
+    raw = ["-f", "rawvideo", "-pix_fmt", pixels]
+    line = ["ffmpeg", "-loglevel", "error", *raw, "-s", "160x120", "-i", "-"]
+    line += ["-vf", f"lut3d=file={tmp_path / 'g.cube'}:interp=trilinear", *raw, "-"]
+    done = subprocess.run(
+        line, input=levels.tobytes(), stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    made = np.frombuffer(done.stdout, levels.dtype).reshape(image.shape) / whole
+    assert np.abs(made - stored(cube, image)).max() <= off
+
+
+def test_save_and_load(cube, tmp_path):
+    cube.save(tmp_path / "g.cube", "a generator")
+    again = ColorCube.load(tmp_path / "g.cube")
+    x = batch(photograph())
+    assert again.value_range == cube.value_range and again.points == cube.points
+    torch.testing.assert_close(again(x), cube(x), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("how", ["truncated", "text", "empty"])
+def test_a_damaged_file_is_refused(cube, tmp_path, how):
+    cube.save(tmp_path / "g.cube", "a generator")
+    with refused(r"g\.cube: is not a \.cube file of a view generator"):
+        ColorCube.load(spoil(tmp_path / "g.cube", how))
+
+
+def test_it_wants_three_channels_and_two_points():
+    with refused("lut: a lookup table needs a generator of 3 channels, got 4"):
+        ColorCube.of(ViewGenerator(4))
+    with refused("points: expected 2..256 a side of the cube, got 1"):
+        ColorCube.of(ViewGenerator(), 1)

@@ -1,0 +1,156 @@
+"""Exports, opened by those they are for."""
+
+import subprocess
+import sys
+
+import jaxtyping
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from generators import batch, learned, photograph
+from refusal import refused
+
+from infomin import artifact, load_generator
+from infomin.export import export
+from infomin.export.program import Program
+from infomin.flows import KINDS, MIXINGS
+
+pytestmark = pytest.mark.usefixtures("single", "traceable")
+
+# what a stranger runs who has torch and nothing of ours
+STRANGER = """
+import importlib.util, sys
+from pathlib import Path
+sys.path = [p for p in sys.path if not (Path(p or ".") / "infomin").is_dir()]
+assert importlib.util.find_spec("infomin") is None
+import torch
+torch.set_num_threads(1)
+g = torch.export.load(sys.argv[1]).module()
+torch.save([g(x) for x in torch.load(sys.argv[2], weights_only=True)], sys.argv[3])
+"""
+SIZES = [(1, 1, 1), (2, 5, 3), (1, 31, 70), (5, 16, 16)]
+
+
+@pytest.fixture
+def traceable():
+    """Shapes unchecked: their checks are Python that a strict export refuses to trace."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def images(channels=3, n=4):
+    x = batch(photograph(64, 64 * n)).unflatten(3, (n, 64))[0].permute(2, 0, 1, 3)
+    return torch.cat([x.roll(i, dims=1) for i in range(channels)], 1)[:, :channels].contiguous()
+
+
+def exported(tmp_path, g, *formats):
+    g.save(tmp_path / "g", {"data": "nothing", "objective": "none"})
+    x = images(g.channels)
+    low, high = g.value_range
+    return export(tmp_path / "g", tmp_path / "out", formats, low + x * (high - low), "astronaut")
+
+
+def random(g, size):
+    n, h, w = size
+    low, high = g.value_range
+    return low + torch.rand(n, g.channels, h, w) * (high - low)
+
+
+GENERATORS = {
+    "rgb": {},
+    "two channels": {"channels": 2},
+    "five in three views": {"channels": 5, "groups": [[4], [0, 2], [1, 3]]},
+    "12 bits": {"channels": 4, "value_range": (0, 4095)},
+    "from ydbdr": {"color": "ydbdr", "flow": {"kind": "additive", "mixing": "rotation"}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_the_program_is_the_generator(kind, mixing):
+    g = learned(flow={"kind": kind, "mixing": mixing})
+    x = torch.rand(2, 3, 5, 7)
+    for made, v in zip(Program(g)(x), g(x), strict=True):
+        torch.testing.assert_close(made, v, atol=1e-6, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENERATORS)
+def test_torch_export_runs_without_infomin(tmp_path, name):
+    g = learned(**GENERATORS[name])
+    folder = exported(tmp_path, g, "torch_export")
+    xs = [random(g, size) for size in SIZES]
+    torch.save(xs, tmp_path / "x.pt")
+    paths = [str(p) for p in (folder / "generator.pt2", tmp_path / "x.pt", tmp_path / "y.pt")]
+    subprocess.run([sys.executable, "-c", STRANGER, *paths], check=True, timeout=120)
+    for x, made in zip(xs, torch.load(paths[2], weights_only=True), strict=True):
+        assert len(made) == len(g.groups)
+        for v, expected in zip(made, g(x), strict=True):
+            torch.testing.assert_close(v, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENERATORS)
+def test_onnx_runtime_runs_it(tmp_path, name):
+    g = learned(**GENERATORS[name])
+    folder = exported(tmp_path, g, "onnx")
+    session = onnxruntime.InferenceSession(folder / "generator.onnx")
+    names = [f"view_{i + 1}" for i in range(len(g.groups))]
+    assert [o.name for o in session.get_outputs()] == names
+    for x in (random(g, size) for size in SIZES):
+        for v, expected in zip(session.run(names, {"images": x.numpy()}), g(x), strict=True):
+            np.testing.assert_allclose(v, expected, atol=1e-5, rtol=0)
+    integers = folder / "generator_uint8.onnx"
+    assert integers.is_file() == (g.value_range == (0, 1))
+    if integers.is_file():
+        x = torch.randint(256, (2, g.channels, 9, 4), dtype=torch.uint8)
+        made = onnxruntime.InferenceSession(integers).run(None, {"images": x.numpy()})
+        for v, expected in zip(made, g(x / 255), strict=True):
+            np.testing.assert_allclose(v, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
+    g = learned(std=0.1)
+    folder = exported(tmp_path, g, "artifact", "torch_export", "onnx", "lut", "table")
+    again = load_generator(folder)
+    assert all(torch.equal(a, again.state_dict()[k]) for k, a in g.state_dict().items())
+    card = artifact.read_card(folder, "generator")
+    assert card["training"] == {"data": "nothing", "objective": "none"}
+    files = {"generator.pt2", "generator.onnx", "generator_uint8.onnx", "colors.npy"}
+    files |= {"generator_33.cube", "generator_65.cube"}
+    assert card["exports"].keys() == files <= {path.name for path in folder.iterdir()}
+    for record in card["exports"].values():
+        assert record["data"] == "astronaut" and record["images"] == 4
+        assert 0 <= record["mean_error"] <= record["max_error"] <= record["max_bound"]
+    readme = (folder / "README.md").read_text()
+    assert all(name in readme for name in files) and "views.png" in readme
+    for path in folder.iterdir():
+        assert str(tmp_path).encode() not in path.read_bytes()[:500_000], path
+        assert b"site-packages" not in path.read_bytes()[:500_000], path
+
+
+def test_a_missed_bound_says_the_figure_and_leaves_nothing(tmp_path):
+    with refused(
+        r"generator_33.cube: largest error \d.\de-\d\d on 4 images of astronaut, expected"
+    ):
+        exported(tmp_path, learned(std=1.5), "lut")
+    assert [path.name for path in tmp_path.iterdir()] == ["g"]
+
+
+def test_what_does_not_fit_is_refused_before_any_work(tmp_path, monkeypatch):
+    with refused("lut: a lookup table needs a generator of 3 channels, got 4"):
+        exported(tmp_path, learned(4), "lut")
+    source, x = tmp_path / "g", images(4)
+    with refused("formats: expected one of artifact, torch_export, onnx, lut, table, got 'tflite'"):
+        export(source, tmp_path / "out", ["tflite"], x, "x")
+    with refused("this generator takes b c h w with 4 channels"):
+        export(source, tmp_path / "out", ["artifact"], images(3), "x")
+    with refused("data x: expected images to verify an export on, got none"):
+        export(source, tmp_path / "out", ["artifact"], x[:0], "x")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with refused(r"onnx: onnxruntime is not installed; pip install 'infomin\[onnx\]'"):
+        export(source, tmp_path / "out", ["onnx"], x, "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["g"]
