@@ -102,6 +102,11 @@ class ViewGenerator(nn.Module):
         self._accepts(x)
         return to_images(self.flow(self.start(to_rows(x))), like=x)
 
+    def raw(self, x: Images) -> Images:
+        """Return the channels that g starts from, `b c h w`: those of a fresh generator."""
+        self._accepts(x)
+        return to_images(self.start(to_rows(x)), like=x)
+
     def inverse(self, views: Sequence[Image]) -> Images:
         """Return the images whose views these are.
 

@@ -1,0 +1,264 @@
+"""Transforms, each inside the pipeline of the library it is for, from a generator's folder."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from generators import learned, photograph
+from PIL import Image
+from refusal import refused
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from infomin import load_generator, table
+from infomin.export.transforms import KorniaViews, NumpyViews, TorchvisionViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folders of an RGB generator and of one for four channels of 12 bits."""
+    folder = tmp_path_factory.mktemp("generators")
+    torch.manual_seed(0)
+    with torch.device("cpu"):
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        learned().save(folder / "rgb")
+        names = ("red", "green", "blue", "infrared")
+        learned(4, groups=[[0, 1], [2], [3]], value_range=(0, 4095), channel_names=names).save(
+            folder / "raw12"
+        )
+        torch.set_default_dtype(before)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tabled(home, tmp_path_factory):
+    """The folder of the RGB generator, and a cache for its table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield home / "rgb"
+
+
+class Photographs(Dataset):
+    """Crops of a photograph as PIL images, with labels."""
+
+    def __init__(self, transform, n=24):
+        self.transform, self.n = transform, n
+        self.image = Image.fromarray(photograph(160, 200))
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        crop = self.image.crop((5 * i, 3 * i, 5 * i + 64, 3 * i + 64))
+        return self.transform(crop), i
+
+
+def close(a, b, atol=1e-6):
+    torch.testing.assert_close(torch.as_tensor(a), torch.as_tensor(b), atol=atol, rtol=0)
+
+
+@pytest.mark.slow
+def test_torchvision_takes_every_kind_of_image(tabled):
+    g, image = load_generator(tabled), photograph(40, 50)
+    bytes_ = torch.from_numpy(image).permute(2, 0, 1)
+    expected = g(bytes_[None] / 255)
+    make = TorchvisionViews(tabled)
+    kinds = [Image.fromarray(image), bytes_, bytes_ / 255, tv_tensors.Image(bytes_)]
+    for kind in kinds:
+        v1, v2_ = make(kind)
+        assert type(v1) is tv_tensors.Image and v1.shape == (1, 40, 50) and v2_.shape[0] == 2
+        close(v1.as_subclass(torch.Tensor), expected[0][0])
+        close(v2_.as_subclass(torch.Tensor), expected[1][0])
+    batch = make(bytes_[None].expand(2, -1, -1, -1))
+    assert batch[1].shape == (2, 2, 40, 50)
+    one = TorchvisionViews(tabled, view=1)(Image.fromarray(image))
+    assert torch.equal(one, make(Image.fromarray(image))[1])
+    views, label = make(Image.fromarray(image), 7)
+    assert label == 7 and len(views) == 2
+
+
+def test_torchvision_composes_before_and_after(home):
+    g, image = load_generator(home / "rgb"), Image.fromarray(photograph(60, 60))
+    float32 = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
+    make = TorchvisionViews(home / "rgb", table=False)
+    crop = v2.Compose([v2.RandomCrop(32), v2.RandomHorizontalFlip()])
+    torch.manual_seed(3)
+    before = v2.Compose([*float32, crop, make])(image)
+    torch.manual_seed(3)
+    after = v2.Compose([*float32, make, crop])(image)
+    for a, b in zip(before, after, strict=True):  # g is pixel-wise: it commutes with geometry
+        close(a, b)
+    assert not torch.equal(g(v2.Compose(float32)(image)[None])[0][0, :, :32, :32], before[0])
+    normal = v2.Compose([*float32, make, v2.Normalize([0.5], [2.0])])
+    close(normal(image)[0], (v2.Compose([*float32, make])(image)[0] - 0.5) / 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_it_travels_to_workers_without_its_table(tabled, context):
+    transform = v2.Compose([v2.CenterCrop(48), TorchvisionViews(tabled)])
+    assert len(pickle.dumps(transform)) < 100_000
+    data = Photographs(transform, n=8)
+    workers = DataLoader(data, batch_size=4, num_workers=2, multiprocessing_context=context)
+    here = DataLoader(data, batch_size=4)
+    for (views, labels), (expected, same) in zip(workers, here, strict=True):
+        assert torch.equal(labels, same)
+        assert all(torch.equal(a, b) for a, b in zip(views, expected, strict=True))
+
+
+def test_probability_and_chosen_views(home):
+    g, x = load_generator(home / "rgb"), torch.rand(3, 20, 20)
+    made, raw = g(x[None]), (2 * x - 1)[None].split([1, 2], dim=1)
+    assert not torch.allclose(made[0], raw[0], atol=1e-2)
+    never = TorchvisionViews(home / "rgb", p=0, table=False)(x)
+    some = TorchvisionViews(home / "rgb", learned=[1], table=False)(x)
+    for i in (0, 1):
+        close(never[i], raw[i][0])
+        close(some[i], (made if i == 1 else raw)[i][0])
+    half = TorchvisionViews(home / "rgb", view=0, p=0.5, table=False)
+    kinds = [torch.allclose(half(x), made[0][0], atol=1e-6) for _ in range(60)]
+    assert 15 < sum(kinds) < 45
+    with refused("learned: expected all, or views among .0, 1., got .2."):
+        TorchvisionViews(home / "rgb", learned=[2])
+    with refused("view: expected 0..1, got 2"):
+        TorchvisionViews(home / "rgb", view=2)
+    with refused("p: expected a probability, got 1.5"):
+        TorchvisionViews(home / "rgb", p=1.5)
+
+
+def test_kornia_augments_in_sequence(home):
+    from kornia.augmentation import AugmentationSequential, RandomHorizontalFlip, RandomResizedCrop
+
+    g, x = load_generator(home / "rgb"), torch.rand(6, 3, 32, 32)
+    masks = torch.arange(32.0).expand(6, 1, 32, 32).contiguous()
+    views = KorniaViews(home / "rgb")
+    alone = AugmentationSequential(views, data_keys=["input", "mask"])
+    y, m = alone(x, masks)
+    assert torch.equal(m, masks)
+    for a, b in zip(views.split(y), g(x), strict=True):
+        close(a, b)
+    chain = AugmentationSequential(
+        RandomHorizontalFlip(p=1.0), views, RandomResizedCrop((16, 16)), data_keys=["input", "mask"]
+    )
+    y, m = chain(x, masks)
+    assert y.shape == (6, 3, 16, 16) and m.shape == (6, 1, 16, 16)
+    flipped = AugmentationSequential(RandomHorizontalFlip(p=1.0), views)(x)
+    close(flipped, g.transform(x).flip(-1))
+    mixed = KorniaViews(home / "rgb", p=0.5)(x.repeat(10, 1, 1, 1))
+    made, raw = g.transform(x).repeat(10, 1, 1, 1), (2 * x - 1).repeat(10, 1, 1, 1)
+    kinds = [torch.allclose(a, b, atol=1e-6) for a, b in zip(mixed, made, strict=True)]
+    assert 15 < sum(kinds) < 45
+    for one, learned_, a, b in zip(mixed, kinds, made, raw, strict=True):
+        close(one, a if learned_ else b)
+
+
+def adapted(channels):
+    """ResNet-18 for other than three channels and small images."""
+    from torchvision.models import resnet18
+
+    net = resnet18()
+    net.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()
+    net.fc = nn.Identity()
+    return net
+
+
+@pytest.mark.slow
+def test_lightly_trains_simclr_on_learned_views(tabled):
+    from lightly.loss import NTXentLoss
+    from lightly.models.modules import SimCLRProjectionHead
+    from lightly.transforms.multi_view_transform import MultiViewTransform
+
+    crop = v2.RandomResizedCrop(24, scale=(0.5, 1))
+    transform = MultiViewTransform(
+        [v2.Compose([crop, TorchvisionViews(tabled, view=i)]) for i in (0, 1)]
+    )
+    loader = DataLoader(Photographs(transform, n=32), batch_size=16, shuffle=True, drop_last=True)
+    towers = nn.ModuleList(adapted(channels) for channels in (1, 2))
+    heads = nn.ModuleList(SimCLRProjectionHead(512, 128, 32) for _ in towers)
+    criterion = NTXentLoss()
+    optimizer = torch.optim.SGD([*towers.parameters(), *heads.parameters()], lr=0.06)
+    losses = []
+    for _ in range(8):
+        for views, _ in loader:
+            z0, z1 = (head(tower(v)) for head, tower, v in zip(heads, towers, views, strict=True))
+            loss = criterion(z0, z1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert sum(losses[-4:]) / 4 < sum(losses[:4]) / 4 - 0.2
+
+
+def test_numpy_takes_what_cameras_give(home):
+    g = load_generator(home / "raw12")
+    levels = np.random.default_rng(0).integers(0, 4096, (3, 9, 7, 4))
+    x = torch.from_numpy(levels).permute(0, 3, 1, 2).float()
+    make = NumpyViews(home / "raw12")
+    for kind in (np.uint16, np.int32, np.float32, np.float64):
+        views = make(levels.astype(kind))
+        assert [v.shape for v in views] == [(3, 9, 7, 2), (3, 9, 7, 1), (3, 9, 7, 1)]
+        for v, expected in zip(views, g(x), strict=True):
+            assert v.dtype == np.float32
+            close(v, expected.permute(0, 2, 3, 1))
+    single = make(levels[0].astype(np.uint16)[:, ::-1])  # negative strides, too
+    close(single[1], g(x[:1].flip(-1))[1][0].permute(1, 2, 0))
+
+
+@pytest.mark.slow
+def test_numpy_takes_8_bits_through_the_table(tabled):
+    g, image = load_generator(tabled), photograph(50, 60)
+    found = NumpyViews(tabled)(image)
+    computed = NumpyViews(tabled, table=False)(image)
+    for a, b, v in zip(
+        found,
+        computed,
+        g(torch.from_numpy(image / 255).float().permute(2, 0, 1)[None]),
+        strict=True,
+    ):
+        close(a, b)
+        close(a, v[0].permute(1, 2, 0))
+
+
+def test_what_g_was_not_learned_on_is_refused(home):
+    rgb, raw12 = (NumpyViews(home / name, table=False) for name in ("rgb", "raw12"))
+    with refused("this generator takes float images within .0, 1. and uint8 ones, got uint16"):
+        rgb(np.zeros((4, 4, 3), np.uint16))
+    with refused(r"4 channels \(red, green, blue, infrared\), got 1 3 4 4"):
+        raw12(np.zeros((4, 4, 3), np.uint16))
+    with refused("and uint8 ones, got bool"):
+        rgb(np.zeros((4, 4, 3), bool))
+    with refused("images: expected an array, h w c or n h w c, got \\(4, 4\\)"):
+        rgb(np.zeros((4, 4)))
+    with refused("images: expected an array, h w c or n h w c, got list"):
+        rgb([[1]])
+    make = TorchvisionViews(home / "rgb", table=False)
+    with refused("images: expected PIL images of mode RGB, got L; convert them"):
+        make(Image.new("L", (4, 4)))
+
+
+def test_no_training_code_is_imported(home):
+    code = (
+        "import sys\nfrom infomin.export.transforms import TorchvisionViews, NumpyViews\n"
+        f"NumpyViews({str(home / 'rgb')!r}, table=False)\n"
+        "ours = ('training', 'data', 'run', 'evaluation', 'encoders', 'losses', 'report')\n"
+        "heavy = ('hydra', 'lightning_fabric', 'kornia', 'matplotlib')\n"
+        "heavy += tuple(f'infomin.{name}' for name in ours)\n"
+        "print([m for m in sys.modules if m.startswith(heavy)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_table_is_only_taken_where_it_can_be(home, monkeypatch):
+    monkeypatch.setattr(table.ColorTable, "cached", lambda g: pytest.fail("no table for this"))
+    NumpyViews(home / "raw12")
+    KorniaViews(home / "rgb")
