@@ -15,7 +15,7 @@ LAYERS = [
     ["checkpoint", "progress"],
     ["evaluation", "pretrained", "training"],
     ["views", "encoders", "data", "parallel"],
-    ["table", "augment", "information"],
+    ["table", "augment", "photometric", "information"],
     ["generator", "losses"],
     ["color", "artifact"],
     ["flows", "files", "rng", "provenance"],

@@ -45,7 +45,7 @@ def test_accuracies_are_compared_seed_by_seed(tmp_path):
     assert [row["against raw rgb"] for row in rows] == ["-", "+2.0 ± 1.0", "-10.0"]
     assert "against raw rgb" not in tables.summary(records)[0]
     with pytest.raises(
-        InputError, match=r"against: expected one of \[rgb, raw\], .* got \['x', 'y'\]"
+        InputError, match=r"against: expected one of \[rgb, raw, crop\], .* got \['x', 'y'\]"
     ):
         tables.summary(records, ["x", "y"])
 
@@ -61,7 +61,7 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
         "(run / 'result.json').write_text(json.dumps(result))\n"
         "print('ran')\n"
     )
-    (cell,) = grid.cells(tmp_path / "runs", ["rgb"], ["raw"], [0])
+    (cell,) = grid.cells(tmp_path / "runs", [("rgb", "raw")], [0])
 
     def times_run(*options, settings="size: 32"):
         lines = grid.commands(cell, [], [], options)
