@@ -71,10 +71,10 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
     one_of("views.kind", views["kind"], ("raw", "whole", "learned", "combined"))
     inputs = [len(w) for name, w in parts["towers"].items() if name.endswith(_INPUTS)]
     g = views.get("generator", views)
-    channels = g.get("channels", 3)
-    whole = views["kind"] == "whole"
+    channels, whole = g.get("channels", 3), views["kind"] == "whole"
     if inputs != [channels] * views["number"] if whole else channels != sum(inputs):
-        raise InputError(f"the card speaks of {channels} channels, the weights of {inputs}")
+        told = ", ".join(map(str, inputs))
+        raise InputError(f"the card speaks of {channels} channels, its towers of {told}")
     with torch.device("meta"):
         expected = build_towers(view_channels=inputs, **architecture["encoder"]).state_dict()
     artifact.same_shapes(expected, parts["towers"])
