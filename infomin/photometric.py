@@ -1,7 +1,7 @@
 r"""Batched photometric augmentation: jitter of colour, grey and blur, as experts choose them.
 
 Brightness, contrast, saturation and hue in an order drawn for every sample, then grey, then blur:
-the recipe of SimCLR (arXiv:2002.05709, appendix A), which InfoMin took over (section 5). The pixel
+the recipe of SimCLR (arXiv:2002.05709, appendix A) and of InfoMin's code for ImageNet. The pixel
 operations are kornia's, those of them that do what torchvision's `ColorJitter` and `GaussianBlur`
 do (the oracle of the tests). As with crops, parameters are drawn for the whole batch and then
 applied, so that several processes can draw the same ones and each apply its share.
