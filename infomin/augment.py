@@ -1,4 +1,5 @@
-r"""Batched crops and flips: the geometry that views are drawn with.
+r"""Batched crops and flips: the geometry that views are drawn with, alone or before a change of
+colours.
 
 A resized crop is separable, so a batch of them is two matrix products: `y = A_h x A_w^T` with one
 pair of interpolation matrices a sample. That is bilinear with antialiasing, as torchvision's
@@ -19,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError
+from infomin.photometric import Changes, Photometric
 from infomin.shapes import Images
 
 
@@ -113,6 +115,50 @@ class CropFlip:
         """Draw and apply."""
         n, _, height, width = images.shape
         return self.apply(images, self.sample(n, height, width, generator))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a `Pipeline` does to each sample of a batch."""
+
+    boxes: Boxes
+    changes: Changes
+
+    def part(self, which: slice) -> "Steps":
+        """Return the steps of a part of the batch."""
+        return Steps(self.boxes.part(which), self.changes.part(which))
+
+
+class Pipeline:
+    """A crop, then a change of its colours; drawn and applied as a `CropFlip`.
+
+    The crops are those that `crop` alone would draw, so that runs with and without a change of
+    colours differ in nothing else.
+
+    Arguments:
+        crop: cuts.
+        photometric: changes what was cut.
+    """
+
+    def __init__(self, crop: CropFlip, photometric: Photometric) -> None:
+        self.crop, self.photometric = crop, photometric
+
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Steps:
+        """Draw n crops in images of this height and width, and what happens to their colours."""
+        boxes = self.crop.sample(n, height, width, generator)
+        return Steps(boxes, self.photometric.sample(n, generator))
+
+    def apply(self, images: Tensor, steps: Steps) -> Images:
+        """Cut and change uint8 or float images; float, [0, 1]."""
+        return self.photometric.apply(self.crop.apply(images, steps.boxes), steps.changes)
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
+        """Draw and apply."""
+        n, _, height, width = images.shape
+        return self.apply(images, self.sample(n, height, width, generator))
+
+
+Augment = CropFlip | Pipeline
 
 
 def resize(images: Tensor, size: int) -> Images:

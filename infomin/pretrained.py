@@ -12,7 +12,7 @@ from infomin import artifact, generator
 from infomin.encoders import Towers, build_towers
 from infomin.errors import InputError, one_of
 from infomin.generator import ViewGenerator
-from infomin.views import ChannelViews, LearnedViews, View
+from infomin.views import ChannelViews, CombinedViews, LearnedViews, View, WholeViews
 
 _INPUTS = ".standardize.running_mean"  # one number an input channel of a tower
 
@@ -22,7 +22,7 @@ class Pretrained:
     """Towers and their views.
 
     Attributes:
-        views: raw or learned, frozen.
+        views: raw, whole, learned or combined, frozen.
         towers: one per view.
         encoder: the arguments of `build_towers` without channels and seed: name, size, dim, ...
     """
@@ -68,15 +68,17 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
     """Compare a card with weights before anything is built: it can ask for any size."""
     artifact.bounded(architecture, weights)
     views, parts = architecture["views"], _parts(weights)
-    one_of("views.kind", views["kind"], ("raw", "learned"))
+    one_of("views.kind", views["kind"], ("raw", "whole", "learned", "combined"))
     inputs = [len(w) for name, w in parts["towers"].items() if name.endswith(_INPUTS)]
-    g = views["generator"] if views["kind"] == "learned" else views
-    if g.get("channels", 3) != sum(inputs):
-        raise InputError(f"the card speaks of {g.get('channels', 3)} channels, not {sum(inputs)}")
+    g = views.get("generator", views)
+    channels, whole = g.get("channels", 3), views["kind"] == "whole"
+    if inputs != [channels] * views["number"] if whole else channels != sum(inputs):
+        told = ", ".join(map(str, inputs))
+        raise InputError(f"the card speaks of {channels} channels, its towers of {told}")
     with torch.device("meta"):
         expected = build_towers(view_channels=inputs, **architecture["encoder"]).state_dict()
     artifact.same_shapes(expected, parts["towers"])
-    if views["kind"] == "learned":
+    if "generator" in views:
         generator.fits(g, parts["generator"])
 
 
@@ -97,23 +99,25 @@ def _both(views: View, towers: Towers) -> nn.ModuleDict:
 
 
 def _describe(views: View) -> dict[str, Any]:
-    crops = "shared" if views.crops == 1 else "per_view"
+    card: dict[str, Any] = {"crops": "shared" if views.crops == 1 else "per_view"}
     if isinstance(views, LearnedViews):
-        return {"kind": "learned", "crops": crops, "generator": views.generator.architecture}
-    if isinstance(views, ChannelViews):
-        groups = [list(group) for group in views.groups]
-        return {
-            "kind": "raw",
-            "crops": crops,
-            "channels": sum(views.view_channels),
-            "color": views.color,
-            "groups": groups,
-        }
+        card |= {"kind": "learned", "generator": views.generator.architecture}
+        if isinstance(views, CombinedViews):
+            card |= {"kind": "combined", "p": views.p, "chosen": list(views.chosen)}
+        return card
+    if isinstance(views, ChannelViews | WholeViews):
+        card |= {"channels": views.channels, "color": views.color}
+        if isinstance(views, WholeViews):
+            return card | {"kind": "whole", "number": len(views.view_channels)}
+        return card | {"kind": "raw", "groups": [list(group) for group in views.groups]}
     raise InputError(f"views: {type(views).__name__} cannot be saved with an encoder")
 
 
 def _build(card: Mapping[str, Any]) -> View:
     options = {name: value for name, value in card.items() if name != "kind"}
-    if card["kind"] == "learned":
-        return LearnedViews(ViewGenerator(**options["generator"]), options["crops"])
-    return ChannelViews(**options)
+    if "generator" not in card:
+        return (WholeViews if card["kind"] == "whole" else ChannelViews)(**options)
+    g, crops = ViewGenerator(**card["generator"]), card["crops"]
+    if card["kind"] == "combined":
+        return CombinedViews(g, card["p"], card["chosen"], crops=crops)
+    return LearnedViews(g, crops)

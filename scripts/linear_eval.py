@@ -24,7 +24,7 @@ def linear_eval(cfg: DictConfig) -> None:
     pretrained.towers.tap(cfg.probe.tap)
     data = build(cfg.data)
     print(taken("encoder", folder, data.name))
-    expected = sum(pretrained.views.view_channels)
+    expected = pretrained.views.channels
     if data.channels != expected:
         raise InputError(
             f"encoder: {folder} takes {expected} channels, data {data.name} has {data.channels}"

@@ -2,6 +2,7 @@
 
     python scripts/pretrain.py views=learned
     python scripts/pretrain.py views=raw views.color=ydbdr
+    python scripts/pretrain.py views=learned photometric=simclr views.combine.order=before
     python scripts/pretrain.py views=learned views.generator=PATH data=image_folder data.root=PATH
 
 Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder for linear_eval.py.
@@ -9,33 +10,29 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 
 from dataclasses import asdict
 
-from cli import build, main, open_run, plain, taken
-from lightning_fabric import Fabric
+from cli import build, main, open_run, plain
+from making import make_augment, make_views
 from omegaconf import DictConfig
 
-from infomin import evaluation, load_generator
+from infomin import evaluation
 from infomin.augment import resize
-from infomin.data import DataSet
 from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
-from infomin.run import newest
-from infomin.table import ColorTable
 from infomin.training.contrastive import Pretraining
-from infomin.views import ChannelViews, LearnedViews, View
 
 
 @main("pretrain")
 def pretrain(cfg: DictConfig) -> None:
     """Pretrain, judge and save."""
     # Data and views
-    settings, augment, data = build(cfg.pretrain), build(cfg.augment), build(cfg.data)
+    settings = build(cfg.pretrain)
+    data = build(cfg.data)
     data.needs_classes("evaluation")
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
-    views = make_views(cfg, data, fabric)
+    augment, views = make_augment(cfg, data), make_views(cfg, data, fabric)
 
     # Encoders: one tower per view
     encoder = plain(cfg.encoder)
@@ -67,23 +64,6 @@ def pretrain(cfg: DictConfig) -> None:
     print(f"I_NCE held out: {i_nce}")
     print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**judged))
     print(f"protocol: {judged['protocol']}\nencoder: {folder}\npicture: {picture}")
-
-
-def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
-    """Make raw views, or learned ones of the generator named, or of the newest."""
-    v = cfg.views
-    if v.kind == "raw":
-        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops)
-    folder = v.generator or newest(cfg.out, "learn_views", "generator")
-    g = load_generator(folder)
-    fabric.print(taken("generator", folder, data.name))
-    if (g.channels, g.value_range) != (data.channels, (0, 1)):
-        raise InputError(
-            f"views.generator: {folder} takes {g.channels} channels within {list(g.value_range)} "
-            f"({', '.join(g.channel_names)}), data {data.name} has {data.channels} within [0, 1]"
-        )
-    table = g.channels == 3 if v.table == "auto" else v.table
-    return LearnedViews(g, v.crops, ColorTable.cached(g) if table else None)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Cells that finished before with the same settings are not run again.
 """
 
 import functools
+import itertools
 import os
 import shutil
 import sys
@@ -33,11 +34,12 @@ def report(cfg: DictConfig) -> None:
     reports, chosen = Path(cfg.out).absolute() / "report", HydraConfig.get().runtime.choices
     folder = files.make_folder(reports / f"{cfg.name}-{cfg.budget.name}")
     runs = reports / "cells" / f"{chosen.data}-{chosen.budget}"  # shared by all grids
-    cells = grid.cells(runs, cfg.colors, cfg.compare, cfg.seeds)
+    rows = plain(cfg.rows) or [*itertools.product(cfg.colors, cfg.compare)]
+    cells = grid.cells(runs, rows, cfg.seeds)
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
     common += [word for word in TOLD if word.startswith(("data.", "budget."))]
-    told = (common, plain(cfg.learn), plain(cfg.pretrain), plain(cfg.variants))
-    todo = {cell: grid.commands(cell, *told) for cell in cells}
+    told = (cfg.learn, cfg.pretrain, cfg.variants, cfg.augmentations)
+    todo = {cell: grid.commands(cell, common, *map(plain, told)) for cell in cells}
 
     # Run what has not been run
     jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs
@@ -45,18 +47,18 @@ def report(cfg: DictConfig) -> None:
     records = grid.run(todo, settings, CONF.parent, jobs, say)
 
     # Table and figure
-    rows = tables.summary(records, plain(cfg.against))
+    table = tables.summary(records, plain(cfg.against))
     command = tables.shown(["python scripts/report.py", *TOLD])
     figure = folder / f"{cfg.name}.png"
     figures.sweet_spot(records, cfg.title).savefig(figure)
-    text = f"{tables.markdown(rows)}\n\n{tables.origin(records, command)}"
+    text = f"{tables.markdown(table)}\n\n{tables.origin(records, command)}"
     files.write_bytes(folder / "table.md", text.encode())
     for document in cfg.write:
         tables.replace_section(Path(document), folder.name, text)
     if cfg.write:
         pictures = files.make_folder(Path(cfg.write[0]).parent / "images")
         shutil.copy(figure, pictures / f"{folder.name}.png")
-    print(f"\n{tables.plain(rows)}\n")
+    print(f"\n{tables.plain(table)}\n")
     print(f"figure of accuracy against I_NCE: {os.path.relpath(figure)}")
     for record in records:
         if record.cell.seed == cfg.seeds[0]:

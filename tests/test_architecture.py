@@ -17,7 +17,7 @@ LAYERS = [
     ["evaluation", "pretrained", "training"],
     ["views", "encoders", "data", "parallel"],
     ["cube", "table", "augment", "information"],
-    ["generator", "losses"],
+    ["generator", "losses", "photometric"],
     ["color", "artifact"],
     ["flows", "files", "rng", "provenance"],
     ["groups"],

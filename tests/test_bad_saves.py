@@ -9,7 +9,7 @@ from refusal import Burglar, edit, refused
 from infomin import ViewGenerator, artifact, load_generator
 from infomin.encoders import build_towers
 from infomin.pretrained import Pretrained, load_pretrained
-from infomin.views import ChannelViews, LearnedViews
+from infomin.views import ChannelViews, CombinedViews, LearnedViews, WholeViews
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -118,7 +118,20 @@ def drawn(**change):
     return {"views": {"kind": "learned", "crops": "shared", "generator": change}}
 
 
-@pytest.mark.parametrize("views", [ChannelViews(), LearnedViews(ViewGenerator())], ids=str)
+def whole(**change):
+    return {"views": {"kind": "whole", "crops": "shared", "channels": 3, "number": 2} | change}
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        ChannelViews(),
+        WholeViews(),
+        LearnedViews(ViewGenerator()),
+        CombinedViews(ViewGenerator(), 0.5),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -131,12 +144,15 @@ def drawn(**change):
         ({"encoder": {"widths": [HUGE]}}, MORE),
         ({"encoder": {"pools": HUGE}}, MORE),
         ({"encoder": {"size": HUGE}}, MORE),
-        (raw(channels=4), "the card speaks of 4 channels, not 3"),
+        (raw(channels=4), "the card speaks of 4 channels, its towers of [0-9, ]+$"),
         (raw(channels=HUGE), MORE),
-        (raw(kind="other"), "views.kind: expected one of raw, learned, got 'other'"),
-        (drawn(channels=4), "the card speaks of 4 channels, not 3"),
+        (raw(kind="other"), "views.kind: expected one of raw, whole, learned, combined, got"),
+        (whole(channels=4), "the card speaks of 4 channels, its towers of [0-9, ]+$"),
+        (whole(number=5), "the card speaks of 3 channels, its towers of [0-9, ]+$"),
+        (whole(number=HUGE), MORE),
+        (drawn(channels=4), "the card speaks of 4 channels, its towers of [0-9, ]+$"),
         (drawn(flow={"hidden": HUGE}), MORE),
-        (drawn(flow={"blocks": 3}), OTHER),
+        (drawn(flow={"blocks": 3}), f"{OTHER}|the card speaks of 3 channels"),
     ],
 )
 def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from refusal import edit, picture, spoil
 from running import SCRIPTS, Script
@@ -54,6 +55,10 @@ def only_line(script, code=2):
         ("pretrain", "views.groups=[[0],[1]]", "groups: expected a partition of channels 0..2"),
         ("pretrain", "pretrain.temperature=0", "temperature: expected a number > 0, got 0"),
         ("pretrain", "views=learned", "no finished run of scripts/learn_views.py in"),
+        ("pretrain", "views.combine.p=0.5", "Could not override 'views.combine.p'"),
+        ("pretrain", "photometric.hue=1", "photometric.hue: expected at most 0.5"),
+        ("pretrain", "views=whole views.number=1", "views.number: expected at least 2, got 1"),
+        ("pretrain", "photometric=strong", "Could not find 'photometric/strong'; Available"),
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
         ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),
         ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
@@ -106,6 +111,30 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
     }
     script = Script(tmp_path, "pretrain", *SMALL, "views=learned", f"views.generator={saved}")
     assert message[wrong] in only_line(script)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("order=first", "views.combine.order: expected one of after, before, got 'first'"),
+        ("p=2", "views.combine.p: expected a probability, got 2"),
+        ("views=[2]", "views.combine.views: expected all, or some of [0, 1], got [2]"),
+    ],
+)
+def test_a_wrong_combination_of_a_script_is_one_line(tmp_path, override, message):
+    saved = ViewGenerator().save(tmp_path / "generator")
+    told = ("views=learned", f"views.generator={saved}", "views.table=false", "photometric=simclr")
+    script = Script(tmp_path, "pretrain", *SMALL, *told, f"views.combine.{override}")
+    assert message in only_line(script)
+
+
+def test_colours_of_what_has_none_are_one_line(tmp_path):
+    for name in ("train", "test"):
+        np.save(tmp_path / f"{name}_images.npy", np.zeros((8, 4, 8, 8), np.uint8))
+        np.save(tmp_path / f"{name}_labels.npy", np.arange(8) % 2)
+    options = ("data=arrays", f"data.root={tmp_path}", "budget=smoke", "views=raw")
+    line = only_line(Script(tmp_path, "pretrain", *options, "photometric=simclr"))
+    assert line.startswith("photometric: saturation, hue, gray need 3 channels, R G B, got 4; set")
 
 
 def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from infomin.encoders import BACKBONES
+from infomin.errors import InputError
 from infomin.flows import build_flow
 from infomin.report import grid
 
@@ -51,7 +52,7 @@ def test_it_composes_and_builds(composed, primary, choice):
         *(["data.root=."] if choice == "data=image_folder" else []),
     )
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=primary != "report")
-    for node in ("augment", "game", "optimizer"):
+    for node in ("augment", "photometric", "game", "optimizer"):
         if node in cfg:
             instantiate(cfg[node], _convert_="all")
     if primary == "pretrain":
@@ -81,7 +82,7 @@ def test_an_experiment_overrides_the_primary_configuration(composed):
 
 
 def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
-    cells = grid.cells(tmp_path, ["rgb"], ["raw", "semi"], [3])
+    cells = grid.cells(tmp_path, [("rgb", "raw"), ("rgb", "semi")], [3])
     raw, semi = (grid.commands(c, ["budget=smoke"], ["mode=x"], []) for c in cells)
     told = ["budget=smoke", "seed=3", f"out={cells[0].folder}"]
     assert raw == [["scripts/pretrain.py", "views=raw", "views.color=rgb", *told]]
@@ -91,7 +92,31 @@ def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
 
 def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
     cfg = composed("report", "experiment=steadiness")
-    for cell in grid.cells(tmp_path, ["rgb"], cfg.compare, [0]):
+    for cell in grid.cells(tmp_path, [("rgb", views) for views in cfg.compare], [0]):
         (script, *told), _ = grid.commands(cell, [], [], [], OmegaConf.to_container(cfg.variants))
         assert script == "scripts/learn_views.py" and told[0] == "mode=unsup"
         composed("learn_views", *told)  # every override is known there
+
+
+def test_a_variant_of_a_pretraining_takes_the_game_of_the_usual_one(tmp_path, composed):
+    cfg = OmegaConf.to_container(composed("report", "experiment=combine"))
+    cells = grid.cells(tmp_path, cfg["rows"], cfg["seeds"])
+    games = 0
+    for cell in cells:
+        *game, (script, *told) = grid.commands(cell, [], [], [], {}, cfg["augmentations"])
+        games += len(game)
+        assert script == "scripts/pretrain.py"
+        views = composed("pretrain", *told).views  # every override is known there
+        if cell.learned and not game:
+            assert views.runs == str(tmp_path / f"rgb-semi-s{cell.seed}")
+    assert games == len(cfg["seeds"]) and len(cells) == len({cell.folder for cell in cells})
+
+
+def test_wrong_rows_of_a_grid_are_told(tmp_path):
+    needs = r"rows: \['rgb', 'semi', 'none'\] takes the generator of \['rgb', 'semi', 'crop'\]; add"
+    with pytest.raises(InputError, match=needs):
+        grid.cells(tmp_path, [("rgb", "raw", "none"), ("rgb", "semi", "none")], [0])
+    (cell,) = grid.cells(tmp_path, [("rgb", "raw", "blur")], [0])
+    unknown = "rows: augmentation: expected one of crop, none, got 'blur'"
+    with pytest.raises(InputError, match=unknown):
+        grid.commands(cell, [], [], [], {}, {"none": ["augment=none"]})

@@ -10,17 +10,18 @@ from running import Process
 from torch import nn
 
 from infomin import ViewGenerator, rng
-from infomin.augment import CropFlip
+from infomin.augment import CropFlip, Pipeline
 from infomin.data import ImageSet
 from infomin.encoders import build_towers
 from infomin.errors import InputError
 from infomin.parallel import make_fabric, share, share_batch_norm
+from infomin.photometric import Photometric
 from infomin.run import Run
 from infomin.signals import Interrupted
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.game_settings import GameSettings
 from infomin.training.view_learning import Game
-from infomin.views import ChannelViews
+from infomin.views import ChannelViews, CombinedViews
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -40,20 +41,31 @@ def gradient_descent(parameters):
     return torch.optim.SGD(parameters, lr=0.02, momentum=0.9)
 
 
-def pretraining(fabric):
-    views = ChannelViews(color="ydbdr")
+def pretraining(fabric, views=None, augment=None):
+    views, augment = views or ChannelViews(color="ydbdr"), augment or CropFlip(8)
     settings = ContrastiveSettings(epochs=1, batch=12, temperature=0.5)
     f = towers(views.view_channels, 16)
-    return Pretraining(views, f, images(), CropFlip(8), gradient_descent, settings, fabric)
+    return Pretraining(views, f, images(), augment, gradient_descent, settings, fabric)
 
 
-def game(fabric, **options):
-    """A game of plain gradient descent: Adam would blow up rounding of gradients that are zero."""
+def combined_pretraining(fabric):
+    """With colours changed before g and after it, and g for half of the images."""
+    strong = Photometric(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
+    views = CombinedViews(generator(), 0.5, photometric=strong)
+    return pretraining(fabric, views, Pipeline(CropFlip(8), strong))
+
+
+def generator():
     with rng.seeded(0, "test"):
         g = ViewGenerator(flow={"hidden": 8})
         for p in g.parameters():
             nn.init.normal_(p, std=0.3)
-    train = ImageSet(images(), torch.arange(40) % 3)
+    return g
+
+
+def game(fabric, **options):
+    """A game of plain gradient descent: Adam would blow up rounding of gradients that are zero."""
+    g, train = generator(), ImageSet(images(), torch.arange(40) % 3)
     f, c = towers(g.view_channels, 16), towers(g.view_channels, 3, normalize=False)
     numbers = {"steps": STEPS, "batch": 12, "labelled_batch": 8, "temperature": 0.5}
     settings = GameSettings(**numbers, **options)
@@ -108,7 +120,7 @@ def together(folder, function, *arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [pretraining, patient_game, supervised_game])
+@pytest.mark.parametrize("make", [pretraining, combined_pretraining, patient_game, supervised_game])
 def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, make):
     metrics, state = played(make, make_fabric("cpu", 1, "32-true"))
     for their_metrics, their_state in together(tmp_path, play_as_one_of_two, make):
@@ -120,7 +132,7 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, mak
         for module in state:
             for name, ours in state[module].items():
                 torch.testing.assert_close(their_state[module][name], ours, rtol=1e-5, atol=1e-5)
-    assert (state.keys() == {"towers"}) == (make is pretraining)
+    assert (state.keys() == {"towers"}) == (make in (pretraining, combined_pretraining))
     assert any("running_var" in name for module in state.values() for name in module)
 
 

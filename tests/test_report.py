@@ -13,12 +13,12 @@ from infomin.views import ChannelViews
 pytestmark = pytest.mark.usefixtures("single")
 
 
-def record(views, seed, top1, tmp_path):
+def record(views, seed, top1, tmp_path, augmentation="crop"):
     judged = {"top1": top1, "knn": 0.5, "chance": 0.1, "protocol": "linear", "seconds": 60.0}
     judged["i_nce"] = {"value": 2.0 + seed, "cap": 5.55}
     game = None if views == "raw" else {"seconds": 120.0, "collapsed": [], "i_nce": {"value": 1.5}}
     where = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
-    return Record(Cell("rgb", views, seed, tmp_path), judged, game, where, tmp_path)
+    return Record(Cell("rgb", views, seed, tmp_path, augmentation), judged, game, where, tmp_path)
 
 
 def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
@@ -45,9 +45,24 @@ def test_accuracies_are_compared_seed_by_seed(tmp_path):
     assert [row["against raw rgb"] for row in rows] == ["-", "+2.0 ± 1.0", "-10.0"]
     assert "against raw rgb" not in tables.summary(records)[0]
     with pytest.raises(
-        InputError, match=r"against: expected one of \[rgb, raw\], .* got \['x', 'y'\]"
+        InputError, match=r"against: expected one of \[rgb, raw, crop\], .* got \['x', 'y'\]"
     ):
         tables.summary(records, ["x", "y"])
+
+
+def test_augmentations_have_rows_of_their_own_and_games_no_columns(tmp_path):
+    records = [
+        record(views, 0, top1, tmp_path, augmentation)
+        for views, augmentation, top1 in (("raw", "none", 0.4), ("semi", "crop", 0.7))
+    ]
+    rows = tables.summary(records, ["rgb", "semi"])
+    told = ["input", "views", "augmentation", "top-1 %", "against semi rgb", "kNN %"]
+    assert [*rows[0]] == [*told, "I_NCE held out, nats", "minutes", "n"]
+    assert [row["augmentation"] for row in rows] == ["none", "crop"]
+    assert [row["against semi rgb"] for row in rows] == ["-30.0", "-"]
+    (row,) = tables.summary(records[:1], ["rgb", "raw", "none"])
+    assert row["against raw rgb none"] == "-" and "augmentation" not in row
+    figures.sweet_spot(records, "Title").savefig(tmp_path / "figure.png")
 
 
 def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_path):
@@ -61,7 +76,7 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
         "(run / 'result.json').write_text(json.dumps(result))\n"
         "print('ran')\n"
     )
-    (cell,) = grid.cells(tmp_path / "runs", ["rgb"], ["raw"], [0])
+    (cell,) = grid.cells(tmp_path / "runs", [("rgb", "raw")], [0])
 
     def times_run(*options, settings="size: 32"):
         lines = grid.commands(cell, [], [], options)

@@ -12,7 +12,9 @@ from running import Script
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from infomin import ViewGenerator
 from infomin.errors import InputError
+from infomin.rng import seeded
 from infomin.run import Run, newest
 
 DATA = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke", "budget.size=8")
@@ -119,6 +121,26 @@ def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
         *["resume=true"] * 3,
         f"resume={run}",
     ]
+
+
+@pytest.mark.slow
+def test_views_and_colours_drawn_after_a_resumption_are_those_of_an_undisturbed_run(tmp_path):
+    with seeded(0, "test"):
+        g = ViewGenerator(flow={"hidden": 8})
+        for p in g.parameters():
+            torch.nn.init.normal_(p, std=0.3)
+    views = ("views=learned", f"views.generator={g.save(tmp_path / 'g')}", "views.table=false")
+    told = (
+        *(word for word in TINY["pretrain"] if word != "views=raw"),
+        *(*views, "views.combine.p=0.5", "views.combine.order=before"),
+        *("photometric=simclr", "photometric.blur=0.5"),
+    )
+    expected = Script(tmp_path / "whole", "pretrain", *told)
+    stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGTERM))
+    assert (expected.wait(), stopped.wait()) == (0, 128 + signal.SIGTERM), expected.err
+    resumed = Script(tmp_path, "pretrain", *told, "resume=true")
+    assert resumed.wait() == 0, resumed.err
+    assert_same(*resumed.folders, *expected.folders, "pretrain")
 
 
 @pytest.mark.slow

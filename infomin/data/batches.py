@@ -1,11 +1,13 @@
 """Endless seeded batches: batch t is a function of (seed, purpose, t), so nothing needs saving."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from infomin import rng
-from infomin.augment import CropFlip
+from infomin.augment import Augment
 from infomin.errors import InputError
 
 
@@ -48,7 +50,7 @@ class Batches:
         self,
         images: Tensor,
         step: int,
-        augment: CropFlip,
+        augment: Augment,
         number: int,
         part: slice = slice(None),
     ) -> tuple[list[Tensor], Tensor]:
@@ -67,6 +69,6 @@ class Batches:
         cuts = []
         for i in range(number):
             generator = rng.generator(self.seed, self.stream, "crop", i, step)
-            boxes = augment.sample(self.size, height, width, generator).part(part)
-            cuts.append(augment.apply(batch, boxes))
+            drawn: Any = augment.sample(self.size, height, width, generator)
+            cuts.append(augment.apply(batch, drawn.part(part)))
         return cuts, chosen

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin import rng
-from infomin.augment import CropFlip, resize
+from infomin.augment import Augment, resize
 from infomin.encoders import Towers
 from infomin.information import Estimate, estimate
 from infomin.views import View
@@ -38,13 +38,13 @@ def held_out_i_nce(
     views: View,
     towers: Towers,
     images: Tensor,
-    augment: CropFlip,
+    augment: Augment,
     temperature: float,
     k: int,
     seed: int = 0,
     chunk: int = 512,
 ) -> Estimate:
-    """Estimate I_NCE between the first two views of held-out images, cropped as in training.
+    """Estimate I_NCE between the first two views of held-out images, drawn as in training.
 
     Both directions averaged, K in the denominator (or fewer, where there are fewer images), a
     bootstrap interval over images.
@@ -56,7 +56,8 @@ def held_out_i_nce(
         crops = [
             augment(part, rng.generator(seed, "held out", view, i)) for view in range(views.crops)
         ]
-        z.append([embedding.cpu() for embedding in towers(views(*crops))])
+        drawn = views.sample(len(part), rng.generator(seed, "held out", "combine", i))
+        z.append([embedding.cpu() for embedding in towers(views(*crops, drawn=drawn))])
     towers.train(was)
     z1, z2 = (torch.cat([part[view] for part in z]) for view in (0, 1))
     return estimate(z1, z2, temperature, min(k, len(z1)), rng.generator(seed, "bootstrap"))

@@ -10,11 +10,13 @@ from infomin.report.grid import Record
 # Okabe and Ito's colours and a shape each: told apart without colour as well
 _MARKS = {
     "raw": ("#000000", "s", "raw split"),
+    "whole": ("#009e73", "^", "whole images"),
     "unsup": ("#0072b2", "o", "learned, unsupervised"),
     "sup": ("#999999", "v", "learned, supervised only"),
     "semi": ("#d55e00", "D", "learned, semi-supervised"),
 }
-_OTHERS = [("#009e73", "^"), ("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*")]
+_OTHERS = [("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*"), ("#f0e442", "p")]
+_SHAPES = "soD^vP*X"  # of augmentations, where several are compared: ink is for views then
 _FILLED = {"rgb": False, "ydbdr": True}
 
 
@@ -25,11 +27,15 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
     seen: set[str] = set()
     variants = [v for v in dict.fromkeys(r.cell.views for r in records) if v not in _MARKS]
     others = dict(zip(variants, itertools.cycle(_OTHERS), strict=False))
+    augmentations = list(dict.fromkeys(r.cell.augmentation for r in records))
     for record in records:
-        views = record.cell.views
+        color, views, augmentation = record.cell.row
         ink, shape, label = _MARKS[views] if views in _MARKS else (*others[views], views)
-        filled = _FILLED.get(record.cell.color, True)
-        name = f"{label}, {record.cell.color}"
+        filled = _FILLED.get(color, True)
+        name = f"{label}, {color}"
+        if len(augmentations) > 1:
+            name += f", {augmentation}"
+            shape = _SHAPES[augmentations.index(augmentation) % len(_SHAPES)]
         axis.plot(
             record.pretraining["i_nce"]["value"],
             100 * record.pretraining["top1"],

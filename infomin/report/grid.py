@@ -3,24 +3,25 @@
 Each cell runs the very commands that a person would type, in processes of their own, and keeps its
 runs in a folder of its own. A cell that has finished with the same commands, which meant the same
 settings, is not run again, so that an interrupted grid goes on where it stopped, and grids over the
-same data share what they have in common.
+same data share what they have in common. A cell that differs from another in its pretraining only
+plays no game: it takes the generator of that other one, and waits for it.
 """
 
-import itertools
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from infomin import files
-from infomin.errors import InputError
+from infomin.errors import InputError, one_of
 from infomin.run import RESULT
 
-RAW = "raw"
+HAND_MADE = ("raw", "whole")
+CROP = "crop"
 DONE = "done.json"
 
 
@@ -30,18 +31,43 @@ class Cell:
 
     Attributes:
         color: the space that views start from.
-        views: `raw`, the mode of a game (`unsup`, `sup`, `semi`), or the name of a variant of one.
+        views: `raw` or `whole`, the mode of a game (`unsup`, `sup`, `semi`), or the name of a
+            variant of one.
         seed: of game and pretraining.
-        folder: of its runs.
+        cells: the folder of all cells.
+        augmentation: the name of a variant of the pretraining; `crop` is the usual one.
     """
 
     color: str
     views: str
     seed: int
-    folder: Path
+    cells: Path
+    augmentation: str = CROP
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """What cells of all seeds have in common."""
+        return self.color, self.views, self.augmentation
+
+    @property
+    def folder(self) -> Path:
+        """Where its runs are."""
+        other = "" if self.augmentation == CROP else f"-{self.augmentation}"
+        return self.cells / f"{self.color}-{self.views}{other}-s{self.seed}"
+
+    @property
+    def learned(self) -> bool:
+        """Whether a game made its views."""
+        return self.views not in HAND_MADE
+
+    @property
+    def player(self) -> "Cell":
+        """The cell that plays the game for this one, often itself."""
+        return replace(self, augmentation=CROP) if self.learned else self
 
     def __str__(self) -> str:
-        return f"{self.views} from {self.color}, seed {self.seed}"
+        other = "" if self.augmentation == CROP else f", {self.augmentation}"
+        return f"{self.views} from {self.color}{other}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -61,14 +87,28 @@ class Record:
         return (game + float(self.pretraining["seconds"])) / 60
 
 
-def cells(
-    folder: Path, colors: Sequence[str], views: Sequence[str], seeds: Sequence[int]
-) -> list[Cell]:
-    """Return all cells, seed by seed, so that a first complete table comes early."""
-    return [
-        Cell(color, view, seed, folder / f"{color}-{view}-s{seed}")
-        for seed, color, view in itertools.product(seeds, colors, views)
+def cells(folder: Path, rows: Sequence[Sequence[str]], seeds: Sequence[int]) -> list[Cell]:
+    """Return all cells, seed by seed, so that a first complete table comes early.
+
+    Arguments:
+        folder: of all cells.
+        rows: color, views and, unless it is `crop`, augmentation.
+        seeds: of each row.
+
+    Raises:
+        InputError: when a row needs the game of another that is not there.
+    """
+    made = [
+        Cell(color, views, seed, folder, *augmentation)
+        for seed in seeds
+        for color, views, *augmentation in rows
     ]
+    for cell in made:
+        if cell.player not in made:
+            raise InputError(
+                f"rows: {[*cell.row]} takes the generator of {[*cell.player.row]}; add that row"
+            )
+    return made
 
 
 def commands(
@@ -77,6 +117,7 @@ def commands(
     learn: Sequence[str],
     pretrain: Sequence[str],
     variants: Mapping[str, Sequence[str]] | None = None,
+    augmentations: Mapping[str, Sequence[str]] | None = None,
 ) -> list[list[str]]:
     """Return the command lines of a cell, `scripts/...` and overrides.
 
@@ -85,14 +126,24 @@ def commands(
         common: overrides of every script.
         learn, pretrain: overrides of one script.
         variants: by name, the overrides that make a game, its mode among them.
+        augmentations: by name, further overrides of the pretraining.
+
+    Raises:
+        InputError: for an unknown augmentation.
     """
     told = [*common, f"seed={cell.seed}", f"out={cell.folder}"]
-    if cell.views == RAW:
-        views = ["views=raw", f"views.color={cell.color}"]
-        return [["scripts/pretrain.py", *views, *pretrain, *told]]
+    known = {CROP: [], **(augmentations or {})}
+    one_of("rows: augmentation", cell.augmentation, known)
+    trained = [*pretrain, *known[cell.augmentation], *told]
+    if not cell.learned:
+        views = [f"views={cell.views}", f"views.color={cell.color}"]
+        return [["scripts/pretrain.py", *views, *trained]]
+    if cell.player != cell:
+        runs = f"views.runs={cell.player.folder}"
+        return [["scripts/pretrain.py", "views=learned", runs, *trained]]
     kind = (variants or {}).get(cell.views, [f"mode={cell.views}"])
     game = ["scripts/learn_views.py", *kind, f"color={cell.color}", *learn, *told]
-    return [game, ["scripts/pretrain.py", "views=learned", *pretrain, *told]]
+    return [game, ["scripts/pretrain.py", "views=learned", *trained]]
 
 
 def run(
@@ -122,18 +173,26 @@ def run(
         cell: [{"command": [*line], "settings": settings(line)} for line in lines]
         for cell, lines in todo.items()
     }
+    for cell in todo:
+        if cell.player != cell:  # another game makes another generator
+            meant[cell].append(meant[cell.player][0])
     done = [cell for cell in todo if _finished(cell, meant[cell])]
     waiting = [cell for cell in todo if cell not in done]
+    waiting.sort(key=lambda cell: (cell.seed, cell.player != cell))  # games before who needs them
     say(f"{len(todo)} cells, {len(done)} done before, {jobs} at a time, {threads} threads each")
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_run, cell, meant[cell], root, threads): cell for cell in waiting}
+        futures: dict[Cell, Future[None]] = {}
+        for cell in waiting:
+            game = futures.get(cell.player)
+            futures[cell] = pool.submit(_run, cell, todo[cell], meant[cell], root, threads, game)
+        cell_of = {future: cell for cell, future in futures.items()}
         try:
-            for number, future in enumerate(as_completed(futures), 1):
+            for number, future in enumerate(as_completed(cell_of), 1):
                 future.result()
-                record = read(futures[future])
+                record = read(cell_of[future])
                 top1, value = record.pretraining["top1"], record.pretraining["i_nce"]["value"]
                 say(
-                    f"[{number}/{len(waiting)}] {futures[future]}: top-1 {top1:.1%}, "
+                    f"[{number}/{len(waiting)}] {record.cell}: top-1 {top1:.1%}, "
                     f"I_NCE {value:.2f}, {record.minutes:.1f} min"
                 )
         except BaseException:
@@ -145,17 +204,27 @@ def run(
 def read(cell: Cell) -> Record:
     """Read what a finished cell recorded."""
     pretraining = _newest(cell.folder / "pretrain")
-    game = None if cell.views == RAW else files.read_json(_newest(cell.folder / "learn_views"))
+    played = cell.player.folder / "learn_views"
+    game = files.read_json(_newest(played)) if cell.learned else None
     provenance = files.read_json(pretraining.parent / "provenance.json")
     picture = pretraining.parent / "pictures" / "views.png"
     return Record(cell, files.read_json(pretraining), game, provenance, picture)
 
 
-def _run(cell: Cell, meant: Sequence[Mapping[str, Any]], root: Path, threads: int) -> None:
+def _run(
+    cell: Cell,
+    lines: Sequence[Sequence[str]],
+    meant: Sequence[Mapping[str, Any]],
+    root: Path,
+    threads: int,
+    game: Future[None] | None,
+) -> None:
+    if game is not None:
+        game.result()
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     files.make_folder(cell.folder)
     log = cell.folder / "log.txt"
-    for line in (m["command"] for m in meant):
+    for line in lines:
         with log.open("a") as stream:
             done = subprocess.run(
                 [sys.executable, str(root / line[0]), *line[1:]],

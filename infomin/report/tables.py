@@ -6,43 +6,47 @@ from pathlib import Path
 
 from infomin import files
 from infomin.errors import InputError
-from infomin.report.grid import Record
+from infomin.report.grid import CROP, Record
 
 Row = dict[str, str]
 
 
 def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> list[Row]:
-    """Return one row per (input, views): accuracy, kNN, I_NCE, minutes, number of seeds.
+    """Return one row per (input, views, augmentation): accuracy, kNN, I_NCE, minutes, seeds.
 
     I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
     on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
+    Where augmentations are compared, they have a column, and what the games were like has none.
 
     Arguments:
         records: of finished cells.
-        against: (input, views) of the row that accuracies are compared with, seed by seed: encoders
-            of one seed start from the same weights and see the same crops, so that much of what
-            differs between seeds is not in the difference.
+        against: (input, views) or (input, views, augmentation) of the row that accuracies are
+            compared with, seed by seed: encoders of one seed start from the same weights and see
+            the same crops, so that much of what differs between seeds is not in the difference.
 
     Raises:
         InputError: when no record is of that row.
     """
     reference = _reference(records, against)
+    groups = _grouped(records)
+    several = len({augmentation for _, _, augmentation in groups}) > 1
     rows = []
-    for (color, views), group in _grouped(records).items():
+    for (color, views, augmentation), group in groups.items():
         rows.append(
             {
                 "input": color,
                 "views": views,
+                **({"augmentation": augmentation} if several else {}),
                 "top-1 %": _spread(group, lambda r: 100 * r.pretraining["top1"], 1),
                 **_compared(group, reference, against),
                 "kNN %": _spread(group, lambda r: 100 * r.pretraining["knn"], 1),
                 "I_NCE held out, nats": _spread(
                     group, lambda r: r.pretraining["i_nce"]["value"], 2
                 ),
-                "I_NCE in the game": _spread(group, _in_the_game, 2),
+                **({} if several else {"I_NCE in the game": _spread(group, _in_the_game, 2)}),
                 "minutes": f"{statistics.mean(r.minutes for r in group):.1f}",
                 "n": str(len(group)),
-                "collapsed": str(sum(bool(r.game and r.game["collapsed"]) for r in group)),
+                **({} if several else {"collapsed": _collapsed(group)}),
             }
         )
     return rows
@@ -111,11 +115,15 @@ def replace_section(path: Path, name: str, text: str) -> None:
     files.write_bytes(path, f"{head}{begin}\n{text}\n{end}{tail}".encode())
 
 
-def _grouped(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
-    groups: dict[tuple[str, str], list[Record]] = {}
+def _grouped(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Record]]:
+    groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
-        groups.setdefault((record.cell.color, record.cell.views), []).append(record)
+        groups.setdefault(record.cell.row, []).append(record)
     return groups
+
+
+def _collapsed(group: Sequence[Record]) -> str:
+    return str(sum(bool(r.game and r.game["collapsed"]) for r in group))
 
 
 def _in_the_game(record: Record) -> float | None:
@@ -128,10 +136,10 @@ def _reference(records: Sequence[Record], against: Sequence[str] | None) -> dict
     found = {
         r.cell.seed: float(r.pretraining["top1"])
         for r in records
-        if against and [r.cell.color, r.cell.views] == [*against]
+        if against and r.cell.row == (*against, CROP)[:3]
     }
     if against and not found:
-        rows = sorted({f"[{r.cell.color}, {r.cell.views}]" for r in records})
+        rows = sorted({f"[{', '.join(r.cell.row)}]" for r in records})
         raise InputError(f"against: expected one of {', '.join(rows)}, got {[*against]}")
     return found
 
@@ -147,8 +155,10 @@ def _compared(
         before = reference.get(record.cell.seed)
         return None if before is None else 100 * (record.pretraining["top1"] - before)
 
-    same = all(gain(record) == 0 for record in group)
-    return {f"against {against[1]} {against[0]}": "-" if same else _spread(group, gain, 1, "+")}
+    color, views, *augmentation = against
+    name = " ".join(["against", views, color, *augmentation])
+    itself = group[0].cell.row == (*against, CROP)[:3]
+    return {name: "-" if itself else _spread(group, gain, 1, "+")}
 
 
 def _spread(

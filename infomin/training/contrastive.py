@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from infomin import parallel
-from infomin.augment import CropFlip
+from infomin import parallel, rng
+from infomin.augment import Augment
 from infomin.data import Batches
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, positive
@@ -37,7 +37,7 @@ class ContrastiveSettings:
         batch: images a step, over all processes; K of the loss.
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the rate rises.
-        seed: of weights, order and crops.
+        seed: of weights, order, crops and whatever else is drawn.
     """
 
     epochs: int = 10
@@ -62,7 +62,7 @@ class Pretraining(Learner):
         views: frozen.
         towers: one per view.
         images: all training images, `n c h w`, uint8, resident.
-        augment: cuts the crops.
+        augment: cuts the crops, and may change their colours.
         optimizer: makes one from parameters.
         settings: the numbers.
         fabric: device, precision, processes.
@@ -73,7 +73,7 @@ class Pretraining(Learner):
         views: View,
         towers: Towers,
         images: Tensor,
-        augment: CropFlip,
+        augment: Augment,
         optimizer: MakeOptimizer,
         settings: ContrastiveSettings,
         fabric: Fabric,
@@ -97,7 +97,9 @@ class Pretraining(Learner):
     def make(self, step: int) -> Views:
         """Return the views of batch `step`."""
         crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, self.part)
-        return self.views(*crops)
+        generator = rng.generator(self.settings.seed, "combine", step)
+        drawn = self.views.sample(self.settings.batch, generator)
+        return self.views(*crops, drawn=drawn and drawn.part(self.part))
 
     def advance(self) -> Metrics:
         """One step of all towers."""

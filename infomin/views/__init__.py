@@ -2,6 +2,8 @@
 
 from infomin.views.base import View
 from infomin.views.channels import ChannelViews
+from infomin.views.combined import CombinedViews
 from infomin.views.learned import LearnedViews
+from infomin.views.whole import WholeViews
 
-__all__ = ["ChannelViews", "LearnedViews", "View"]
+__all__ = ["ChannelViews", "CombinedViews", "LearnedViews", "View", "WholeViews"]

@@ -5,6 +5,9 @@ default, as the authors appear to have done: what two crops do not share is one 
 views need not share either.
 """
 
+from typing import Any
+
+import torch
 from torch import nn
 
 from infomin.errors import InputError, one_of
@@ -19,19 +22,34 @@ class View(nn.Module):
     Arguments:
         view_channels: number of channels of each view.
         crops: `per_view` (one crop of the image for each view) or `shared` (one for all).
+        channels: C of the images; by default every channel goes into one view.
 
     Raises:
         InputError: for another word in `crops`.
     """
 
-    def __init__(self, view_channels: tuple[int, ...], crops: str = "per_view") -> None:
+    def __init__(
+        self,
+        view_channels: tuple[int, ...],
+        crops: str = "per_view",
+        channels: int | None = None,
+    ) -> None:
         super().__init__()
         one_of("views.crops", crops, CROPS)
         self.view_channels = view_channels
+        self.channels = sum(view_channels) if channels is None else channels
         self.crops = 1 if crops == "shared" else len(view_channels)
 
-    def forward(self, *crops: Image) -> Views:
+    def sample(self, n: int, generator: torch.Generator) -> Any:
+        """Draw what training leaves to chance in a batch of n: nothing, or what has `.part`."""
+        return None
+
+    def forward(self, *crops: Image, drawn: Any = None) -> Views:
         """Return M views, of one crop or of M crops, view i from crop i.
+
+        Arguments:
+            crops: the images.
+            drawn: by `sample`; None takes the views as evaluation sees them.
 
         Raises:
             InputError: for another number of crops.

@@ -1,0 +1,199 @@
+r"""Batched photometric augmentation: jitter of colour, grey and blur, as experts choose them.
+
+Brightness, contrast, saturation and hue in an order drawn for every sample, then grey, then blur:
+the recipe of SimCLR (arXiv:2002.05709, appendix A) and of InfoMin's code for ImageNet. The pixel
+operations are kornia's, those of them that do what torchvision's `ColorJitter` and `GaussianBlur`
+do (the oracle of the tests). As with crops, parameters are drawn for the whole batch and then
+applied, so that several processes can draw the same ones and each apply its share.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from math import ceil, pi
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from infomin.errors import InputError, at_least
+from infomin.shapes import Image, Images
+
+_JITTER = ("brightness", "contrast", "saturation", "hue")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happens to each sample of a batch.
+
+    Attributes:
+        jitter: whether the next five happen at all.
+        order: which of brightness, contrast, saturation and hue comes first, second, ...
+        brightness, contrast, saturation: factors, 1 changes nothing.
+        hue: shift, in turns of the colour circle.
+        gray: whether it loses its colour.
+        sigma: of the blur, in pixels; 0 where there is none.
+    """
+
+    jitter: Bool[Tensor, " n"]
+    order: Int64[Tensor, "n 4"]
+    brightness: Float[Tensor, " n"]
+    contrast: Float[Tensor, " n"]
+    saturation: Float[Tensor, " n"]
+    hue: Float[Tensor, " n"]
+    gray: Bool[Tensor, " n"]
+    sigma: Float[Tensor, " n"]
+
+    def part(self, which: slice) -> "Changes":
+        """Return the changes of a part of the batch."""
+        return Changes(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+
+class Photometric:
+    """Random jitter of colour, grey and blur, each sample by its own draw.
+
+    Arguments:
+        brightness, contrast, saturation: s >= 0 for a factor within [max(0, 1 - s), 1 + s].
+        hue: h for a shift within [-h, h] turns, at most 0.5.
+        jitter: probability that these four happen.
+        gray: probability of grey.
+        blur: probability of a Gaussian blur.
+        sigma: lowest and highest deviation of the blur, in pixels.
+
+    Raises:
+        InputError: for values outside these ranges.
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        jitter: float = 1.0,
+        gray: float = 0.0,
+        blur: float = 0.0,
+        sigma: Sequence[float] = (0.1, 2.0),
+    ) -> None:
+        self.strength = dict(zip(_JITTER, (brightness, contrast, saturation, hue), strict=True))
+        for name, value in self.strength.items():
+            at_least(f"photometric.{name}", value, 0)
+        if hue > 0.5:
+            raise InputError(f"photometric.hue: expected at most 0.5, half a turn, got {hue}")
+        for name, value in (("jitter", jitter), ("gray", gray), ("blur", blur)):
+            if not 0 <= value <= 1:
+                raise InputError(f"photometric.{name}: expected a probability, got {value}")
+        if not 0 < sigma[0] <= sigma[1]:
+            raise InputError(f"photometric.sigma: expected 0 < low <= high, got {list(sigma)}")
+        self.jitter, self.gray, self.blur, self.sigma = jitter, gray, blur, sigma
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is ever changed."""
+        return not (self.gray or self.blur or (self.jitter and any(self.strength.values())))
+
+    def fits(self, channels: int) -> None:
+        """Make sure that images of so many channels can be changed.
+
+        Raises:
+            InputError: for other than 3 channels, where a change needs colour.
+        """
+        needed = {**self.strength, "gray": self.gray}
+        asked = [name for name in ("saturation", "hue", "gray") if needed[name]]
+        if channels != 3 and asked:
+            raise InputError(
+                f"photometric: {', '.join(asked)} need 3 channels, R G B, got {channels}; set "
+                + " ".join(f"photometric.{name}=0" for name in asked)
+            )
+
+    def sample(self, n: int, generator: torch.Generator) -> Changes:
+        """Draw what happens to n samples."""
+        u = torch.rand(8, n, generator=generator)
+        order = torch.rand(n, 4, generator=generator).argsort(1)
+        amounts = {}
+        for i, (name, strength) in enumerate(self.strength.items()):
+            low, high = max(0, 1 - strength), 1 + strength
+            if name == "hue":
+                low, high = -strength, strength
+            amounts[name] = low + (high - low) * u[i]
+        sigma = self.sigma[0] + (self.sigma[1] - self.sigma[0]) * u[4]
+        return Changes(
+            jitter=u[5] < self.jitter,
+            order=order,
+            gray=u[6] < self.gray,
+            sigma=torch.where(u[7] < self.blur, sigma, 0),
+            **amounts,
+        )
+
+    def apply(self, images: Images, changes: Changes) -> Images:
+        """Change images within [0, 1], which they stay in; 3 channels are R, G and B.
+
+        Contrast is about the mean luma, with other than 3 channels about the mean of all.
+
+        Raises:
+            InputError: see `fits`.
+        """
+        self.fits(images.shape[1])
+        x = images.clone()
+        kinds = _operations()
+        for place in range(len(_JITTER)):
+            for i, name in enumerate(_JITTER):
+                if self.strength[name]:
+                    which = changes.jitter & (changes.order[:, place] == i)
+                    _change(x, which, kinds[name], getattr(changes, name))
+        _change(x, changes.gray, kinds["saturation"], torch.zeros_like(changes.sigma))
+        return self._blurred(x, changes)
+
+    def apply_to_view(self, view: Image, changes: Changes) -> Image:
+        """Change a view, of any number of channels, each scaled about [-1, 1]; nothing is cut off.
+
+        What brightness, saturation and hue are nobody knows in a learned view. A contrast of c
+        scales every channel by c about its own mean over the image, and a brightness of b adds
+        b - 1, which is what it does to the middle of an image scaled to [-1, 1]. Blur is the same.
+        """
+        jitter = rearrange(changes.jitter, "b -> b 1 1 1").to(view.device)
+        scale, offset = (
+            rearrange(v, "b -> b 1 1 1").to(view) for v in (changes.contrast, changes.brightness)
+        )
+        mean = view.mean((2, 3), keepdim=True)
+        x = torch.where(jitter, view + (scale - 1) * (view - mean) + (offset - 1), view)
+        return self._blurred(x, changes)
+
+    def _blurred(self, x: Image, changes: Changes) -> Image:
+        """Blur in place; the kernel reaches three deviations, or as far as reflection lets it."""
+        from kornia.filters import gaussian_blur2d
+
+        reach = min(ceil(3 * self.sigma[1]), *(side - 1 for side in x.shape[2:]))
+
+        def blur(part: Tensor, sigma: Tensor) -> Tensor:
+            both = torch.stack([sigma, sigma], 1)
+            blurred: Tensor = gaussian_blur2d(part, 2 * reach + 1, both)
+            return blurred
+
+        _change(x, changes.sigma > 0, blur, changes.sigma)
+        return x
+
+
+def _change(
+    x: Tensor,
+    which: Bool[Tensor, " n"],
+    operation: Callable[[Tensor, Tensor], Tensor],
+    amount: Float[Tensor, " n"],
+) -> None:
+    """Change the chosen samples in place."""
+    chosen = which.nonzero().squeeze(1)
+    if len(chosen):
+        rows = chosen.to(x.device)
+        x[rows] = operation(x[rows], amount[chosen].to(x))
+
+
+def _operations() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """Return the operations on images in [0, 1], of samples and one number a sample."""
+    from kornia import enhance  # heavy
+
+    return {
+        "brightness": enhance.adjust_brightness_accumulative,
+        "contrast": enhance.adjust_contrast_with_mean_subtraction,
+        "saturation": enhance.adjust_saturation_with_gray_subtraction,
+        "hue": lambda x, turns: enhance.adjust_hue(x, 2 * pi * turns),
+    }

@@ -1,0 +1,123 @@
+"""Learned views combined with the experts': g for some samples or views, colour jitter after it.
+
+    order=after     crop -> photometric -> g       (jitter belongs to the crops, `augment.Pipeline`)
+    order=before    crop -> g -> photometric       (jitter belongs to the views, here)
+
+Where g is left out the view has the raw channels of the space that g starts from, as many as g
+would have made of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool
+from torch import Tensor
+
+from infomin.errors import InputError
+from infomin.generator import ViewGenerator
+from infomin.groups import split
+from infomin.photometric import Changes, Photometric
+from infomin.shapes import Image, Images, Views
+from infomin.table import ColorTable
+from infomin.views.learned import LearnedViews
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What training leaves to chance in a batch.
+
+    Attributes:
+        learned: whether g makes the views of a sample.
+        changes: of each view, none when they come before g.
+    """
+
+    learned: Bool[Tensor, " n"]
+    changes: tuple[Changes, ...]
+
+    def part(self, which: slice) -> "Mixture":
+        """Return what happens to a part of the batch."""
+        return Mixture(self.learned[which], tuple(c.part(which) for c in self.changes))
+
+
+class CombinedViews(LearnedViews):
+    """Views of g with probability p, those chosen; raw channels otherwise.
+
+    One draw decides for all views of a sample, so that they always are parts of one image: a
+    learned brightness beside raw green and blue would share what g has taken apart. Evaluation
+    takes g for every sample, and changes no colours.
+
+    Arguments:
+        generator: g.
+        p: probability that g makes the views of a sample.
+        chosen: views that g makes, by index, or `all`; the others are always raw.
+        photometric: changes each view after g, by a draw of its own.
+        crops, table: see `LearnedViews`.
+
+    Raises:
+        InputError: for a p that is none, or views that g does not have.
+    """
+
+    def __init__(
+        self,
+        generator: ViewGenerator,
+        p: float = 1.0,
+        chosen: Sequence[int] | str = "all",
+        photometric: Photometric | None = None,
+        crops: str = "per_view",
+        table: ColorTable | None = None,
+    ) -> None:
+        super().__init__(generator, crops, table)
+        if not 0 <= p <= 1:
+            raise InputError(f"views.combine.p: expected a probability, got {p}")
+        number = len(self.view_channels)
+        self.chosen = tuple(range(number)) if chosen == "all" else tuple(chosen)
+        if not self.chosen or not {*self.chosen} <= {*range(number)}:
+            raise InputError(
+                f"views.combine.views: expected all, or some of {[*range(number)]}, got {chosen}"
+            )
+        self.p, self.photometric = p, photometric
+
+    def sample(self, n: int, generator: torch.Generator) -> Mixture:
+        """Draw which samples g makes, and how their colours change afterwards."""
+        learned = torch.rand(n, generator=generator) < self.p
+        if self.photometric is None:
+            return Mixture(learned, ())
+        return Mixture(
+            learned, tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
+        )
+
+    def forward(self, *crops: Image, drawn: Mixture | None = None) -> Views:
+        """Return M views; see `View`."""
+        views = super().forward(*crops)
+        if drawn is None:
+            return views
+        if not drawn.learned.all():
+            learned = rearrange(drawn.learned, "b -> b 1 1 1").to(crops[0].device)
+            each = crops if len(crops) > 1 else crops * len(views)
+            views = tuple(
+                torch.where(learned, view, self.raw(crop)[i])
+                for i, (view, crop) in enumerate(zip(views, each, strict=True))
+            )
+        if self.photometric is None:
+            return views
+        changed = zip(views, drawn.changes, strict=True)
+        return tuple(self.photometric.apply_to_view(view, changes) for view, changes in changed)
+
+    def split(self, x: Images) -> Views:
+        """Return all views of one crop."""
+        learned, raw = super().split(x), self.raw(x)
+        return tuple(learned[i] if i in self.chosen else raw[i] for i in range(len(raw)))
+
+    def one(self, x: Images, i: int) -> Image:
+        """Return view i alone."""
+        return super().one(x, i) if i in self.chosen else self.raw(x)[i]
+
+    def raw(self, x: Images) -> Views:
+        """Return the channels that g starts from, split as g's views are."""
+        return split(self.generator.raw(x), self.generator.groups)
+
+    def __str__(self) -> str:
+        """Return a short name for runs and tables."""
+        return f"combined-{self.generator.color}"

@@ -1,0 +1,47 @@
+"""Whole images: every view has all channels, and views differ by their crops and colour jitter.
+
+That is two-view training as SimCLR's (arXiv:2002.05709), with a tower for each view: augmentation
+alone, against which splits of channels are held.
+"""
+
+import torch
+
+from infomin.color import convert
+from infomin.errors import at_least
+from infomin.shapes import Image, Images, Views
+from infomin.views.base import View
+
+
+class WholeViews(View):
+    """M views with all channels each, of any colour space.
+
+    Arguments:
+        channels: C of the images.
+        color: any space of `infomin.color`; `rgb` leaves channels as they are.
+        number: M >= 2.
+        crops: see `View`; with `shared` all views are the same.
+
+    Raises:
+        InputError: for fewer than two views, or a colour space that is unknown or needs another
+            number of channels.
+    """
+
+    def __init__(
+        self, channels: int = 3, color: str = "rgb", number: int = 2, crops: str = "per_view"
+    ) -> None:
+        at_least("views.number", number, 2)
+        super().__init__((channels,) * number, crops, channels)
+        self.color = color
+        self.one(torch.zeros(1, channels, 1, 1), 0)  # a wrong colour space shows at once
+
+    def split(self, x: Images) -> Views:
+        """Return all views of one crop: the same."""
+        return (self.one(x, 0),) * len(self.view_channels)
+
+    def one(self, x: Images, i: int) -> Image:
+        """Return a view, each channel scaled from its range to [-1, 1]."""
+        return convert(x, self.color, normalize=True)
+
+    def __str__(self) -> str:
+        """Return a short name for runs and tables."""
+        return f"whole-{self.color}"

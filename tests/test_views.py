@@ -1,0 +1,173 @@
+"""Views of whole images, and learned views combined with raw channels and photometric changes."""
+
+import pytest
+import torch
+from torch import nn
+
+from infomin import ViewGenerator, rng
+from infomin.augment import CropFlip, Pipeline
+from infomin.data import Batches
+from infomin.encoders import build_towers
+from infomin.errors import InputError
+from infomin.evaluation import extract
+from infomin.photometric import Photometric
+from infomin.pretrained import Pretrained, load_pretrained
+from infomin.table import ColorTable
+from infomin.views import ChannelViews, CombinedViews, LearnedViews, WholeViews
+
+JITTER = Photometric(brightness=0.4, contrast=0.4, jitter=0.8, blur=0.5)
+
+
+def learned(channels=3, **options):
+    g = ViewGenerator(channels, flow={"hidden": 8}, **options)
+    for p in g.parameters():
+        nn.init.normal_(p, std=0.3)
+    return g.requires_grad_(False)
+
+
+def crops(g, n=12):
+    return [torch.rand(n, g.channels, 8, 8) for _ in g.groups]
+
+
+def draw(views, n=12, seed=0):
+    return views.sample(n, rng.generator(seed, "combine", 7))
+
+
+def equal(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+GENERATORS = [
+    {"color": "ydbdr"},
+    {"channels": 5, "groups": [[4, 0], [1], [2, 3]]},
+]
+
+
+@pytest.mark.parametrize("options", GENERATORS)
+def test_without_g_views_are_the_raw_split_and_with_it_the_learned_one(options):
+    g = learned(**options)
+    x = crops(g)
+    raw = ChannelViews(g.channels, g.color, g.groups)
+    never, always = CombinedViews(g, p=0), CombinedViews(g, p=1)
+    assert equal(never(*x, drawn=draw(never)), raw(*x))
+    assert equal(always(*x, drawn=draw(always)), LearnedViews(g)(*x))
+    assert not equal(raw(*x), LearnedViews(g)(*x))
+    shared = CombinedViews(g, p=0, crops="shared")
+    assert shared.crops == 1 and equal(shared(x[0], drawn=draw(shared)), raw.split(x[0]))
+
+
+def test_a_share_of_the_samples_has_g_in_all_views_and_the_others_in_none():
+    g = learned(5, groups=[[4, 0], [1], [2, 3]])
+    x, views = crops(g, 200), CombinedViews(g, p=0.3)
+    made, of_g, raw = (v(*x, **k) for v, k in ((views, {"drawn": draw(views, 200)}), *two(g)))
+    took = [(m == y).flatten(1).all(1) for m, y in zip(made, of_g, strict=True)]
+    left = [(m == y).flatten(1).all(1) for m, y in zip(made, raw, strict=True)]
+    assert equal(took, took[:1] * 3) and equal(left, [~took[0]] * 3)
+    assert abs(took[0].double().mean() - 0.3) < 0.15
+
+
+def two(g):
+    return (LearnedViews(g), {}), (ChannelViews(g.channels, g.color, g.groups), {})
+
+
+def test_views_that_are_not_chosen_stay_raw_in_training_and_evaluation():
+    g = learned()
+    x, views = crops(g), CombinedViews(g, chosen=[0])
+    expected = (LearnedViews(g)(*x)[0], ChannelViews(3)(*x)[1])
+    assert equal(views(*x, drawn=draw(views)), expected) and equal(views(*x), expected)
+    assert equal(views.split(x[0]), (g(x[0])[0], ChannelViews(3).split(x[0])[1]))
+
+
+def test_evaluation_takes_g_and_changes_no_colours():
+    g = learned()
+    x, views = crops(g), CombinedViews(g, 0.5, photometric=JITTER)
+    assert equal(views(*x), LearnedViews(g)(*x)) and equal(views.split(x[0]), g(x[0]))
+
+
+def test_colours_changed_before_g_and_after_it_differ_only_as_told():
+    """After: g of changed crops. Before: changed views, each by a draw of its own."""
+    g, size = learned(), 8
+    images = torch.randint(0, 256, (20, 3, 12, 12), dtype=torch.uint8)
+    batches, crop = Batches(20, 12, 0, "t"), CropFlip(size)
+    cut, _ = batches.crops(images, 3, crop, 2)
+    changed, _ = batches.crops(images, 3, Pipeline(crop, JITTER), 2)
+    after, before = LearnedViews(g), CombinedViews(g, photometric=JITTER)
+    drawn = draw(before)
+    assert equal(after(*changed), [g(x)[i] for i, x in enumerate(changed)])
+    expected = [JITTER.apply_to_view(v, drawn.changes[i]) for i, v in enumerate(after(*cut))]
+    assert equal(before(*cut, drawn=drawn), expected)
+    assert not equal(changed, cut) and not torch.equal(*(c.brightness for c in drawn.changes))
+
+
+def test_draws_are_a_function_of_the_stream_and_a_part_gets_its_own():
+    g = learned()
+    x, views = crops(g), CombinedViews(g, 0.5, photometric=JITTER)
+    whole = views(*x, drawn=draw(views))
+    assert equal(views(*x, drawn=draw(views)), whole)
+    assert not equal(views(*x, drawn=draw(views, seed=1)), whole)
+    part = slice(4, 8)
+    ours = views(*(y[part] for y in x), drawn=draw(views).part(part))
+    for a, b in zip(ours, whole, strict=True):
+        torch.testing.assert_close(a, b[part])
+
+
+@pytest.mark.slow
+def test_the_table_makes_the_learned_part(single):
+    g = learned(color="ydbdr")
+    x = [torch.randint(256, (12, 3, 8, 8)) / 255 for _ in range(2)]
+    views, table = CombinedViews(g, 0.5, [1]), CombinedViews(g, 0.5, [1], table=ColorTable(g))
+    assert table.table is not None
+    assert equal(table(*x, drawn=draw(table)), views(*x, drawn=draw(views)))
+
+
+def test_whole_views_have_all_channels_of_their_own_crop():
+    x, y = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
+    views = WholeViews(color="ydbdr")
+    expected = [torch.cat(ChannelViews(color="ydbdr").split(v), 1) for v in (x, y)]
+    assert views.view_channels == (3, 3) and views.channels == 3 and views.crops == 2
+    assert equal(views(x, y), expected) and equal(views.split(x), expected[:1] * 2)
+    assert WholeViews(5, number=4, crops="shared").view_channels == (5,) * 4
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: WholeViews(color="lab", number=3, crops="shared"),
+        lambda: CombinedViews(learned(color="yiq"), 0.25, [1], JITTER),
+    ],
+)
+def test_a_saved_encoder_rebuilds_its_views(tmp_path, make):
+    views, encoder = make(), {"name": "fourconv", "size": 16, "dim": 8}
+    one = Pretrained(views, build_towers(view_channels=views.view_channels, **encoder), encoder)
+    again = load_pretrained(one.save(tmp_path / "encoder"))
+    assert str(again.views) == str(views) and again.views.crops == views.crops
+    assert vars(again.views).get("p") == vars(views).get("p")
+    images = torch.randint(0, 256, (9, 3, 20, 20), dtype=torch.uint8)
+    features = [extract(p.views, p.towers, images, 16) for p in (one, again)]
+    assert torch.equal(*features) and features[0].std() > 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CombinedViews(learned(), 1.5), "views.combine.p: expected a probability, got 1.5"),
+        (
+            lambda: CombinedViews(learned(), chosen=[2]),
+            r"views.combine.views: expected all, or some of \[0, 1\], got \[2\]",
+        ),
+        (
+            lambda: CombinedViews(learned(), chosen=[]),
+            r"views.combine.views: expected all, or some of \[0, 1\], got \[\]",
+        ),
+        (
+            lambda: CombinedViews(learned(), chosen="some"),
+            r"views.combine.views: expected all, or some of \[0, 1\], got some",
+        ),
+        (lambda: WholeViews(number=1), "views.number: expected at least 2, got 1"),
+        (lambda: WholeViews(4, "lab"), "color: lab needs 3 channels, got 4"),
+    ],
+)
+def test_wrong_arguments_are_told(make, message):
+    with pytest.raises(InputError, match=f"^{message}$"):
+        make()
