@@ -8,13 +8,19 @@ pretrains encoders on those views and measures what that gained.
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "ViewGenerator", "load_generator"]
+__all__ = ["InputError", "ViewGenerator", "list_generators", "load_generator"]
 
 if TYPE_CHECKING:
     from infomin.errors import InputError
     from infomin.generator import ViewGenerator, load_generator
+    from infomin.shipped import list_generators
 
-_HOMES = {"InputError": "errors", "ViewGenerator": "generator", "load_generator": "generator"}
+_HOMES = {
+    "InputError": "errors",
+    "ViewGenerator": "generator",
+    "list_generators": "shipped",
+    "load_generator": "generator",
+}
 
 
 def __getattr__(name: str) -> Any:

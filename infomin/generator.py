@@ -24,6 +24,7 @@ from infomin.errors import InputError, blamed_on
 from infomin.flows import Composition, FixedAffine, build_flow, to_images, to_rows
 from infomin.groups import partition, split
 from infomin.shapes import Image, Images, Views
+from infomin.shipped import located
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,15 @@ class ViewGenerator(nn.Module):
 def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> ViewGenerator:
     """Load a saved generator, frozen and in evaluation mode. Nothing in the folder is executed.
 
+    Arguments:
+        folder: of the generator, or the name of one that is shipped (`infomin.list_generators`).
+        device: where to put it.
+
     Raises:
         InputError: when the folder is not a generator, or its card and weights disagree.
     """
-    card, weights = artifact.load(Path(folder), "generator")
+    folder = located(folder)
+    card, weights = artifact.load(folder, "generator")
     try:
         fits(card["architecture"], weights)
         generator = ViewGenerator(**card["architecture"])

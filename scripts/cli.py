@@ -13,6 +13,7 @@ from plainly import plainly
 
 from infomin import artifact
 from infomin.run import Run
+from infomin.shipped import located
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 _QUIET = [
@@ -66,7 +67,7 @@ def plain(node: Any) -> Any:
 
 def taken(kind: str, folder: str | Path, data: str) -> str:
     """Say which generator or encoder was taken, and whether it comes from other data than these."""
-    training = artifact.read_card(Path(folder), kind)["training"]
+    training = artifact.read_card(located(folder), kind)["training"]
     source = training.get("data", "unknown data")
     return f"{kind} {folder}, trained on {source}" + (f", not on {data}" if source != data else "")
 

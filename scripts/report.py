@@ -35,7 +35,7 @@ def report(cfg: DictConfig) -> None:
     folder = files.make_folder(reports / f"{cfg.name}-{cfg.budget.name}")
     runs = reports / "cells" / f"{chosen.data}-{chosen.budget}"  # shared by all grids
     rows = plain(cfg.rows) or [*itertools.product(cfg.colors, cfg.compare)]
-    cells = grid.cells(runs, rows, cfg.seeds)
+    cells = grid.cells(runs, rows, cfg.seeds, plain(cfg.generators))
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
     common += [word for word in TOLD if word.startswith(("data.", "budget."))]
     told = (cfg.learn, cfg.pretrain, cfg.variants, cfg.augmentations)

@@ -10,6 +10,7 @@ from infomin.export import lut, onnx, readme, torch_export
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator, load_generator
 from infomin.shapes import Images
+from infomin.shipped import located
 
 Write = Callable[[ViewGenerator, Path, Sample], dict[str, Any]]
 _WRITERS: dict[str, Write] = {
@@ -46,7 +47,7 @@ def export(
     if "onnx" in formats:
         onnx.needed()
     generator = load_generator(source)
-    training = artifact.read_card(Path(source), "generator")["training"]
+    training = artifact.read_card(located(source), "generator")["training"]
     sample = Sample.of(generator, images, data)
     with files.new_folder(Path(out)) as new:
         exports: dict[str, Any] = {}

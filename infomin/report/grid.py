@@ -31,11 +31,12 @@ class Cell:
 
     Attributes:
         color: the space that views start from.
-        views: `raw` or `whole`, the mode of a game (`unsup`, `sup`, `semi`), or the name of a
-            variant of one.
+        views: `raw` or `whole`, the mode of a game (`unsup`, `sup`, `semi`), the name of a variant
+            of one, or that of a generator learned elsewhere.
         seed: of game and pretraining.
         cells: the folder of all cells.
         augmentation: the name of a variant of the pretraining; `crop` is the usual one.
+        generator: the one learned elsewhere.
     """
 
     color: str
@@ -43,6 +44,7 @@ class Cell:
     seed: int
     cells: Path
     augmentation: str = CROP
+    generator: str | None = None
 
     @property
     def row(self) -> tuple[str, str, str]:
@@ -57,8 +59,8 @@ class Cell:
 
     @property
     def learned(self) -> bool:
-        """Whether a game made its views."""
-        return self.views not in HAND_MADE
+        """Whether a game of this grid made its views."""
+        return self.views not in HAND_MADE and self.generator is None
 
     @property
     def player(self) -> "Cell":
@@ -87,19 +89,26 @@ class Record:
         return (game + float(self.pretraining["seconds"])) / 60
 
 
-def cells(folder: Path, rows: Sequence[Sequence[str]], seeds: Sequence[int]) -> list[Cell]:
+def cells(
+    folder: Path,
+    rows: Sequence[Sequence[str]],
+    seeds: Sequence[int],
+    generators: Mapping[str, str] | None = None,
+) -> list[Cell]:
     """Return all cells, seed by seed, so that a first complete table comes early.
 
     Arguments:
         folder: of all cells.
         rows: color, views and, unless it is `crop`, augmentation.
         seeds: of each row.
+        generators: learned elsewhere, by the name that they have in rows.
 
     Raises:
         InputError: when a row needs the game of another that is not there.
     """
+    elsewhere = generators or {}
     made = [
-        Cell(color, views, seed, folder, *augmentation)
+        Cell(color, views, seed, folder, (*augmentation, CROP)[0], elsewhere.get(views))
         for seed in seeds
         for color, views, *augmentation in rows
     ]
@@ -135,6 +144,9 @@ def commands(
     known = {CROP: [], **(augmentations or {})}
     one_of("rows: augmentation", cell.augmentation, known)
     trained = [*pretrain, *known[cell.augmentation], *told]
+    if cell.generator is not None:
+        given = f"views.generator={cell.generator}"
+        return [["scripts/pretrain.py", "views=learned", given, *trained]]
     if not cell.learned:
         views = [f"views={cell.views}", f"views.color={cell.color}"]
         return [["scripts/pretrain.py", *views, *trained]]
