@@ -108,6 +108,7 @@ def _describe(views: View) -> dict[str, Any]:
             "channels": sum(views.view_channels),
             "color": views.color,
             "groups": groups,
+            "value_range": list(views.value_range),
         }
     raise InputError(f"views: {type(views).__name__} cannot be saved with an encoder")
 

@@ -11,6 +11,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infomin import units
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
 from infomin.shapes import Image
@@ -30,7 +31,7 @@ class ColorTable(nn.Module):
 
     def __init__(self, generator: ViewGenerator) -> None:
         super().__init__()
-        if generator.channels != 3 or generator.value_range != (0.0, 1.0):
+        if generator.channels != 3 or generator.value_range != units.UNIT:
             raise InputError(
                 "table: expected a generator of 3 channels in [0, 1], got "
                 f"{generator.channels} in {list(generator.value_range)}; set views.table=false"
@@ -51,8 +52,12 @@ class ColorTable(nn.Module):
         Arguments:
             x: the images.
             channels: which output channels are wanted.
+
+        Raises:
+            InputError: for values outside [0, 1]; what `units.within` tolerates rounds to it.
         """
-        level = x.float().mul(255).round_().clamp_(0, 255).unbind(1)
+        units.within(x, units.UNIT, "a table of colours")
+        level = x.float().mul(255).round_().unbind(1)
         index = (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2])  # float32 is exact
         index = index.int().flatten()
         found = [self.colors[c].index_select(0, index).view_as(level[0]) for c in channels]

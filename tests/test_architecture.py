@@ -19,7 +19,7 @@ LAYERS = [
     ["generator", "losses"],
     ["color", "artifact"],
     ["flows", "files", "rng", "provenance"],
-    ["groups"],
+    ["groups", "units"],
     ["allocator", "errors", "shapes", "signals"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}

@@ -5,10 +5,13 @@ default, as the authors appear to have done: what two crops do not share is one 
 views need not share either.
 """
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from infomin.errors import InputError, one_of
 from infomin.shapes import Image, Images, Views
+from infomin.units import UNIT, ends
 
 CROPS = ("per_view", "shared")
 
@@ -19,15 +22,21 @@ class View(nn.Module):
     Arguments:
         view_channels: number of channels of each view.
         crops: `per_view` (one crop of the image for each view) or `shared` (one for all).
+        value_range: lowest and highest value of the images.
 
     Raises:
-        InputError: for another word in `crops`.
+        InputError: for another word in `crops`, or a range that is none.
     """
 
-    def __init__(self, view_channels: tuple[int, ...], crops: str = "per_view") -> None:
+    def __init__(
+        self,
+        view_channels: tuple[int, ...],
+        crops: str = "per_view",
+        value_range: Sequence[float] = UNIT,
+    ) -> None:
         super().__init__()
         one_of("views.crops", crops, CROPS)
-        self.view_channels = view_channels
+        self.view_channels, self.value_range = view_channels, ends(value_range)
         self.crops = 1 if crops == "shared" else len(view_channels)
 
     def forward(self, *crops: Image) -> Views:

@@ -20,7 +20,7 @@ class LearnedViews(View):
     def __init__(
         self, generator: ViewGenerator, crops: str = "per_view", table: bool = False
     ) -> None:
-        super().__init__(generator.view_channels, crops)
+        super().__init__(generator.view_channels, crops, generator.value_range)
         self.generator = generator
         self.table = ColorTable(generator) if table else None
 
