@@ -9,6 +9,7 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 
 from dataclasses import asdict
 
+import torch
 from cli import build, main, open_run, plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
@@ -17,7 +18,6 @@ from infomin import evaluation, load_generator
 from infomin.augment import resize
 from infomin.data import DataSet
 from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
@@ -62,7 +62,8 @@ def pretrain(cfg: DictConfig) -> None:
     result |= judged | run.rate
     folder = pretrained.save(run.place("encoder"), result)
     sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
-    picture = run.picture("views", views_picture(views.cpu(), sample.cpu(), str(views)))
+    drawn = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names)
+    picture = run.picture("views", drawn)
     run.finish(result)
     print(f"I_NCE held out: {i_nce}")
     print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**judged))
@@ -73,17 +74,13 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
     """Make raw views, or learned ones of the generator named, or of the newest."""
     v = cfg.views
     if v.kind == "raw":
-        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops)
+        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops, data.value_range)
     folder = v.generator or newest(cfg.out, "learn_views", "generator")
     g = load_generator(folder)
     fabric.print(taken("generator", folder, data.name))
-    if (g.channels, g.value_range) != (data.channels, (0, 1)):
-        raise InputError(
-            f"views.generator: {folder} takes {g.channels} channels within {list(g.value_range)} "
-            f"({', '.join(g.channel_names)}), data {data.name} has {data.channels} within [0, 1]"
-        )
-    table = g.channels == 3 if v.table == "auto" else v.table
-    return LearnedViews(g, v.crops, table)
+    data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
+    exact = g.channels == 3 and data.train.images.dtype == torch.uint8
+    return LearnedViews(g, v.crops, exact if v.table == "auto" else v.table)
 
 
 if __name__ == "__main__":

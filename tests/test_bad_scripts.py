@@ -87,10 +87,11 @@ def test_one_class_alone_is_one_line(tmp_path):
     assert "mode=semi, unlike mode=unsup, needs at least 2 classes, got 1 (only)" in line
 
 
-@pytest.mark.parametrize("wrong", ["channels", "range", "card", "weights", "missing"])
+@pytest.mark.parametrize("wrong", ["channels", "range", "names", "card", "weights", "missing"])
 def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
-    options = {"channels": {"channels": 4}, "range": {"value_range": (0, 4095)}}.get(wrong, {})
-    saved = ViewGenerator(**options).save(tmp_path / "generator")
+    options = {"channels": {"channels": 4}, "range": {"value_range": (0, 4095)}}
+    options["names"] = {"channel_names": "BGR"}
+    saved = ViewGenerator(**options.get(wrong, {})).save(tmp_path / "generator")
     if wrong == "card":
         edit(saved / "card.json", training={"i_nce": 0})
     elif wrong == "weights":
@@ -99,7 +100,8 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
         saved = tmp_path / "nowhere"
     message = {
         "channels": "takes 4 channels within [0.0, 1.0] (channel_0, channel_1, channel_2, ",
-        "range": "takes 3 channels within [0.0, 4095.0] (R, G, B), data scenes has 3 within [0, 1]",
+        "range": "takes 3 channels within [0.0, 4095.0] (R, G, B), data scenes has 3 within [0.0, ",
+        "names": "within [0.0, 1.0] (B, G, R), data scenes has 3 within [0.0, 1.0] (R, G, B); dec",
         "card": "is not the card that was saved with model.safetensors",
         "weights": "is damaged",
         "missing": "is not a saved generator",
