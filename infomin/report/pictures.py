@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
 from infomin import units
@@ -40,7 +41,9 @@ def views_picture(
         for j in range(v.shape[1]):
             name = f"view {i + 1}" + (f", channel {j + 1}" if v.shape[1] > 1 else "")
             rows.append((name, _scaled(v[:, j : j + 1])))
-    figure = Figure(figsize=(1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3), dpi=110)
+    size = (1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3)
+    layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
+    figure = Figure(figsize=size, dpi=110, layout=layout)
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axis, (name, row) in zip(axes, rows, strict=True):
         strip = rearrange(_padded(row), "b c h w -> h (b w) c").cpu().numpy()
@@ -50,7 +53,6 @@ def views_picture(
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
         _bare(axis)
     axes[0].set_title(title, fontsize=9, loc="left")
-    figure.tight_layout(pad=0.4, h_pad=0.1)
     return figure
 
 
