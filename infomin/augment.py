@@ -100,8 +100,8 @@ class CropFlip:
         return Boxes(top, left, h, w, u[4, :, 0] < self.flip)
 
     def apply(self, images: Tensor, boxes: Boxes) -> Images:
-        """Cut the boxes out of uint8 or float images; float, [0, 1] for uint8."""
-        x = images / 255 if images.dtype == torch.uint8 else images
+        """Cut the boxes out of images of any type; float, [0, 1] for uint8, else as they are."""
+        x = _float(images)
         rows = _interpolation(boxes.top, boxes.height, x.shape[2], self.size).to(x)
         columns = _interpolation(boxes.left, boxes.width, x.shape[3], self.size).to(x)
         flip = rearrange(boxes.flip, "b -> b 1 1").to(x.device)
@@ -162,12 +162,19 @@ Augment = CropFlip | Pipeline
 
 
 def resize(images: Tensor, size: int) -> Images:
-    """Resize whole square images; float, [0, 1] for uint8."""
+    """Resize images, cut to their central square; float, [0, 1] for uint8, else as they are."""
     whole = CropFlip(size, scale=(1, 1), ratio=(1, 1), flip=0)
     n, (height, width) = len(images), images.shape[2:]
+    side = min(height, width)
     zero, full = torch.zeros(n), torch.ones(n)
-    boxes = Boxes(zero, zero, full * height, full * width, zero.bool())
-    return whole.apply(images, boxes)
+    top, left = full * (height - side) / 2, full * (width - side) / 2
+    return whole.apply(images, Boxes(top, left, full * side, full * side, zero.bool()))
+
+
+def _float(images: Tensor) -> Tensor:
+    if images.dtype == torch.uint8:
+        return images / 255
+    return images if images.is_floating_point() else images.to(torch.get_default_dtype())
 
 
 def _interpolation(start: Tensor, length: Tensor, source: int, size: int) -> Float[Tensor, "b o s"]:

@@ -17,8 +17,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin import artifact
-from infomin.color import channel_names as color_channel_names
+from infomin import artifact, units
 from infomin.color import linear_space
 from infomin.errors import InputError, blamed_on
 from infomin.flows import Composition, FixedAffine, build_flow, to_images, to_rows
@@ -79,8 +78,8 @@ class ViewGenerator(nn.Module):
         self.channels, self.color, self.normalize = channels, color, normalize
         self.groups = partition(groups, channels)
         self.flow_settings = dict(flow or {})
-        self.value_range = _range(value_range)
-        self.channel_names = _names(channel_names, channels)
+        self.value_range = units.ends(value_range)
+        self.channel_names = units.names(channel_names, channels)
         self.start = _from_range(linear_space(color, channels, normalize), self.value_range)
         with blamed_on("flow"):
             self.flow: Composition = build_flow(channels, **self.flow_settings)
@@ -94,18 +93,30 @@ class ViewGenerator(nn.Module):
         """Return the views of a batch of images.
 
         Raises:
-            InputError: for images that are not float, or of another channel count.
+            InputError: for images that are not float, of another channel count or, in evaluation
+                mode, with values outside the value range.
         """
         return split(self.transform(x), self.groups)
 
     def transform(self, x: Images) -> Images:
-        """Return g(x), `b c h w`, before its channels are split into views."""
-        self._accepts(x)
-        return to_images(self.flow(self.start(to_rows(x))), like=x)
+        """Return g(x), `b c h w`, before its channels are split into views.
+
+        In evaluation mode the value range is enforced, but not while a compiler or an exporter
+        looks on: neither can follow what depends on values.
+
+        Raises:
+            InputError: as `forward`.
+        """
+        self._enforces(x)
+        return self._transform(x)
 
     def raw(self, x: Images) -> Images:
-        """Return the channels that g starts from, `b c h w`: those of a fresh generator."""
-        self._accepts(x)
+        """Return the channels that g starts from, `b c h w`: those of a fresh generator.
+
+        Raises:
+            InputError: as `forward`.
+        """
+        self._enforces(x)
         return to_images(self.start(to_rows(x)), like=x)
 
     def inverse(self, views: Sequence[Image]) -> Images:
@@ -135,7 +146,8 @@ class ViewGenerator(nn.Module):
     @torch.no_grad()
     def check(self, images: Images) -> Check:
         """Measure round trip, volume, channel statistics and range on real images."""
-        views = self(images)
+        self._accepts(images)
+        views = split(self._transform(images), self.groups)
         y = rearrange(torch.cat(views, 1), "b c h w -> c (b h w)")
         order = torch.tensor([i for group in self.groups for i in group]).argsort()
         y = y[order]
@@ -176,10 +188,18 @@ class ViewGenerator(nn.Module):
             Path(folder), "generator", self.architecture, self.state_dict(), training or {}
         )
 
+    def _transform(self, x: Images) -> Images:
+        return to_images(self.flow(self.start(to_rows(x))), like=x)
+
+    def _enforces(self, x: Tensor) -> None:
+        self._accepts(x)
+        if not (self.training or torch.compiler.is_compiling()):
+            units.within(x, self.value_range, "this generator")
+
     def _accepts(self, x: Tensor) -> None:
         if not isinstance(x, Tensor) or not x.is_floating_point():
             got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            scale = "; divide 8-bit images by 255" if self.value_range == (0, 1) else ""
+            scale = "; divide 8-bit images by 255" if self.value_range == units.UNIT else ""
             raise InputError(
                 f"images: expected a float tensor within {list(self.value_range)}, got {got}{scale}"
             )
@@ -225,26 +245,10 @@ def fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None
     artifact.same_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
 
 
-def _range(value_range: Sequence[float]) -> tuple[float, float]:
-    ends = [float(v) for v in value_range] if isinstance(value_range, Sequence) else []
-    if len(ends) != 2 or not ends[0] < ends[1]:
-        raise InputError(f"value_range: expected (low, high) with low < high, got {value_range}")
-    return ends[0], ends[1]
-
-
-def _names(names: Sequence[str] | None, channels: int) -> tuple[str, ...]:
-    if names is None:
-        default = [f"channel_{i}" for i in range(channels)]
-        return tuple(color_channel_names("rgb") if channels == 3 else default)
-    if len(names) != channels:
-        raise InputError(f"channel_names: expected {channels} names, got {len(names)}")
-    return tuple(str(name) for name in names)
-
-
-def _from_range(space: FixedAffine, value_range: tuple[float, float]) -> FixedAffine:
+def _from_range(space: FixedAffine, value_range: units.Range) -> FixedAffine:
     """Let a map that starts from [0, 1] start from another value range."""
     low, high = value_range
-    if (low, high) == (0.0, 1.0):
+    if (low, high) == units.UNIT:
         return space
     matrix = space.matrix / (high - low)
     return FixedAffine(matrix, space.offset - low * matrix.sum(-1))

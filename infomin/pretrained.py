@@ -107,6 +107,7 @@ def _describe(views: View) -> dict[str, Any]:
         return card
     if isinstance(views, ChannelViews | WholeViews):
         card |= {"channels": views.channels, "color": views.color}
+        card |= {"value_range": list(views.value_range)}
         if isinstance(views, WholeViews):
             return card | {"kind": "whole", "number": len(views.view_channels)}
         return card | {"kind": "raw", "groups": [list(group) for group in views.groups]}

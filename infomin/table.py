@@ -16,7 +16,7 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from infomin import files
+from infomin import files, units
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
 from infomin.shapes import Image
@@ -41,7 +41,7 @@ class ColorTable(nn.Module):
 
     def __init__(self, generator: ViewGenerator, colors: Tensor | None = None) -> None:
         super().__init__()
-        if generator.channels != 3 or generator.value_range != (0.0, 1.0):
+        if generator.channels != 3 or generator.value_range != units.UNIT:
             raise InputError(
                 "table: expected a generator of 3 channels in [0, 1], got "
                 f"{generator.channels} in {list(generator.value_range)}; set views.table=false"
@@ -80,11 +80,15 @@ class ColorTable(nn.Module):
         Arguments:
             x: uint8, or float in [0, 1], rounded to 8 bits first, as image libraries do.
             channels: which output channels are wanted; all if none is named.
+
+        Raises:
+            InputError: for values outside [0, 1]; what `units.within` tolerates rounds to it.
         """
         if x.dtype == torch.uint8:
             level = x.int().unbind(1)
         else:  # float32 counts exactly as far as the index goes
-            level = x.float().mul(255).round_().clamp_(0, 255).unbind(1)
+            units.within(x, units.UNIT, "a table of colours")
+            level = x.float().mul(255).round_().unbind(1)
         index = (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
         found = rearrange(nn.functional.embedding(index, self.colors), "b h w c -> b c h w")
         return found[:, list(channels)] if channels else found

@@ -1,7 +1,7 @@
 """Put a learned generator into other people's hands: weights, card, pictures, and their formats.
 
-    python scripts/export_generator.py to=FOLDER
-    python scripts/export_generator.py generator=PATH 'formats=[artifact,torch_export,onnx,lut]'
+    python scripts/export_generator.py out=FOLDER
+    python scripts/export_generator.py out=FOLDER generator=PATH 'formats=[torch_export,onnx]'
 
 About a minute on two cores. Every format is verified on real images: built-in photographs for three
 channels, others with data=image_folder data.root=PATH.
@@ -11,6 +11,7 @@ from cli import build, main, plain, taken
 from omegaconf import DictConfig
 
 from infomin.augment import resize
+from infomin.errors import InputError
 from infomin.export import export
 from infomin.run import newest
 
@@ -18,11 +19,13 @@ from infomin.run import newest
 @main("export_generator")
 def export_generator(cfg: DictConfig) -> None:
     """Export and say how exact each file is."""
-    source = cfg.generator or newest(cfg.out, "learn_views", "generator")
+    if cfg.out is None:
+        raise InputError("out: expected the new folder, such as out=my_generator, got none")
+    source = cfg.generator or newest(cfg.runs, "learn_views", "generator")
     data = build(cfg.data)
     print(taken("generator", source, data.name))
     chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
-    folder = export(source, cfg.to, plain(cfg.formats), resize(chosen, data.size), data.name)
+    folder = export(source, cfg.out, plain(cfg.formats), resize(chosen, data.size), data.name)
     print(f"exported to {folder}")
 
 

@@ -4,8 +4,7 @@
     python scripts/learn_views.py mode=unsup color=ydbdr data=image_folder data.root=PATH
     python scripts/learn_views.py -m seed=0,1,2
 
-About three minutes on two cores with budget=small. Leaves runs/learn_views/<run>/generator, which
-`python scripts/pretrain.py views=learned` takes.
+Three minutes on two cores, budget=small. Leaves runs/learn_views/<run>/generator for pretrain.py.
 """
 
 import sys
@@ -41,7 +40,8 @@ def learn_views(cfg: DictConfig) -> None:
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
     with seeded(cfg.seed, "generator"):
-        g = ViewGenerator(data.channels, plain(cfg.groups), cfg.color, flow=plain(cfg.flow))
+        start = {"groups": plain(cfg.groups), "color": cfg.color}
+        g = ViewGenerator(**data.kind, **start, flow=plain(cfg.flow))
     net = plain(cfg.estimator)
     f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **net)
     net["dim"] = max(len(data.classes), 2)
@@ -76,7 +76,7 @@ def learn_views(cfg: DictConfig) -> None:
     folder = g.cpu().save(run.place("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
     title = f"views learned from {cfg.color}, mode={mode}, seed {cfg.seed}, {data.name}"
-    picture = run.picture("views", views_picture(views.cpu(), shown, title))
+    picture = run.picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
     run.picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     for warning in warnings:

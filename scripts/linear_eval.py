@@ -10,9 +10,9 @@ from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.errors import InputError
 from infomin.pretrained import load_pretrained
 from infomin.run import newest
+from infomin.views import LearnedViews
 
 
 @main("linear_eval")
@@ -24,11 +24,9 @@ def linear_eval(cfg: DictConfig) -> None:
     pretrained.towers.tap(cfg.probe.tap)
     data = build(cfg.data)
     print(taken("encoder", folder, data.name))
-    expected = pretrained.views.channels
-    if data.channels != expected:
-        raise InputError(
-            f"encoder: {folder} takes {expected} channels, data {data.name} has {data.channels}"
-        )
+    views = pretrained.views
+    names = views.generator.channel_names if isinstance(views, LearnedViews) else None
+    data.suits(f"encoder: {folder}", views.channels, views.value_range, names)
 
     # Probe and kNN
     run = open_run(cfg, "linear_eval", data.name)

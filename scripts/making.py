@@ -1,5 +1,6 @@
 """What pretraining is made of, from its configuration: crops, changes of colour, and views."""
 
+import torch
 from cli import build, plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
@@ -11,6 +12,7 @@ from infomin.errors import InputError, one_of
 from infomin.photometric import Photometric
 from infomin.run import newest
 from infomin.table import ColorTable
+from infomin.units import UNIT
 from infomin.views import ChannelViews, CombinedViews, LearnedViews, View, WholeViews
 
 ORDERS = ("after", "before")
@@ -21,6 +23,12 @@ def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
     crop, photometric = build(cfg.augment), make_photometric(cfg)
     if photometric.idle or _after_g(cfg):
         return crop
+    if data.value_range != UNIT:
+        raise InputError(
+            f"photometric: changes images within [0, 1], data {data.name} has values within "
+            f"{list(data.value_range)}; set photometric=none, or views.combine.order=before, which "
+            "changes learned views instead"
+        )
     photometric.fits(data.channels)
     return Pipeline(crop, photometric)
 
@@ -29,18 +37,15 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
     """Make raw views, whole ones, or learned ones of the generator named, or of the newest."""
     v = cfg.views
     if v.kind == "raw":
-        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops)
+        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops, data.value_range)
     if v.kind == "whole":
-        return WholeViews(data.channels, v.color, v.number, v.crops)
+        return WholeViews(data.channels, v.color, v.number, v.crops, data.value_range)
     folder = v.generator or newest(v.runs or cfg.out, "learn_views", "generator")
     g = load_generator(folder)
     fabric.print(taken("generator", folder, data.name))
-    if (g.channels, g.value_range) != (data.channels, (0, 1)):
-        raise InputError(
-            f"views.generator: {folder} takes {g.channels} channels within {list(g.value_range)} "
-            f"({', '.join(g.channel_names)}), data {data.name} has {data.channels} within [0, 1]"
-        )
-    looked_up = g.channels == 3 if v.table == "auto" else v.table
+    data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
+    exact = g.channels == 3 and data.train.images.dtype == torch.uint8
+    looked_up = exact if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
     table = ColorTable.cached(g) if looked_up else None
     photometric = make_photometric(cfg) if _after_g(cfg) else None

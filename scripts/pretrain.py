@@ -59,7 +59,8 @@ def pretrain(cfg: DictConfig) -> None:
     result |= judged | run.rate
     folder = pretrained.save(run.place("encoder"), result)
     sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
-    picture = run.picture("views", views_picture(views.cpu(), sample.cpu(), str(views)))
+    drawn = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names)
+    picture = run.picture("views", drawn)
     run.finish(result)
     print(f"I_NCE held out: {i_nce}")
     print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**judged))

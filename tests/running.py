@@ -59,7 +59,8 @@ class Script(Process):
 
     def __init__(self, folder, name, *overrides, signal_at=None, file_limit=None):
         self.runs = folder / "runs" / name
-        told = [f"out={self.runs.parent}", *overrides]
+        where = "runs" if name == "export_generator" else "out"
+        told = [f"{where}={self.runs.parent}", *overrides]
         logs = folder / f"{name}-{time.monotonic_ns()}"
         super().__init__(logs, _run_script, name, told, signal_at, file_limit=file_limit)
 

@@ -20,7 +20,7 @@ LAYERS = [
     ["generator", "losses", "photometric"],
     ["color", "artifact"],
     ["flows", "files", "rng", "provenance"],
-    ["groups", "shipped"],
+    ["groups", "shipped", "units"],
     ["allocator", "errors", "shapes", "signals"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}

@@ -42,20 +42,54 @@ def test_arrays_are_resized_and_need_no_labels(root):
     assert data.arrays(str(root)).classes == ()
 
 
+@pytest.mark.parametrize("kind", [np.uint16, ">u2", np.float32, np.float64, np.float16])
+def test_arrays_of_other_types_mean_their_own_numbers(root, kind):
+    for part in ("train", "test"):
+        path = root / f"{part}_images.npy"
+        np.save(path, np.load(path).astype(kind) * 4)
+    names = ["a", "b", "c", "d", "e"]
+    found = data.arrays(str(root), value_range=[0, 1000], channel_names=names)
+    images = np.load(root / "train_images.npy")
+    kept = torch.uint16 if images.dtype.kind == "u" else torch.float32
+    assert found.train.images.dtype == kept
+    assert np.array_equal(found.train.images.numpy(), images)
+    assert (found.value_range, found.channel_names) == ((0.0, 1000.0), tuple(names))
+    with refused(r"train_images.npy: image 0: has values .* outside \[0, 400\]; declare"):
+        data.arrays(str(root), value_range=[0, 400])
+
+
+def test_the_image_out_of_range_is_told(root):
+    images = np.load(root / "test_images.npy").astype(np.float32) / 255
+    images[17, 3, 2, 1] = np.nan
+    np.save(root / "train_images.npy", np.load(root / "train_images.npy") / 255)
+    np.save(root / "test_images.npy", images)
+    with refused(r"test_images.npy: image 17: has values nan to nan, outside \[0, 1\]"):
+        data.arrays(str(root))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("train_images", None, "train_images.npy: no such file; n c h w, uint8, is expected"),
+        ("train_images", None, "train_images.npy: no such file; n c h w is expected"),
         ("train_images", b"text", "train_images.npy: is not an array of numbers"),
-        ("train_images", np.zeros((3, 5, 8, 8)), "expected n c h w, uint8, h = w, got 3 x 5 x 8 x"),
-        ("train_images", np.zeros((3, 8, 9, 5), np.uint8), "h = w, got 3 x 8 x 9 x 5"),
-        ("train_images", np.zeros((0, 5, 8, 8), np.uint8), "uint8, h = w, got 0 x 5 x 8 x 8"),
+        ("train_images", np.zeros((3, 5, 8, 8), int), "holds int64, expected uint8, uint16 or flo"),
+        (
+            "train_images",
+            np.full((3, 5, 8, 8), 1.5),
+            r"image 0: has values 1.5 to 1.5, outside \[0",
+        ),
+        ("train_images", np.zeros((3, 1, 8, 8)), "image 0: has 1 channel, expected 2 to 16"),
+        ("train_images", np.zeros((3, 17, 8, 8)), "image 0: has 17 channels, expected 2 to 16"),
+        ("train_images", np.zeros((3, 8, 9, 5), np.uint8), "n c h w, h = w, got 3 x 8 x 9 x 5"),
+        ("train_images", np.zeros((0, 5, 8, 8), np.uint8), "h = w, got 0 x 5 x 8 x 8, uint8"),
         ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "both need the same channels and size"),
+        ("test_images", np.zeros((3, 5, 12, 12)), "both need the same channels and size"),
         ("train_labels", np.zeros(3, int), "expected 64 integers, -1 for none, got 3"),
         ("train_labels", np.full(64, -2), "expected 64 integers, -1 for none"),
         ("test_labels", np.full(32, 2), "test_labels.npy has class 2, which no training image has"),
-        ("train_labels", np.zeros(64), "expected 64 integers, .* torch.float64"),
+        ("train_labels", np.zeros(64), "expected 64 integers, .* got 64, float64"),
         ("train_labels", np.array([{}] * 64), "is not an array of numbers"),
+        ("train_labels", np.array(["cat"] * 64), "is not an array of numbers .it holds <U3"),
     ],
 )
 def test_wrong_arrays_are_told(root, name, content, message):

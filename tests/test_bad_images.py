@@ -65,8 +65,16 @@ def test_images_that_are_not_rgb_are_named_with_their_mode(folder, mode):
     assert len(read(folder, convert=True).train) == 9
 
 
-def test_images_of_16_bits_are_refused_even_with_convert(folder):
+def test_grey_images_of_16_bits(folder):
     odd = picture(folder / "a" / "odd.png", "I;16")
+    with refused(f"{odd}: has 1 channel, expected 2 to 16"):
+        read(folder)
+    with refused(f"images of different kinds: .*/a/0.jpg is 3 channels of uint8, {odd} is 3 .*16"):
+        read(folder, convert=True)
+
+
+def test_an_image_under_a_wrong_name_is_not_clipped(folder):
+    odd = picture(folder / "a" / "odd.tif", "I;16").rename(folder / "a" / "odd.bmp")
     with refused(f"{odd}: has mode I;16, expected 8 bits a channel"):
         read(folder, convert=True)
 

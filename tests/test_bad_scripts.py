@@ -62,8 +62,9 @@ def only_line(script, code=2):
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
         ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),
         ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
-        ("export_generator", "out=nowhere", "to: expected the new folder, such as to=my_generator"),
-        ("export_generator", "to=/tmp/never", "no finished run of scripts/learn_views.py in"),
+        ("export_generator", "seed=1", "There is no such option"),
+        ("export_generator", "images=9", "out: expected the new folder, such as out=my_generator"),
+        ("export_generator", "out=never", "no finished run of scripts/learn_views.py in"),
     ],
 )
 def test_a_wrong_option_of_a_script_is_one_line(tmp_path, name, override, message):
@@ -92,10 +93,11 @@ def test_one_class_alone_is_one_line(tmp_path):
     assert "mode=semi, unlike mode=unsup, needs at least 2 classes, got 1 (only)" in line
 
 
-@pytest.mark.parametrize("wrong", ["channels", "range", "card", "weights", "missing"])
+@pytest.mark.parametrize("wrong", ["channels", "range", "names", "card", "weights", "missing"])
 def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
-    options = {"channels": {"channels": 4}, "range": {"value_range": (0, 4095)}}.get(wrong, {})
-    saved = ViewGenerator(**options).save(tmp_path / "generator")
+    options = {"channels": {"channels": 4}, "range": {"value_range": (0, 4095)}}
+    options["names"] = {"channel_names": "BGR"}
+    saved = ViewGenerator(**options.get(wrong, {})).save(tmp_path / "generator")
     if wrong == "card":
         edit(saved / "card.json", training={"i_nce": 0})
     elif wrong == "weights":
@@ -104,10 +106,11 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
         saved = tmp_path / "nowhere"
     message = {
         "channels": "takes 4 channels within [0.0, 1.0] (channel_0, channel_1, channel_2, ",
-        "range": "takes 3 channels within [0.0, 4095.0] (R, G, B), data scenes has 3 within [0, 1]",
+        "range": "takes 3 channels within [0.0, 4095.0] (R, G, B), data scenes has 3 within [0.0, ",
+        "names": "within [0.0, 1.0] (B, G, R), data scenes has 3 within [0.0, 1.0] (R, G, B); dec",
         "card": "is not the card that was saved with model.safetensors",
         "weights": "is damaged",
-        "missing": "is not a saved generator",
+        "missing": "no such folder, and no generator of this package",
     }
     script = Script(tmp_path, "pretrain", *SMALL, "views=learned", f"views.generator={saved}")
     assert message[wrong] in only_line(script)

@@ -123,6 +123,21 @@ def test_a_saved_encoder_gives_the_same_features(tmp_path, learned):
     assert torch.equal(*features)
 
 
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_saved_encoder_keeps_the_range_of_its_images(tmp_path, learned):
+    wide, unit = (-10.0, 245.0), (0.0, 1.0)
+    made = {r: ChannelViews(value_range=r) for r in (wide, unit)}
+    if learned:
+        made = {r: LearnedViews(ViewGenerator(value_range=r).eval()) for r in made}
+    one = encoder(made[wide])
+    again = load_pretrained(one.save(tmp_path / "e"))
+    assert again.views.value_range == wide
+    x = DATA.test.images[:9] / 255
+    kept = extract(again.views, again.towers, x * 255 - 10, 16)
+    torch.testing.assert_close(kept, extract(made[unit], one.towers, x, 16), atol=1e-3, rtol=0)
+
+
 def test_wrong_input_is_told():
     x, y = clusters(30)
     with pytest.raises(InputError, match=r"k: expected 1..30 neighbours, got 31"):

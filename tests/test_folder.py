@@ -9,7 +9,7 @@ from PIL import Image
 from sameness import same
 
 from infomin import data
-from infomin.data import folder as folder_module
+from infomin.data import decode
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -132,7 +132,7 @@ def test_a_cached_folder_is_identical_and_decodes_nothing_again(tmp_path, monkey
     arguments = {"root": str(tmp_path / "set"), "size": 8, "cache": str(tmp_path / "cache")}
     first = data.image_folder(**arguments)
     decoded = []
-    monkeypatch.setattr(folder_module, "_decode", lambda *a: decoded.append(a))
+    monkeypatch.setattr(decode.Decoder, "__call__", lambda *a: decoded.append(a))
     assert same(first, data.image_folder(**arguments))
     assert decoded == []
     assert len(list((tmp_path / "cache").iterdir())) == 1

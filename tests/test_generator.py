@@ -85,6 +85,57 @@ def test_check_finds_what_is_there():
     torch.testing.assert_close(torch.tensor(report.channel_max), x.amax((0, 2, 3)))
 
 
+@pytest.mark.parametrize("value", [-0.2, 1.2, float("nan"), float("inf")])
+def test_a_generator_in_evaluation_mode_holds_images_to_its_range(value):
+    g, x = learned(4, value_range=(-1, 3)), torch.rand(2, 4, 5, 5) * 4 - 1
+    x[1, 2, 3, 4] = -1 + value * 4
+    g(x)
+    with pytest.raises(
+        InputError, match=r"this generator takes values within \[-1.0, 3.0\], got .* to .*; scale"
+    ):
+        g.eval()(x)
+    with pytest.raises(InputError, match="images: this generator takes values within"):
+        g.transform(x)
+    assert g.check(x).share_out_of_range == pytest.approx(1 / x.numel(), abs=1e-2)
+    x[1, 2, 3, 4] = 3 + 3.9e-4  # interpolation rounds
+    assert torch.equal(g(x)[0], g.train()(x)[0])
+
+
+EXPORT = """
+import sys, torch, infomin
+g = infomin.load_generator(sys.argv[1])
+x, other = (torch.rand(b, 3, h, w) * 4095 for b, h, w in ((2, 8, 8), (3, 5, 9)))
+dynamic = {"x": dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)}
+for strict in (True, False):
+    exported = torch.export.export(g, (x,), dynamic_shapes=dynamic, strict=strict).module()
+    print((exported(other)[1] - g(other)[1]).abs().max().item() < 1e-6)
+print(torch.equal(torch.compile(g, backend="eager", fullgraph=True)(x)[1], g(x)[1]))
+"""
+
+
+@pytest.mark.slow
+def test_holding_images_to_a_range_does_not_hinder_an_export(tmp_path, single):
+    """In a process of its own: the shape checks of the tests cannot be exported."""
+    folder = learned(value_range=(0, 4095)).save(tmp_path / "g")
+    told = [sys.executable, "-c", EXPORT, str(folder)]
+    done = subprocess.run(told, capture_output=True, text=True)
+    assert done.stdout.split() == ["True"] * 3, done.stderr
+
+
+def test_raw_views_start_from_their_range():
+    x = torch.rand(2, 3, 4, 4)
+    for color in ("ydbdr", "lab"):
+        raw, wide = ChannelViews(color=color), ChannelViews(color=color, value_range=(-10, 245))
+        for v, expected in zip(wide(x * 255 - 10), raw(x), strict=True):
+            torch.testing.assert_close(v, expected, atol=1e-9, rtol=0)
+    g = ViewGenerator(5, value_range=(0, 4095))
+    raw = ChannelViews(5, value_range=g.value_range)
+    x = torch.rand(2, 5, 4, 4) * 4095
+    for v, expected in zip(g(x), raw(x), strict=True):
+        torch.testing.assert_close(v, expected, atol=1e-12, rtol=0)
+    assert LearnedViews(g).value_range == raw.value_range == (0, 4095)
+
+
 def test_check_orders_channels_of_shuffled_groups():
     x = torch.rand(4, 3, 8, 8)
     report = ViewGenerator(groups=[[2], [1, 0]], normalize=False).check(x)

@@ -103,11 +103,30 @@ def test_figures_can_be_saved(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("channels", [3, 5])
-def test_pictures_of_views_and_of_colour(tmp_path, channels):
-    images = torch.rand(4, channels, 16, 16)
-    views_picture(ChannelViews(channels), images, "title").savefig(tmp_path / "views.png")
-    color_picture(ViewGenerator(channels), images).savefig(tmp_path / "color.png")
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (("R", "G", "B"), ["images"]),
+        (("R", "G", "B", "depth"), ["images", "depth"]),
+        (("NIR", "R", "G"), ["NIR", "R", "G"]),
+        (None, [f"channel_{i}" for i in range(5)]),
+    ],
+)
+@pytest.mark.parametrize("value_range", [(0.0, 1.0), (0.0, 4095.0)])
+def test_pictures_of_views_and_of_colour(tmp_path, names, rows, value_range):
+    channels = len(names or rows)
+    images = torch.rand(4, channels, 16, 16) * value_range[1]
+    raw = ChannelViews(channels, value_range=value_range)
+    figure = views_picture(raw, images, "title", names)
+    shown = [axis.get_ylabel() for axis in figure.axes]
+    assert shown == [*rows, "view 1", *(f"view 2, channel {i}" for i in range(1, channels))]
+    drawn = figure.axes[0].get_images()[0].get_array()
+    assert drawn.ndim == (3 if rows[0] == "images" else 2) and drawn.min() < 0.1 < 0.9 < drawn.max()
+    figure.savefig(tmp_path / "views.png")
+    g = ViewGenerator(channels, value_range=value_range, channel_names=names).eval()
+    charts = color_picture(g, images)
+    charts.savefig(tmp_path / "color.png")
+    assert len(charts.axes) == channels * (2 if names == ("R", "G", "B") else 1)
     assert (tmp_path / "views.png").stat().st_size > 5000
 
 

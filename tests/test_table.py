@@ -29,11 +29,22 @@ def test_it_is_bit_equal_on_8_bit_images():
     assert all(torch.equal(a, b) for a, b in zip(own(x / 255, other), expected, strict=True))
 
 
-def test_it_wants_three_channels():
-    with refused("table: expected a generator of 3 channels in .0, 1., got 4"):
-        ColorTable(ViewGenerator(4))
-    with refused(r"table: expected a generator of 3 channels in .0, 1., got 3 in \[0.0, 255.0\]"):
-        ColorTable(ViewGenerator(value_range=(0, 255)))
+@pytest.mark.slow
+def test_it_refuses_what_it_has_no_entry_for():
+    g, x = learned(), torch.randint(256, (1, 3, 4, 4)) / 255
+    table = ColorTable(g)
+    near = x + torch.tensor([-9e-5, 9e-5]).repeat(8).view(1, 1, 4, 4)
+    assert torch.equal(table(near), g.transform(x))
+    for value in (-0.01, 1.01, float("nan")):
+        x[0, 1, 2, 3] = value
+        with refused(r"a table of colours takes values within \[0.0, 1.0\]"):
+            table(x)
+
+
+@pytest.mark.parametrize("options", [{"channels": 4}, {"value_range": (0, 4095)}])
+def test_it_wants_three_channels_of_8_bits(options):
+    with refused("table: expected a generator of 3 channels in"):
+        ColorTable(ViewGenerator(**options))
 
 
 @pytest.mark.slow

@@ -234,6 +234,13 @@ def test_what_g_was_not_learned_on_is_refused(home):
         rgb(np.zeros((4, 4, 3), np.uint16))
     with refused(r"4 channels \(red, green, blue, infrared\), got 1 3 4 4"):
         raw12(np.zeros((4, 4, 3), np.uint16))
+    for p in (0, 1):
+        with refused(r"this generator takes values within \[0.0, 1.0\], got 0 to 1.5"):
+            TorchvisionViews(home / "rgb", p=p, table=False)(
+                torch.tensor([0, 1, 1.5]).view(3, 1, 1)
+            )
+    with refused(r"this generator takes values within \[0.0, 4095.0\], got 0 to 5000"):
+        raw12(np.array([[[0, 1, 2, 5000]]], np.uint16))
     with refused("and uint8 ones, got bool"):
         rgb(np.zeros((4, 4, 3), bool))
     with refused("images: expected an array, h w c or n h w c, got \\(4, 4\\)"):

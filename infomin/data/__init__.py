@@ -1,10 +1,11 @@
-"""Data: every source becomes resident uint8 tensors, cached on disk, cut into seeded batches."""
+"""Data: every source becomes resident tensors, cached on disk, cut into seeded batches."""
 
 from infomin.data.arrays import arrays
 from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import labelled_subset
+from infomin.data.nyuv2 import nyuv2
 from infomin.data.photos import photos
 from infomin.data.scenes import scenes
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
@@ -19,6 +20,7 @@ __all__ = [
     "image_folder",
     "labelled_subset",
     "mnist",
+    "nyuv2",
     "photos",
     "scenes",
     "stl10",

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from infomin import rng
 from infomin.augment import Augment
+from infomin.data.values import take
 from infomin.errors import InputError
 
 
@@ -57,14 +58,14 @@ class Batches:
         """Return `number` crops of every image of batch `step`, and the indices.
 
         Arguments:
-            images: all of them, `n c h w`, uint8.
+            images: all of them, `n c h w`.
             step: which batch.
             augment: cuts the crops.
             number: 1 for all views together, M for one a view.
             part: this process's share of the batch.
         """
         chosen = self(step)[part]
-        batch = images.index_select(0, chosen.to(images.device))  # 40 times as fast as images[...]
+        batch = take(images, chosen)
         height, width = images.shape[2:]
         cuts = []
         for i in range(number):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ from safetensors.torch import save as to_bytes
 from infomin import files
 from infomin.data.images import DataSet, ImageSet
 
-_VERSION = 1  # raise it when decoding changes, and old caches are left alone
+_VERSION = 2  # raise it when decoding changes, and old caches are left alone
+
+
+def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
+    """Return what tells whether files have changed: name, size and time of each."""
+    stats = [path.stat() for path in paths]
+    return [[str(path), s.st_size, s.st_mtime_ns] for path, s in zip(paths, stats, strict=True)]
 
 
 def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSet]) -> DataSet:
@@ -42,7 +48,9 @@ def _read(path: Path) -> DataSet:
             ImageSet(stored.get_tensor(f"{split}.images"), stored.get_tensor(f"{split}.labels"))
             for split in ("train", "test")
         )
-    return DataSet(meta["name"], train, test, tuple(meta["classes"]), meta["skipped"])
+    low, high = meta["value_range"]
+    names, classes = tuple(meta["channel_names"]), tuple(meta["classes"])
+    return DataSet(meta["name"], train, test, classes, meta["skipped"], (low, high), names)
 
 
 def _write(path: Path, data: DataSet) -> None:
@@ -52,6 +60,7 @@ def _write(path: Path, data: DataSet) -> None:
         "test.images": data.test.images,
         "test.labels": data.test.labels,
     }
-    meta = {"name": data.name, "classes": data.classes, "skipped": data.skipped}
+    words = ("name", "classes", "skipped", "value_range", "channel_names")
+    meta = {word: getattr(data, word) for word in words}
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     files.write_bytes(path, to_bytes(contiguous, metadata={"data": json.dumps(meta)}))

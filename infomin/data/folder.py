@@ -1,21 +1,20 @@
-"""Any folder of 8-bit images: `root/{train,val}/<class>/*.jpg`, or `root/<class>/*.jpg`."""
+"""Any folder of images: `root/{train,val}/<class>/*.jpg`, or `root/<class>/*.jpg`."""
 
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from infomin import rng
-from infomin.data.cache import cached
+from infomin.data import values
+from infomin.data.cache import cached, stamps
+from infomin.data.decode import SUFFIXES, Decoder
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _TEST_FOLDERS = ("val", "test", "valid", "validation")
 
 
@@ -27,8 +26,14 @@ def image_folder(
     test_share: float = 0.2,
     seed: int = 0,
     cache: str | None = None,
+    value_range: Sequence[float] | None = None,
+    channel_names: Sequence[str] | None = None,
+    layout: str | None = None,
 ) -> DataSet:
     """Read a folder of images into memory, resized and cropped to squares.
+
+    Images are 8-bit pictures, 16-bit PNG, TIFF and `.npy` (one image a file; uint8, uint16 or
+    float, held as float32) of 2 to 16 channels, all of one kind.
 
     With `train/` and `val/` (or `test/`) inside, those are the two sets; otherwise a seeded share
     of the images is held out for test. Folders below are classes; images in none are unlabelled.
@@ -42,12 +47,16 @@ def image_folder(
         test_share: share held out where there is no test folder.
         seed: of that choice.
         cache: folder for the decoded images; None is the user's cache folder.
+        value_range: lowest and highest value, such as [0, 4095] of 12 bits; None is [0, 65535] of
+            uint16, [0, 1] of float and, always, of 8-bit images.
+        channel_names: None is R, G, B of three channels, channel_0, ... of others.
+        layout: of `.npy` files, `chw` or `hwc`; None takes the one axis, in front or behind, of at
+            most 16 for the channels.
 
     Raises:
         InputError: for a missing or empty folder, or a file that cannot be used, by name.
     """
-    if size is not None and size < 1:
-        raise InputError(f"data.size: expected at least 1 pixel, got {size}")
+    decoder = Decoder(size, convert, value_range, layout)
     if root is None:
         raise InputError("data.root: expected the folder that holds the images, got none")
     folder = Path(root).expanduser()
@@ -61,24 +70,31 @@ def image_folder(
     key = {
         "name": folder.resolve().name,
         "root": str(folder.resolve()),
-        "files": [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for ps in paths for p in ps],
-        "options": [size, convert, skip_bad, test_share, seed],
+        "files": [stamp for part in paths for stamp in stamps(part)],
+        "options": [size, convert, skip_bad, test_share, seed, value_range, channel_names, layout],
     }
 
     def build() -> DataSet:
         classes = sorted({p.parent.name for p in paths[0] if p.parent != train})
-        first, bad = _read(paths[0], train, classes, size, convert, skip_bad)
+        first, bad = _read(paths[0], train, classes, decoder, skip_bad)
         if test:
-            second, more = _read(paths[1], test, classes, size, convert, skip_bad)
+            second, more = _read(paths[1], test, classes, decoder, skip_bad)
             bad += more
         else:
             first, second = _hold_out(first, test_share, seed)
+        if _kind(first.images) != _kind(second.images):
+            raise InputError(
+                f"{folder}: training images are {_kind(first.images)}, test images "
+                f"{_kind(second.images)}; expected one kind"
+            )
         if first.images.shape[1:] != second.images.shape[1:]:
             raise InputError(
                 f"{folder}: training images are {_shape(first.images)}, test images "
                 f"{_shape(second.images)}; set data.size=N"
             )
-        return DataSet(str(key["name"]), first, second, tuple(classes), bad)
+        found = values.declared(value_range, first.images.dtype)
+        names = tuple(channel_names or ())
+        return DataSet(str(key["name"]), first, second, tuple(classes), bad, found, names)
 
     return cached(key, cache, build)
 
@@ -101,12 +117,11 @@ def _read(
     paths: Sequence[Path],
     root: Path,
     classes: Sequence[str],
-    size: int | None,
-    convert: bool,
+    decoder: Decoder,
     skip_bad: bool,
 ) -> tuple[ImageSet, int]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = list(pool.map(lambda path: _decode(path, size, convert), paths))
+        decoded = list(pool.map(decoder, paths))
     images: list[Tensor] = []
     labels: list[int] = []
     used: list[Path] = []
@@ -119,6 +134,11 @@ def _read(
                 )
             bad += 1
             continue
+        if images and _kind(result) != _kind(images[0]):
+            raise InputError(
+                f"images of different kinds: {used[0]} is {_kind(images[0])}, {path} is "
+                f"{_kind(result)}; expected one kind"
+            )
         if images and result.shape != images[0].shape:
             raise InputError(
                 f"images of different sizes: {used[0]} is {_shape(images[0])}, {path} is "
@@ -135,32 +155,6 @@ def _read(
     return ImageSet(torch.stack(images), torch.tensor(labels)), bad
 
 
-def _decode(path: Path, size: int | None, convert: bool) -> Tensor | Exception:
-    """Return `c h w`, uint8, or what went wrong; a usage error is raised."""
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            image: Image.Image = opened
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return error
-    if image.mode != "RGB":
-        if image.mode.startswith(("I", "F")):
-            raise InputError(f"{path}: has mode {image.mode}, expected 8 bits a channel")
-        if not convert:
-            raise InputError(
-                f"{path}: has mode {image.mode}, expected RGB; data.convert=true makes grey three "
-                "equal channels and drops alpha"
-            )
-        image = image.convert("RGB")
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    elif image.width != image.height:
-        raise InputError(
-            f"{path}: is {image.width}x{image.height}, expected a square; set data.size=N"
-        )
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
-
-
 def _hold_out(all_images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
     n = len(all_images)
     held = round(n * share)
@@ -168,10 +162,11 @@ def _hold_out(all_images: ImageSet, share: float, seed: int) -> tuple[ImageSet, 
         raise InputError(f"data.test_share: {share} of {n} images leaves {held} for test")
     order = torch.randperm(n, generator=rng.generator(seed, "hold out"))
     first, second = order[held:].sort().values, order[:held].sort().values
-    return (
-        ImageSet(all_images.images[first], all_images.labels[first]),
-        ImageSet(all_images.images[second], all_images.labels[second]),
-    )
+    return all_images.part(first), all_images.part(second)
+
+
+def _kind(images: Tensor) -> str:
+    return f"{images.shape[-3]} channels of {str(images.dtype).removeprefix('torch.')}"
 
 
 def _shape(images: Tensor) -> str:

@@ -1,12 +1,15 @@
-"""What every data source gives: resident uint8 images with labels, for training and for test."""
+"""What every data source gives: resident images with labels, for training and for test."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Num
 from torch import Tensor
 
-from infomin.augment import resize
+from infomin import units
+from infomin.data.values import take
 from infomin.errors import InputError
 
 UNLABELLED = -1
@@ -17,11 +20,12 @@ class ImageSet:
     """Images and their labels; -1 marks an image without one.
 
     Attributes:
-        images: `n c h w`, uint8, 0..255.
+        images: `n c h w`; uint8 means [0, 1] after division by 255, uint16 and float32 mean their
+            own numbers.
         labels: `n`.
     """
 
-    images: UInt8[Tensor, "n c h w"]
+    images: Num[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
 
     def __len__(self) -> int:
@@ -30,7 +34,11 @@ class ImageSet:
     def labelled(self) -> "ImageSet":
         """Return the images that have a label."""
         known = self.labels != UNLABELLED
-        return self if bool(known.all()) else ImageSet(self.images[known], self.labels[known])
+        return self if bool(known.all()) else self.part(known.nonzero().squeeze(1))
+
+    def part(self, index: Int64[Tensor, " m"]) -> "ImageSet":
+        """Return some of the images, with their labels."""
+        return ImageSet(take(self.images, index), self.labels[index])
 
     def to(self, device: torch.device) -> "ImageSet":
         """Move to a device."""
@@ -46,6 +54,8 @@ class DataSet:
         train, test: two disjoint sets.
         classes: class names; labels index them; empty when nothing is labelled.
         skipped: number of unreadable files that were left out.
+        value_range: lowest and highest value that the images can have, in their units.
+        channel_names: R, G, B for three channels and channel_0, ... for others, if not given.
     """
 
     name: str
@@ -53,6 +63,12 @@ class DataSet:
     test: ImageSet
     classes: tuple[str, ...]
     skipped: int = 0
+    value_range: units.Range = units.UNIT
+    channel_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        found = units.names(self.channel_names or None, self.channels, "data.channel_names")
+        object.__setattr__(self, "channel_names", found)
 
     @property
     def channels(self) -> int:
@@ -63,6 +79,33 @@ class DataSet:
     def size(self) -> int:
         """Side of the images, in pixels."""
         return self.train.images.shape[-1]
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """What a generator of views must know of the images: arguments of `ViewGenerator`."""
+        names = ("channels", "value_range", "channel_names")
+        return {name: getattr(self, name) for name in names}
+
+    def suits(
+        self, taker: str, channels: int, value_range: units.Range, names: Sequence[str] | None
+    ) -> None:
+        """Make sure that a generator or an encoder takes these images.
+
+        Arguments:
+            taker: which one, as an error names it.
+            channels, value_range, names: what it takes; None for names takes any.
+
+        Raises:
+            InputError: when one of them differs.
+        """
+        names = self.channel_names if names is None else tuple(names)
+        if (channels, value_range, names) != tuple(self.kind.values()):
+            raise InputError(
+                f"{taker} takes {channels} channels within {list(value_range)} "
+                f"({', '.join(names)}), data {self.name} has {self.channels} within "
+                f"{list(self.value_range)} ({', '.join(self.channel_names)}); declare those of "
+                "your images with data.value_range and data.channel_names"
+            )
 
     def needs_classes(self, purpose: str) -> None:
         """Make sure that there is something to classify, and to judge that on.
@@ -86,11 +129,3 @@ class DataSet:
     def to(self, device: torch.device) -> "DataSet":
         """Move the images to a device."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
-
-
-def fit(images: UInt8[Tensor, "n c h w"], size: int | None) -> UInt8[Tensor, "n c s s"]:
-    """Resize square images, antialiased, in chunks; None keeps them."""
-    if size is None or size == images.shape[-1]:
-        return images.contiguous()
-    parts = [(resize(part, size) * 255).round().to(torch.uint8) for part in images.split(2048)]
-    return torch.cat(parts)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from infomin import rng
-from infomin.augment import resize
 from infomin.data.images import DataSet, ImageSet
+from infomin.data.values import fit
 from infomin.errors import InputError
 
 PHOTOGRAPHS = (
@@ -63,10 +63,7 @@ def photos(
             count = total // len(PHOTOGRAPHS)
             images.append(_patches(half, patch, count, generator))
             labels.append(torch.full((count,), label))
-        cut = torch.cat(images)
-        if size != patch:
-            cut = (resize(cut, size) * 255).round().to(torch.uint8)
-        sets.append(ImageSet(cut, torch.cat(labels)))
+        sets.append(ImageSet(fit(torch.cat(images), size), torch.cat(labels)))
     return DataSet("photos", sets[0], sets[1], PHOTOGRAPHS)
 
 

@@ -9,7 +9,8 @@ import torch
 from torchvision import datasets
 
 from infomin.data.cache import cached
-from infomin.data.images import DataSet, ImageSet, fit
+from infomin.data.images import DataSet, ImageSet
+from infomin.data.values import fit
 from infomin.errors import InputError
 
 

@@ -1,35 +1,49 @@
 """Pictures of views: what the encoders see, and what g does to colour."""
 
 import colorsys
+from collections.abc import Sequence
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
+from infomin import units
 from infomin.generator import ViewGenerator
+from infomin.units import RGB
 from infomin.views import View
 
 # dark, distinguishable for colour-blind eyes as well (Okabe and Ito's red, green, blue)
-_RGB_INKS = ("#d55e00", "#009e73", "#0072b2")
+_INKS = dict(zip(RGB, ("#d55e00", "#009e73", "#0072b2"), strict=True))
 
 
 @torch.no_grad()
-def views_picture(view: View, images: Float[Tensor, "b c h w"], title: str = "") -> Figure:
-    """Draw images in the first row and every channel of every view below, dark low, light high.
+def views_picture(
+    view: View,
+    images: Float[Tensor, "b c h w"],
+    title: str = "",
+    channel_names: Sequence[str] | None = None,
+) -> Figure:
+    """Draw images in the first rows and every channel of every view below, dark low, light high.
 
-    Each channel is scaled over the row from its 1st to its 99th percentile.
+    Channels called R, G, B make one row of colours, scaled from the value range; every other
+    channel of images and views is a row of its own, scaled over it from its 1st to its 99th
+    percentile.
     """
-    rows = [("images", images[:, :3] if images.shape[1] >= 3 else images[:, :1])]
+    names = units.names(channel_names, images.shape[1])
+    colored, (low, high) = names[:3] == RGB, view.value_range
+    rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
+    rows += [(names[i], _scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
     for i, v in enumerate(view.split(images)):
         for j in range(v.shape[1]):
-            channel = v[:, j : j + 1]
-            low, high = channel.quantile(0.01), channel.quantile(0.99)
             name = f"view {i + 1}" + (f", channel {j + 1}" if v.shape[1] > 1 else "")
-            rows.append((name, ((channel - low) / (high - low + 1e-9)).clamp(0, 1)))
-    figure = Figure(figsize=(1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3), dpi=110)
+            rows.append((name, _scaled(v[:, j : j + 1])))
+    size = (1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3)
+    layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
+    figure = Figure(figsize=size, dpi=110, layout=layout)
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axis, (name, row) in zip(axes, rows, strict=True):
         strip = rearrange(_padded(row), "b c h w -> h (b w) c").cpu().numpy()
@@ -39,7 +53,6 @@ def views_picture(view: View, images: Float[Tensor, "b c h w"], title: str = "")
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
         _bare(axis)
     axes[0].set_title(title, fontsize=9, loc="left")
-    figure.tight_layout(pad=0.4, h_pad=0.1)
     return figure
 
 
@@ -48,20 +61,22 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
     """Draw what g does to colour: its best linear approximation on images, and hue charts.
 
     Left, how much of each input channel goes into each output channel (least squares; R^2 tells
-    how linear g is). Right, for three channels, the output over all hues and brightnesses.
+    how linear g is). Right, for R, G, B, the output over all hues and brightnesses.
     """
     coefficients, r2 = linear_part(generator, images)
     channels = generator.channels
-    columns = 2 if channels == 3 else 1
+    colored = generator.channel_names == RGB
+    columns = 2 if colored else 1
     figure = Figure(figsize=(4.2 * columns, 1.5 * channels + 0.4), dpi=110)
     axes = figure.subplots(channels, columns, squeeze=False)
-    inks = _RGB_INKS if channels == 3 else ["#444444"] * channels
+    inks = [_INKS.get(name, "#444444") for name in generator.channel_names]
     limit = 1.1 * coefficients.abs().max().item()
-    charts = generator.transform(_hue_chart()[None])[0] if channels == 3 else None
+    low, high = generator.value_range
+    charts = generator.transform(low + (high - low) * _hue_chart()[None])[0] if colored else None
     for i in range(channels):
         view = next(k for k, group in enumerate(generator.groups) if i in group)
         axis = axes[i, 0]
-        axis.barh(range(channels), coefficients[i].tolist(), color=list(inks))
+        axis.barh(range(channels), coefficients[i].tolist(), color=inks)
         axis.set_yticks(range(channels), generator.channel_names, fontsize=8)
         axis.set_xlim(-limit, limit)
         axis.invert_yaxis()
@@ -100,6 +115,12 @@ def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues
         for k in range(levels)
     ]
     return rearrange(torch.tensor(colors), "k h c -> c k h")
+
+
+def _scaled(channel: Tensor) -> Tensor:
+    """Scale one channel of all images to [0, 1], between its 1st and 99th percentile."""
+    low, high = channel.quantile(0.01), channel.quantile(0.99)
+    return ((channel - low) / (high - low + 1e-9)).clamp(0, 1)
 
 
 def _padded(row: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ default, as the authors appear to have done: what two crops do not share is one 
 views need not share either.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 
 from infomin.errors import InputError, one_of
 from infomin.shapes import Image, Images, Views
+from infomin.units import UNIT, ends
 
 CROPS = ("per_view", "shared")
 
@@ -22,21 +24,23 @@ class View(nn.Module):
     Arguments:
         view_channels: number of channels of each view.
         crops: `per_view` (one crop of the image for each view) or `shared` (one for all).
+        value_range: lowest and highest value of the images.
         channels: C of the images; by default every channel goes into one view.
 
     Raises:
-        InputError: for another word in `crops`.
+        InputError: for another word in `crops`, or a range that is none.
     """
 
     def __init__(
         self,
         view_channels: tuple[int, ...],
         crops: str = "per_view",
+        value_range: Sequence[float] = UNIT,
         channels: int | None = None,
     ) -> None:
         super().__init__()
         one_of("views.crops", crops, CROPS)
-        self.view_channels = view_channels
+        self.view_channels, self.value_range = view_channels, ends(value_range)
         self.channels = sum(view_channels) if channels is None else channels
         self.crops = 1 if crops == "shared" else len(view_channels)
 
@@ -61,6 +65,11 @@ class View(nn.Module):
                 f"crops: expected 1 or {len(self.view_channels)}, one a view, got {len(crops)}"
             )
         return tuple(self.one(crop, i) for i, crop in enumerate(crops))
+
+    def unit(self, x: Images) -> Images:
+        """Return images scaled from their value range to [0, 1]."""
+        low, high = self.value_range
+        return x if self.value_range == UNIT else (x - low) / (high - low)
 
     def one(self, x: Images, i: int) -> Image:
         """Return view i of a crop; members that can make it alone, cheaper, say how."""

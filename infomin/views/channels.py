@@ -7,6 +7,7 @@ import torch
 from infomin.color import convert
 from infomin.groups import partition, split
 from infomin.shapes import Images, Views
+from infomin.units import UNIT
 from infomin.views.base import View
 
 
@@ -18,6 +19,7 @@ class ChannelViews(View):
         color: any space of `infomin.color`; `rgb` leaves channels as they are.
         groups: a partition of 0..C-1; default {0 | rest}.
         crops: see `View`.
+        value_range: lowest and highest value of the images.
 
     Raises:
         InputError: for a colour space that is unknown or needs another number of channels.
@@ -29,15 +31,16 @@ class ChannelViews(View):
         color: str = "rgb",
         groups: Sequence[Sequence[int]] | None = None,
         crops: str = "per_view",
+        value_range: Sequence[float] = UNIT,
     ) -> None:
         self.groups = partition(groups, channels)
-        super().__init__(tuple(len(group) for group in self.groups), crops)
+        super().__init__(tuple(len(group) for group in self.groups), crops, value_range)
         self.color = color
         self.split(torch.zeros(1, channels, 1, 1))  # a wrong colour space shows at once
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop, each channel scaled from its range to [-1, 1]."""
-        return split(convert(x, self.color, normalize=True), self.groups)
+        return split(convert(self.unit(x), self.color, normalize=True), self.groups)
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""

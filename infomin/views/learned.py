@@ -23,7 +23,7 @@ class LearnedViews(View):
         crops: str = "per_view",
         table: ColorTable | None = None,
     ) -> None:
-        super().__init__(generator.view_channels, crops)
+        super().__init__(generator.view_channels, crops, generator.value_range)
         self.generator, self.table = generator, table
 
     def split(self, x: Images) -> Views:

@@ -4,11 +4,14 @@ That is two-view training as SimCLR's (arXiv:2002.05709), with a tower for each 
 alone, against which splits of channels are held.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from infomin.color import convert
 from infomin.errors import at_least
 from infomin.shapes import Image, Images, Views
+from infomin.units import UNIT
 from infomin.views.base import View
 
 
@@ -20,6 +23,7 @@ class WholeViews(View):
         color: any space of `infomin.color`; `rgb` leaves channels as they are.
         number: M >= 2.
         crops: see `View`; with `shared` all views are the same.
+        value_range: lowest and highest value of the images.
 
     Raises:
         InputError: for fewer than two views, or a colour space that is unknown or needs another
@@ -27,10 +31,15 @@ class WholeViews(View):
     """
 
     def __init__(
-        self, channels: int = 3, color: str = "rgb", number: int = 2, crops: str = "per_view"
+        self,
+        channels: int = 3,
+        color: str = "rgb",
+        number: int = 2,
+        crops: str = "per_view",
+        value_range: Sequence[float] = UNIT,
     ) -> None:
         at_least("views.number", number, 2)
-        super().__init__((channels,) * number, crops, channels)
+        super().__init__((channels,) * number, crops, value_range, channels)
         self.color = color
         self.one(torch.zeros(1, channels, 1, 1), 0)  # a wrong colour space shows at once
 
@@ -40,7 +49,7 @@ class WholeViews(View):
 
     def one(self, x: Images, i: int) -> Image:
         """Return a view, each channel scaled from its range to [-1, 1]."""
-        return convert(x, self.color, normalize=True)
+        return convert(self.unit(x), self.color, normalize=True)
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
