@@ -17,6 +17,7 @@ from functools import partial
 
 import torch
 import zuko
+from convolutions import PASSED, Convolutions
 from nflows.nn.nets import MLP
 from nflows.transforms import AffineCouplingTransform, CompositeTransform
 from rows import Row, main
@@ -28,7 +29,7 @@ from infomin.flows import build_flow
 
 IMAGES, SIDE, HIDDEN = 128, 16, 32
 ROWS = IMAGES * SIDE * SIDE
-PASSED = ((0,), (1, 2), (0,), (1, 2))  # channels that pass, in the order of the couplings
+BLOCKS = 2
 
 Output = tuple[Tensor, ...]
 Call = Callable[[Tensor], Output]
@@ -43,37 +44,10 @@ class Network(MLP):
         return out
 
 
-class Convolutions(nn.Module):
-    """The same couplings as 1x1 convolutions on images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.nets = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(len(passed), HIDDEN, 1),
-                nn.ReLU(),
-                nn.Conv2d(HIDDEN, HIDDEN, 1),
-                nn.ReLU(),
-                nn.Conv2d(HIDDEN, 2 * (3 - len(passed)), 1),
-            )
-            for passed in PASSED
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map images to images."""
-        for passed, net in zip(PASSED, self.nets, strict=True):
-            first, rest = x[:, :1], x[:, 1:]
-            a, b = (first, rest) if passed == (0,) else (rest, first)
-            shift, log_scale = net(a).chunk(2, 1)
-            b = torch.addcmul(shift, b, (2 * torch.tanh(log_scale)).exp())
-            x = torch.cat([a, b] if passed == (0,) else [b, a], 1)
-        return x
-
-
 def contenders() -> dict[str, tuple[nn.Module, Call, Call]]:
     """Build all flows; each with a way to y and a way to y and its log-determinant."""
-    ours = build_flow(3, "affine", blocks=2, hidden=HIDDEN, layers=2, mixing="none")
-    masks = [torch.tensor([i in passed for i in range(3)]) for passed in PASSED]
+    ours = build_flow(3, "affine", blocks=BLOCKS, hidden=HIDDEN, layers=2, mixing="none")
+    masks = [torch.tensor([i in passed for i in range(3)]) for passed in PASSED * BLOCKS]
     coupling = partial(zuko.flows.GeneralCouplingTransform, 3, hidden_features=(HIDDEN, HIDDEN))
     theirs = zuko.lazy.LazyComposedTransform(*(coupling(mask=mask) for mask in masks))
     transform = theirs()  # made once: the networks inside stay those of `theirs`
@@ -81,7 +55,7 @@ def contenders() -> dict[str, tuple[nn.Module, Call, Call]]:
         AffineCouplingTransform((~mask).int(), lambda i, o: Network([i], [o], [HIDDEN, HIDDEN]))
         for mask in masks
     )
-    convolutions = Convolutions()
+    convolutions = Convolutions(BLOCKS, HIDDEN)
     return {
         "ours": (ours, lambda x: (ours(x),), ours.forward_and_log_abs_det),
         "zuko": (theirs, lambda x: (transform(x),), transform.call_and_ladj),

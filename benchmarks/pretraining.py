@@ -31,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from infomin.data import photos
 from infomin.losses import infonce, pair_scores
+from infomin.table import ColorTable
 from infomin.training.contrastive import Pretraining
 from infomin.views import ChannelViews, LearnedViews
 
@@ -69,7 +70,8 @@ def measure(quick: bool) -> list[Row]:
     steps, rounds = len(images) // BATCH - SKIP, 1 if quick else 7
     raw = small.pretraining(ChannelViews(color="ydbdr"), images)
     full = small.pretraining(ChannelViews(color="ydbdr"), images, "32-true")
-    learned = small.pretraining(LearnedViews(small.generator(), table=True), images)
+    g = small.generator().eval().requires_grad_(False)
+    learned = small.pretraining(LearnedViews(g, table=ColorTable(g)), images)
 
     pair, single, ntxent = small.towers(1, 2), small.towers(3).towers[0], NTXentLoss(0.1)
     pil, simclr = pictures(images), SimCLRTransform(input_size=32)

@@ -26,8 +26,8 @@ from infomin.provenance import provenance
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-NAMES = ("pretraining", "game", "flows", "startup")
-RIVALS = ("lightly", "zuko", "nflows")
+NAMES = ("pretraining", "game", "flows", "views", "startup")
+RIVALS = ("lightly", "zuko", "nflows", "kornia", "onnxruntime", "pillow")
 IDLE = 0.5  # load average, processes waiting for a core
 
 

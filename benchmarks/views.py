@@ -1,0 +1,150 @@
+"""Making views: a frozen generator on 4 megapixels of real photographs, far beyond the caches.
+
+The generator has 4 blocks and hidden layers of 32 (about 18 kFLOP a pixel); photographs are the
+eight of data=photos side by side. Ours: the exact table of all 2^24 colours on uint8, the 33-point
+cube on float, the flow itself, and its ONNX export in ONNX Runtime. Against kornia's conversion to
+Lab and to YCbCr, the flow as 1x1 convolutions on images, Pillow's lookup table, and a plain copy,
+which no map of the same numbers can beat. Memory is how far a call raises the peak.
+
+Last, what making learned views costs in pretraining (budget=small): the time of the look-ups in
+that of a step.
+
+Targets: table at least 5 x kornia's rgb_to_lab, cube 1.2 x; flow at least 10 x the 1x1
+convolutions; ONNX Runtime no slower than torch; learned views at most 5 % of a step.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import kornia
+import onnxruntime
+import small
+import torch
+from convolutions import Convolutions
+from einops import rearrange
+from PIL import Image
+from rivals import BATCH
+from rows import Row, main
+from timing import interleaved, rate
+from torch import Tensor, nn
+
+from infomin.augment import resize
+from infomin.cube import ColorCube
+from infomin.data import photos
+from infomin.export import onnx
+from infomin.export.sample import Sample
+from infomin.generator import ViewGenerator
+from infomin.table import ColorTable
+from infomin.views import LearnedViews
+
+SIDE = 128  # of the patches that the picture is made of
+
+
+def picture(quick: bool) -> Tensor:
+    """Return patches of the photographs as one image, `1 3 h w`, uint8."""
+    across = 4 if quick else 16
+    patches = photos(size=SIDE, patch=SIDE, train=across**2, test=8).train.images
+    return rearrange(patches, "(a b) c h w -> 1 c (a h) (b w)", a=across).contiguous()
+
+
+def stirred() -> ViewGenerator:
+    """Return a generator away from the identity."""
+    torch.manual_seed(0)
+    g = ViewGenerator(flow={"blocks": 4, "hidden": 32})
+    for p in g.parameters():
+        nn.init.normal_(p, std=0.1)
+    return g.eval().requires_grad_(False)
+
+
+def peak(work: Callable[[], object]) -> float:
+    """Return how many bytes a call takes at its peak, by the kernel's own account."""
+    work()
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _kilobytes("VmRSS")
+    work()
+    return (_kilobytes("VmHWM") - before) * 1024.0
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measure everything on the same pixels."""
+    levels, g = picture(quick), stirred()
+    x, pixels = levels / 255, levels[0, 0].numel() * 1e-6
+    table, cube = ColorTable(g), ColorCube.of(g, 33)
+    convolutions = Convolutions(blocks=4, hidden=32).eval().requires_grad_(False)
+    pil = Image.fromarray(rearrange(levels, "1 c h w -> h w c").numpy())
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.write(g, Path(folder), Sample.of(g, x[..., :256, :256], "photos"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(f"{folder}/{onnx.FILE}", options)
+    feed = {"images": x.numpy()}
+    assert torch.equal(table(levels), g.transform(x)), "the table is not the flow"
+
+    calls: dict[str, Callable[[], object]] = {
+        "table": partial(table, levels),
+        "cube": partial(cube, x),
+        "flow": partial(g, x),
+        "ONNX Runtime": partial(session.run, None, feed),
+        "kornia rgb_to_lab": partial(kornia.color.rgb_to_lab, x),
+        "kornia rgb_to_ycbcr": partial(kornia.color.rgb_to_ycbcr, x),
+        "1x1 convolutions": partial(convolutions, x),
+        "Pillow": partial(pil.filter, cube.pillow()),
+        "copy": x.clone,
+    }
+    with torch.no_grad():
+        m = interleaved({k: rate(call, pixels) for k, call in calls.items()}, 1 if quick else 7)
+        memory = {name: peak(calls[name]) / (pixels * 1e6) for name in ("table", "cube", "flow")}
+        share = in_pretraining(1 if quick else 7)
+    lab, ycbcr, rows = "kornia rgb_to_lab", "kornia rgb_to_ycbcr", "1x1 convolutions"
+    unit = "Mpixels/s"
+    return [
+        Row("views by the exact table, uint8", unit, m["table"], lab, m[lab], least=5),
+        Row("views by the exact table, uint8", unit, m["table"], ycbcr, m[ycbcr]),
+        Row("views by the exact table, uint8", unit, m["table"], "copy", m["copy"]),
+        Row("views by the 33-point cube, float", unit, m["cube"], lab, m[lab], least=1.2),
+        Row("views by the 33-point cube, float", unit, m["cube"], "Pillow, uint8", m["Pillow"]),
+        Row(
+            "views by the flow",
+            unit,
+            m["flow"],
+            "1x1 convolutions",
+            m["1x1 convolutions"],
+            least=10,
+        ),
+        Row("views by ONNX Runtime", unit, m["ONNX Runtime"], "the flow", m["flow"], least=1),
+        *(
+            Row(f"peak memory of views, {name}", "bytes/pixel", [value])
+            for name, value in memory.items()
+        ),
+        Row("learned views in pretraining", "of 1", share, most=0.05),
+    ]
+
+
+def in_pretraining(rounds: int) -> list[float]:
+    """Return the share of a pretraining step that goes into look-ups, one a round."""
+    images = photos(train=1536).train.images
+    g = small.generator().eval().requires_grad_(False)
+    learner = small.pretraining(LearnedViews(g, table=ColorTable(g)), images)
+    crops = [resize(images[i * BATCH : (i + 1) * BATCH], 32) for i in (0, 1)]
+    steps = iter(learner)
+    m = interleaved(
+        {
+            "step": rate(torch.enable_grad()(partial(next, steps)), least=1.0),
+            "views": rate(partial(learner.views, *crops)),
+        },
+        rounds,
+    )
+    return [step / views for step, views in zip(m["step"], m["views"], strict=True)]
+
+
+def _kilobytes(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(field)))
+
+
+if __name__ == "__main__":
+    print(f"{torch.get_num_threads()} threads", file=sys.stderr)
+    main(measure)
