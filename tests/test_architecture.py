@@ -18,7 +18,7 @@ LAYERS = [
     ["table", "augment", "information"],
     ["generator", "losses"],
     ["color", "artifact"],
-    ["flows", "files", "rng", "provenance"],
+    ["flows", "files", "claims", "rng", "provenance"],
     ["groups"],
     ["allocator", "errors", "shapes", "signals"],
 ]
