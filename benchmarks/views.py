@@ -98,7 +98,7 @@ def measure(quick: bool) -> list[Row]:
         m = interleaved({k: rate(call, pixels) for k, call in calls.items()}, 1 if quick else 7)
         memory = {name: peak(calls[name]) / (pixels * 1e6) for name in ("table", "cube", "flow")}
         share = in_pretraining(1 if quick else 7)
-    lab, ycbcr, rival = "kornia rgb_to_lab", "kornia rgb_to_ycbcr", "1x1 convolutions"
+    lab, ycbcr = "kornia rgb_to_lab", "kornia rgb_to_ycbcr"
     unit = "Mpixels/s"
     return [
         Row("views by the exact table, uint8", unit, m["table"], lab, m[lab], least=5),

@@ -1,14 +1,22 @@
 """A trained thing on disk: `model.safetensors` and `card.json`, data and never code.
 
 The card tells how to build it, what it takes and how it was trained; the weights file remembers a
-digest of the card, so that a card edited by hand is noticed. That guards against accidents; it is
-no signature. Loading a folder from a stranger can fail, and can do nothing else.
+digest of the card and one of the weights, so that a card edited by hand or a damaged file is
+noticed. That guards against accidents; it is no signature. Loading a folder from a stranger can
+fail, and can do nothing else: no weight is read and nothing is built before the header of the
+weights file was found to hold what the card asks for.
+
+Format 2 added the digest of the weights. Folders of format 1 are refused: a flipped bit of theirs
+would load as another generator, unnoticed.
+
+Symbolic links may lead to regular files, as in the caches of huggingface_hub: they show no one what
+they could not read already. Links to anything else are refused, like devices, pipes and folders.
 """
 
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +25,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from infomin import __version__, files
+from infomin import __version__, claims, files
 from infomin.errors import InputError
 
-VERSION = 1
+VERSION = 2
 WEIGHTS, CARD = "model.safetensors", "card.json"
-UNFIT = (
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-)
-"""What building a thing from a wrong card can raise."""
-_SECTIONS = ("format", "architecture", "training", "versions")
+Fits = Callable[[Mapping[str, Any], Mapping[str, Tensor]], None]
+"""Raises when an architecture does not fit weights, of which it sees names, shapes and types."""
+
+_SECTIONS = ("architecture", "training", "versions")
+_TYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
+_MOST_CARD = 2**20
+_MOST_HEADER = 2**20
+_MOST_WEIGHTS = {"generator": 2**25, "encoder": 2**33}
 
 
 def save(
@@ -52,7 +57,7 @@ def save(
         training: how it was trained; plain JSON values.
 
     Raises:
-        InputError: when the folder exists, or cannot be written.
+        InputError: when the folder exists or cannot be written, or `load` would not take it.
     """
     with files.new_folder(folder) as new:
         fill(new, kind, architecture, weights, training)
@@ -71,6 +76,9 @@ def fill(
 
     Arguments:
         exports: what the card tells of other files in the folder, by name.
+
+    Raises:
+        InputError: as `save`.
     """
     card = {
         "format": _format(kind),
@@ -84,31 +92,55 @@ def fill(
         },
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    for name, w in tensors.items():
+        if w.dtype not in _TYPES.values():
+            raise InputError(f"{name}: expected float32, got {w.dtype}; save it in float32")
+    if name := _endless(tensors):
+        raise InputError(f"{name} holds NaN or infinity: its training diverged; nothing was saved")
     files.write_json(folder / CARD, card)
-    files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata={"card": _digest(card)}))
+    files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata=seal(card, tensors)))
+    for name, most in ((CARD, _MOST_CARD), (WEIGHTS, _MOST_WEIGHTS[kind])):
+        if why := files.unreadable(folder / name, most):
+            raise InputError(f"cannot be saved: {name} {why}; nothing was")
 
 
-def load(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def load(folder: Path, kind: str, fits: Fits) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read card and weights, and check that they belong together.
+
+    Arguments:
+        folder: that `save` made.
+        kind: `generator` or `encoder`.
+        fits: called before any weight is read.
 
     Raises:
         InputError: one line naming what is wrong.
     """
-    for name in (CARD, WEIGHTS):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: is not a saved {kind}, {name} is missing there")
     card = read_card(folder, kind)
+    path = _readable(folder, kind, WEIGHTS, _MOST_WEIGHTS[kind])
+    with claims.fitting(folder):
+        claims.bounded(card["architecture"])
+        digest = _of_card(card)
     try:
-        with safe_open(folder / WEIGHTS, framework="pt") as stored:
-            digest = (stored.metadata() or {}).get("card")
+        with path.open("rb") as stream:
+            header = int.from_bytes(stream.read(8), "little")
+        if header > _MOST_HEADER:
+            raise InputError(f"{path}: is damaged (a header of {header} bytes)")
+        with safe_open(path, framework="pt") as stored:
+            sealed = stored.metadata() or {}
+            if sealed.get("card") != digest:
+                raise InputError(
+                    f"{folder / CARD}: is not the card that was saved with {WEIGHTS}; it was "
+                    f"changed afterwards, so take the original or save the {kind} again"
+                )
+            with claims.fitting(folder):
+                fits(card["architecture"], {name: _outline(stored, name) for name in stored.keys()})
             weights = {name: stored.get_tensor(name) for name in stored.keys()}
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / WEIGHTS}: is damaged ({error})") from None
-    if digest != _digest(card):
-        raise InputError(
-            f"{folder / CARD}: is not the card that was saved with {WEIGHTS}; it was changed "
-            f"afterwards, so take the original or save the {kind} again"
-        )
+        raise InputError(f"{path}: is damaged ({error})") from None
+    if sealed.get("weights") != _of_weights(weights):
+        raise InputError(f"{path}: is damaged (these are not the weights that were saved)")
+    if name := _endless(weights):
+        raise InputError(f"{path}: {name} holds NaN or infinity")
     return card, weights
 
 
@@ -118,52 +150,53 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         InputError: when it is missing, of another format, or lacks a section.
     """
-    card = files.read_json(folder / CARD)
+    path = _readable(folder, kind, CARD, _MOST_CARD)
+    card = files.read_json(path)
     if not isinstance(card, dict) or card.get("format") != _format(kind):
         found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise InputError(f"{folder / CARD}: expected format {_format(kind)}, got {found}")
-    missing = [name for name in _SECTIONS if not isinstance(card.get(name), dict | str)]
+        raise InputError(f"{path}: expected format {_format(kind)}, got {found}")
+    missing = [name for name in _SECTIONS if not isinstance(card.get(name), dict)]
     if missing:
-        raise InputError(f"{folder / CARD}: lacks {', '.join(missing)}")
+        raise InputError(f"{path}: lacks {', '.join(missing)}")
     return card
 
 
-def bounded(architecture: Any, weights: Mapping[str, Tensor]) -> None:
-    """Refuse a card with a whole number that nothing in its weights can explain.
-
-    A stranger's card can ask for any size; whoever builds from it calls this first. Not every
-    honest number shows in the weights: images of any size go through one ResNet.
-
-    Raises:
-        InputError: for a number above 4096 + the number of weights + their longest side.
-    """
-    sides = [side for w in weights.values() for side in w.shape]
-    most = 4096 + len(weights) + max(sides, default=0)
-    if isinstance(architecture, int) and architecture > most:
-        raise InputError("the card asks for more than the weights hold")
-    if isinstance(architecture, Mapping):
-        architecture = list(architecture.values())
-    if isinstance(architecture, list):
-        for part in architecture:
-            bounded(part, weights)
+def seal(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Make what the weights file remembers: digests of the card and of the weights."""
+    return {"card": _of_card(card), "weights": _of_weights(weights)}
 
 
-def same_shapes(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights of other names or shapes than a card asks for.
+def _of_card(card: Mapping[str, Any]) -> str:
+    canonical = json.dumps(card, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
-    Raises:
-        InputError: when they differ.
-    """
-    if {k: tuple(w.shape) for k, w in expected.items()} != {
-        k: tuple(w.shape) for k, w in weights.items()
-    }:
-        raise InputError(f"the card asks for {len(expected)} weights of other names or shapes")
+
+def _of_weights(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, w in sorted(weights.items()):
+        digest.update(f"{name} {w.dtype} {list(w.shape)} ".encode())
+        digest.update(w.numpy().data)
+    return digest.hexdigest()
+
+
+def _endless(weights: Mapping[str, Tensor]) -> str:
+    """Name a tensor that holds NaN or infinity, if one does."""
+    return next((name for name, w in weights.items() if not w.isfinite().all()), "")
 
 
 def _format(kind: str) -> str:
     return f"infomin-{kind}/{VERSION}"
 
 
-def _digest(card: Mapping[str, Any]) -> str:
-    canonical = json.dumps(card, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def _readable(folder: Path, kind: str, name: str, most: int) -> Path:
+    if why := files.unreadable(folder / name, most):
+        raise InputError(f"{folder}: is not a saved {kind}, {name} {why}")
+    return folder / name
+
+
+def _outline(stored: safe_open, name: str) -> Tensor:
+    """Return a tensor of a file without its values."""
+    part = stored.get_slice(name)  # type: ignore[no-untyped-call]
+    if part.get_dtype() not in _TYPES:
+        raise InputError(f"{name}: expected float32, got {part.get_dtype()}")
+    return torch.empty(part.get_shape(), dtype=_TYPES[part.get_dtype()], device="meta")

@@ -11,9 +11,10 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
-from infomin.errors import InputError, blamed_on, one_of
+from infomin.errors import InputError, blamed_on, one_of, true_or_false
 from infomin.rng import seeded
 from infomin.shapes import Image, Images
 
@@ -75,6 +76,9 @@ class FourConv(Backbone):
         size: side of the input, at least 2 to the power of `pools`.
         widths: of the convolutions; more or fewer than four make a deeper or shallower net.
         pools: how many of the first convolutions are followed by a pool.
+
+    Raises:
+        InputError: for no convolution, more pools than convolutions, or too small an input.
     """
 
     def __init__(
@@ -84,11 +88,13 @@ class FourConv(Backbone):
         widths: Sequence[int] = (16, 32, 64, 64),
         pools: int = 3,
     ) -> None:
-        _at_least(size, 2**pools, "FourConv")
         if not widths:
             raise InputError(
                 "encoder.widths: expected the width of one convolution or more, got []"
             )
+        if type(pools) is not int or not 0 <= pools <= len(widths):
+            raise InputError(f"encoder.pools: expected 0 to {len(widths)}, got {pools!r}")
+        _at_least(size, 2**pools, "FourConv")
         stages, before = [], in_channels
         for i, width in enumerate(widths):
             convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)
@@ -168,10 +174,14 @@ class Tower(nn.Module):
         self, backbone: Backbone, in_channels: int, size: int, dim: int, normalize: bool = True
     ) -> None:
         super().__init__()
+        true_or_false("encoder.normalize", normalize)
         self.backbone, self.normalize = backbone, normalize
+        # on the meta device: an image of any size costs neither time nor memory
+        weights = {name: w.to("meta") for name, w in backbone.state_dict().items()}
+        images = torch.zeros(1, in_channels, size, size, device="meta")
         backbone.eval()
         with torch.no_grad():
-            features = backbone(torch.zeros(1, in_channels, size, size)).shape[1]
+            features = functional_call(backbone, weights, images).shape[1]
         backbone.train()
         self.head = nn.Linear(features, dim)
 

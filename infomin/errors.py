@@ -2,10 +2,19 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from math import inf
 
 
 class InputError(ValueError):
-    """A wrong argument, path, shape, range or file. Its text is one line, fit to be shown as is."""
+    """A wrong argument, path, shape, range or file. Its text is one line, fit to be shown as is.
+
+    What it quotes can come from a stranger: control characters become spaces, and of a text beyond
+    500 characters the middle is left out.
+    """
+
+    def __init__(self, text: str) -> None:
+        line = "".join(c if c.isprintable() else " " for c in text)
+        super().__init__(line if len(line) <= 500 else f"{line[:300]} ... {line[-195:]}")
 
 
 @contextmanager
@@ -29,11 +38,22 @@ def one_of(name: str, value: object, allowed: Collection[str]) -> None:
 
 def at_least(name: str, value: float, least: float) -> None:
     """Raise an InputError unless a number is large enough."""
-    if not (isinstance(value, int | float) and value >= least):
+    if not (_is_number(value) and value >= least):
         raise InputError(f"{name}: expected at least {least}, got {value!r}")
 
 
 def positive(name: str, value: float) -> None:
     """Raise an InputError unless a number is greater than 0."""
-    if not (isinstance(value, int | float) and value > 0):
+    if not (_is_number(value) and value > 0):
         raise InputError(f"{name}: expected a number > 0, got {value!r}")
+
+
+def true_or_false(name: str, value: object) -> None:
+    """Raise an InputError unless a value is a bool."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name}: expected true or false, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value is a finite number."""
+    return isinstance(value, int | float) and type(value) is not bool and -inf < value < inf

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,6 +71,28 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: no such file") from None
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: is not a JSON file ({error})") from None
+
+
+def unreadable(path: Path, most: int) -> str | None:
+    """Tell why a file from a stranger is better not opened, in a few words; None when it may be.
+
+    Pipes and devices may never answer and never end, and so may files of no size (`/proc`).
+
+    Arguments:
+        path: of the file, or a symbolic link to it.
+        most: bytes that it may have.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return "is missing there"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error})"
+    if not stat.S_ISREG(found.st_mode):
+        return "is no regular file"
+    if not 0 < found.st_size <= most:
+        return f"has {found.st_size} bytes, which is not within 1 to {most}"
+    return None
 
 
 def make_folder(path: Path) -> Path:

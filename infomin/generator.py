@@ -17,9 +17,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin import artifact, units
+from infomin import artifact, claims, units
 from infomin.color import linear_space
-from infomin.errors import InputError, blamed_on
+from infomin.errors import InputError, blamed_on, true_or_false
 from infomin.flows import Composition, FixedAffine, build_flow, to_images, to_rows
 from infomin.groups import partition, split
 from infomin.shapes import Image, Images, Views
@@ -75,6 +75,7 @@ class ViewGenerator(nn.Module):
         channel_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
+        true_or_false("normalize", normalize)
         self.channels, self.color, self.normalize = channels, color, normalize
         self.groups = partition(groups, channels)
         self.flow_settings = dict(flow or {})
@@ -221,14 +222,10 @@ def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> Vi
         InputError: when the folder is not a generator, or its card and weights disagree.
     """
     folder = located(folder)
-    card, weights = artifact.load(folder, "generator")
-    try:
-        fits(card["architecture"], weights)
+    card, weights = artifact.load(folder, "generator", fits)
+    with claims.fitting(folder):
         generator = ViewGenerator(**card["architecture"])
         generator.load_state_dict(weights)
-    except artifact.UNFIT as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{folder}: card and weights do not fit together: {reason}") from None
     return generator.to(device).eval().requires_grad_(False)
 
 
@@ -238,11 +235,10 @@ def fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None
     Raises:
         InputError: when they differ.
     """
-    artifact.bounded(architecture, weights)
     flow = dict(architecture.get("flow", {}))
-    with torch.device("meta"), blamed_on("flow"):
+    with claims.sketched(weights), blamed_on("flow"):
         expected = build_flow(architecture.get("channels", 3), **flow).state_dict()
-    artifact.same_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
+    claims.same_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
 
 
 def _from_range(space: FixedAffine, value_range: units.Range) -> FixedAffine:
@@ -251,4 +247,10 @@ def _from_range(space: FixedAffine, value_range: units.Range) -> FixedAffine:
     if (low, high) == units.UNIT:
         return space
     matrix = space.matrix / (high - low)
-    return FixedAffine(matrix, space.offset - low * matrix.sum(-1))
+    offset = space.offset - low * matrix.sum(-1)
+    single = torch.tensor([low, high]).float().diff()
+    if not (matrix.isfinite().all() and offset.isfinite().all() and 0 < single < torch.inf):
+        raise InputError(
+            f"value_range: expected numbers that float32 tells apart, got {low}, {high}"
+        )
+    return FixedAffine(matrix, offset)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from infomin.errors import InputError
+from infomin.errors import InputError, at_least
 from infomin.shapes import Images, Views
 
 Groups = tuple[tuple[int, ...], ...]
+
+MOST_CHANNELS = 1024
+"""Colour spaces and mixings of C channels are matrices of C^2 numbers."""
 
 
 def split(y: Images, groups: Groups) -> Views:
@@ -13,18 +16,31 @@ def split(y: Images, groups: Groups) -> Views:
     return tuple(y[:, list(group)] for group in groups)
 
 
+def enough(channels: int) -> None:
+    """Check a number of channels C.
+
+    Raises:
+        InputError: unless it is within 2 to `MOST_CHANNELS`.
+    """
+    at_least("channels", channels, 2)
+    if channels > MOST_CHANNELS:
+        raise InputError(f"channels: expected at most {MOST_CHANNELS}, got {channels}")
+
+
 def partition(groups: Sequence[Sequence[int]] | None, channels: int) -> Groups:
     """Check a partition of C channels into views; None gives {0 | rest}.
 
     Raises:
-        InputError: when a channel is missing, unknown or in two groups.
+        InputError: when a channel is missing, unknown or in two groups, or as `enough` does.
     """
+    enough(channels)
     if groups is None:
         groups = ((0,), tuple(range(1, channels)))
-    chosen = tuple(tuple(int(i) for i in group) for group in groups)
+    chosen = tuple(tuple(group) for group in groups)
     if (
         len(chosen) < 2
         or not all(chosen)
+        or not all(type(i) is int for group in chosen for i in group)
         or sorted(i for group in chosen for i in group) != list(range(channels))
     ):
         raise InputError(

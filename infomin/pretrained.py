@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from infomin import artifact, generator
+from infomin import artifact, claims, generator
 from infomin.encoders import Towers, build_towers
 from infomin.errors import InputError, one_of
 from infomin.generator import ViewGenerator
+from infomin.groups import partition
 from infomin.views import ChannelViews, CombinedViews, LearnedViews, View, WholeViews
-
-_INPUTS = ".standardize.running_mean"  # one number an input channel of a tower
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,12 @@ def load_pretrained(folder: str | Path) -> Pretrained:
     Raises:
         InputError: when the folder is not an encoder, or its card and weights disagree.
     """
-    card, weights = artifact.load(Path(folder), "encoder")
-    try:
-        _fits(card["architecture"], weights)
+    card, weights = artifact.load(Path(folder), "encoder", _fits)
+    with claims.fitting(folder):
         views = _build(card["architecture"]["views"])
         encoder = card["architecture"]["encoder"]
         towers = build_towers(view_channels=views.view_channels, **encoder)
         _both(views, towers).load_state_dict(weights)
-    except artifact.UNFIT as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{folder}: card and weights do not fit together: {reason}") from None
     views.eval().requires_grad_(False)
     towers.eval().requires_grad_(False)
     return Pretrained(views, towers, encoder)
@@ -66,18 +60,15 @@ def load_pretrained(folder: str | Path) -> Pretrained:
 
 def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Compare a card with weights before anything is built: it can ask for any size."""
-    artifact.bounded(architecture, weights)
     views, parts = architecture["views"], _parts(weights)
     one_of("views.kind", views["kind"], ("raw", "whole", "learned", "combined"))
-    inputs = [len(w) for name, w in parts["towers"].items() if name.endswith(_INPUTS)]
     g = views.get("generator", views)
-    channels, whole = g.get("channels", 3), views["kind"] == "whole"
-    if inputs != [channels] * views["number"] if whole else channels != sum(inputs):
-        told = ", ".join(map(str, inputs))
-        raise InputError(f"the card speaks of {channels} channels, its towers of {told}")
-    with torch.device("meta"):
-        expected = build_towers(view_channels=inputs, **architecture["encoder"]).state_dict()
-    artifact.same_shapes(expected, parts["towers"])
+    channels = [len(group) for group in partition(g.get("groups"), g.get("channels", 3))]
+    if views["kind"] == "whole":
+        channels = [g.get("channels", 3)] * views["number"]
+    with claims.sketched(parts["towers"]):
+        expected = build_towers(view_channels=channels, **architecture["encoder"]).state_dict()
+    claims.same_shapes(expected, parts["towers"])
     if "generator" in views:
         generator.fits(g, parts["generator"])
 

@@ -34,13 +34,15 @@ def names(
     """Return one name a channel: those given, or R, G, B for three, else channel_0, ...
 
     Raises:
-        InputError: for another number of names.
+        InputError: for another number of names, or one that cannot be printed.
     """
     if given is None:
         return RGB if channels == 3 else tuple(f"channel_{i}" for i in range(channels))
     if len(given) != channels:
         raise InputError(f"{option}: expected {channels} names, got {len(given)}")
-    return tuple(str(name) for name in given)
+    if not all(isinstance(name, str) and name.isprintable() for name in given):
+        raise InputError(f"{option}: expected names of printable characters, got {given!r}")
+    return tuple(given)
 
 
 def within(images: Tensor, value_range: Range, taker: str) -> None:

@@ -19,7 +19,7 @@ LAYERS = [
     ["cube", "table", "augment", "information"],
     ["generator", "losses", "photometric"],
     ["color", "artifact"],
-    ["flows", "files", "rng", "provenance"],
+    ["flows", "files", "claims", "rng", "provenance"],
     ["groups", "shipped", "units"],
     ["allocator", "errors", "shapes", "signals"],
 ]

@@ -37,11 +37,11 @@ def test_a_card_edited_by_hand(saved, section):
         ("{", "card.json: is not a JSON file"),
         ("\xff\xfe", "card.json: is not a JSON file"),
         ("[" * 100_000, "card.json: is not a JSON file"),
-        ("[]", "card.json: expected format infomin-generator/1, got list"),
-        ("{}", "card.json: expected format infomin-generator/1, got None"),
-        ('{"format": "infomin-encoder/1"}', "expected .*-generator/1, got infomin-encoder/1"),
-        ('{"format": "infomin-generator/2"}', "expected .*-generator/1, got infomin-generator/2"),
-        ('{"format": "infomin-generator/1"}', "lacks architecture, training, versions"),
+        ("[]", "card.json: expected format infomin-generator/2, got list"),
+        ("{}", "card.json: expected format infomin-generator/2, got None"),
+        ('{"format": "infomin-encoder/2"}', "expected .*-generator/2, got infomin-encoder/2"),
+        ('{"format": "infomin-generator/1"}', "expected .*-generator/2, got infomin-generator/1"),
+        ('{"format": "infomin-generator/2"}', "lacks architecture, training, versions"),
     ],
 )
 def test_a_card_that_is_none(saved, content, message):
@@ -57,7 +57,7 @@ def test_a_missing_file(saved, name):
         load_generator(saved)
 
 
-@pytest.mark.parametrize("left", [0, 4, 100, 0.5, 0.99])
+@pytest.mark.parametrize("left", [1, 4, 100, 0.5, 0.99])
 def test_truncated_weights(saved, left):
     path = saved / "model.safetensors"
     whole = path.read_bytes()
@@ -107,7 +107,11 @@ def test_a_card_that_does_not_fit_its_weights_builds_nothing(tmp_path, change):
 
 
 HUGE = 10**12
-OTHER, MORE = "weights of other names or shapes", "asks for more than the weights hold"
+OTHER, MORE = "weights of other names or shapes", "asks for more than any weights hold"
+
+
+def anything(architecture, weights):
+    """Whatever the card says, for `artifact.load`."""
 
 
 def raw(**change):
@@ -144,15 +148,15 @@ def whole(**change):
         ({"encoder": {"widths": [HUGE]}}, MORE),
         ({"encoder": {"pools": HUGE}}, MORE),
         ({"encoder": {"size": HUGE}}, MORE),
-        (raw(channels=4), "the card speaks of 4 channels, its towers of [0-9, ]+$"),
+        (raw(channels=4), OTHER),
         (raw(channels=HUGE), MORE),
         (raw(kind="other"), "views.kind: expected one of raw, whole, learned, combined, got"),
-        (whole(channels=4), "the card speaks of 4 channels, its towers of [0-9, ]+$"),
-        (whole(number=5), "the card speaks of 3 channels, its towers of [0-9, ]+$"),
+        (whole(channels=4), OTHER),
+        (whole(number=5), rf"{OTHER}|asks for more than the \d+ weights there are"),
         (whole(number=HUGE), MORE),
-        (drawn(channels=4), "the card speaks of 4 channels, its towers of [0-9, ]+$"),
+        (drawn(channels=4), OTHER),
         (drawn(flow={"hidden": HUGE}), MORE),
-        (drawn(flow={"blocks": 3}), f"{OTHER}|the card speaks of 3 channels"),
+        (drawn(flow={"blocks": 3}), r"asks for more than the \d+ weights there are"),
     ],
 )
 def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
@@ -160,7 +164,7 @@ def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
     towers = build_towers(view_channels=views.view_channels, **encoder)
     saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
     load_pretrained(saved)
-    card, weights = artifact.load(saved, "encoder")
+    card, weights = artifact.load(saved, "encoder", anything)
     architecture = {**card["architecture"], **change}
     architecture["encoder"] = encoder | change.get("encoder", {})
     saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
@@ -169,12 +173,11 @@ def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
 
 
 def test_an_encoder_of_large_images_is_not_taken_for_a_forgery(tmp_path):
-    views = ChannelViews()
-    encoder = {"name": "resnet", "depth": 18, "dim": 4, "size": 8}
+    """Nor does it take the memory of such an image to build one."""
+    views, encoder = ChannelViews(), {"name": "resnet", "depth": 18, "dim": 4, "size": 65536}
     towers = build_towers(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, towers, encoder | {"size": 1024}).save(tmp_path / "encoder")
-    card, weights = artifact.load(saved, "encoder")
-    artifact.bounded(card["architecture"], weights)
+    saved = Pretrained(views, towers, encoder).save(tmp_path / "encoder")
+    assert load_pretrained(saved).size == 65536
 
 
 def test_a_pickle_in_place_of_weights_is_never_executed(saved, tmp_path):

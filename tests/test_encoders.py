@@ -69,6 +69,8 @@ def test_wrong_arguments_are_told():
         build_towers("vit", (1, 2), 32)
     with pytest.raises(InputError, match="size: FourConv needs images of at least 8 pixels, got 4"):
         build_towers("fourconv", (1, 2), 4)
+    with pytest.raises(InputError, match="encoder.pools: expected 0 to 2, got 3"):
+        build_towers("fourconv", (1, 2), 32, widths=[4, 4])
     with pytest.raises(InputError, match="encoder.depth: expected 18 or 50, got 34"):
         build_towers("resnet", (1, 2), 32, depth=34)
     with pytest.raises(InputError, match="tap: expected one of conv1"):

@@ -18,6 +18,7 @@ from infomin.flows import (
     Rotation,
     build_flow,
 )
+from infomin.flows.build import MOST_LOG_SCALE
 
 C = 3
 
@@ -211,11 +212,19 @@ def test_state_survives_saving():
         ({"blocks": -1}, "flow.blocks: expected at least 0, got -1"),
         ({"hidden": 0}, "flow.hidden: expected at least 1, got 0"),
         ({"log_scale_bound": 0.0}, "flow.log_scale_bound: expected a number > 0, got 0.0"),
+        ({"log_scale_bound": 1e308}, "flow.log_scale_bound: expected at most 80.0, got 1e\\+308"),
+        ({"log_scale_bound": float("inf")}, "flow.log_scale_bound: expected a number > 0, got inf"),
+        ({"blocks": True}, "flow.blocks: expected at least 0, got True"),
     ],
 )
 def test_wrong_arguments_are_told(options, message):
     with pytest.raises(InputError, match=message):
         build_flow(C, **options)
+
+
+def test_the_largest_scale_is_still_a_number():
+    largest = torch.tensor([-MOST_LOG_SCALE, MOST_LOG_SCALE], dtype=torch.float32).exp()
+    assert largest.isfinite().all() and largest.min() > 0
 
 
 def test_one_channel_is_too_few():

@@ -199,7 +199,15 @@ def test_saving_over_something_is_refused(tmp_path):
         ({"groups": [[0, 1, 2]]}, "into two views or more"),
         ({"groups": [[0], [0, 1, 2]]}, "groups: expected a partition"),
         ({"value_range": (1.0, 1.0)}, r"value_range: expected \(low, high\) with low < high, got"),
+        (
+            {"value_range": (0.0, float("inf"))},
+            r"value_range: expected \(low, high\) with low < high",
+        ),
+        ({"value_range": (0.0, 1e308)}, "value_range: expected numbers that float32 tells apart"),
+        ({"value_range": (1.0, 1 + 1e-12)}, "value_range: expected numbers that float32 tells"),
+        ({"channels": 1025}, "channels: expected at most 1024, got 1025"),
         ({"channel_names": ["a", "b"]}, "channel_names: expected 3 names, got 2"),
+        ({"channel_names": ["a", "b", "\n"]}, "channel_names: expected names of printable"),
         (
             {"color": "hsv"},
             "color: expected one of rgb, .*, got 'hsv', which has no exact linear inverse",

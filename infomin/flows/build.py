@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from infomin.errors import at_least, one_of, positive
+from infomin.errors import InputError, at_least, one_of, positive, true_or_false
 from infomin.flows.base import Composition, Flow
 from infomin.flows.coupling import Coupling
 from infomin.flows.linear import InvertibleMixing, OrthogonalMixing, Rotation
+from infomin.groups import enough
 
 KINDS = ("additive", "affine")
 MIXINGS = ("rotation", "orthogonal", "invertible", "none")
+MOST_LOG_SCALE = 80.0
+"""Its exponential is still a float32, and so is one over it."""
 
 
 def build_flow(
@@ -28,24 +31,29 @@ def build_flow(
     and not tuned.
 
     Arguments:
-        channels: C, at least 2.
+        channels: C, 2 to 1024.
         kind: `additive` (VP) or `affine` (NVP).
         blocks: number of blocks; 0 gives the identity.
         hidden: width of the coupling networks.
         layers: their number of hidden layers.
         mixing: before each block, `rotation`, `orthogonal`, `invertible` or `none`.
         mix_output: one more mixing at the end.
-        log_scale_bound: largest log-scale of an affine coupling, in nats.
+        log_scale_bound: largest log-scale of an affine coupling, in nats, at most `MOST_LOG_SCALE`.
 
     Raises:
         InputError: for an argument outside these ranges.
     """
     one_of("flow.kind", kind, KINDS)
     one_of("flow.mixing", mixing, MIXINGS)
-    at_least("channels", channels, 2)
+    enough(channels)
     for name, value, least in (("blocks", blocks, 0), ("hidden", hidden, 1), ("layers", layers, 1)):
         at_least(f"flow.{name}", value, least)
     positive("flow.log_scale_bound", log_scale_bound)
+    if log_scale_bound > MOST_LOG_SCALE:
+        raise InputError(
+            f"flow.log_scale_bound: expected at most {MOST_LOG_SCALE}, got {log_scale_bound}"
+        )
+    true_or_false("flow.mix_output", mix_output)
 
     def mix() -> list[Flow]:
         if mixing == "orthogonal":
