@@ -9,6 +9,7 @@ newest unfinished run of the same configuration.
 
 import io
 import json
+import math
 import shutil
 import sys
 import time
@@ -167,6 +168,17 @@ class Run:
         if self.main and path.is_file():
             lines = [line for line in path.read_text().splitlines() if _step(line) <= step]
             files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+
+    def curve(self, name: str, points: int = 100) -> list[list[float]]:
+        """Return [step, value] of one logged metric, neighbours averaged to at most `points`.
+
+        Empty for a metric that was never logged.
+        """
+        lines = (self.folder / METRICS).read_text().splitlines()
+        logged = [(m["step"], m[name]) for m in map(json.loads, lines) if name in m]
+        width = max(1, math.ceil(len(logged) / points))
+        parts = [logged[i : i + width] for i in range(0, len(logged), width)]
+        return [[p[-1][0], round(sum(value for _, value in p) / len(p), 4)] for p in parts]
 
     @property
     def board(self) -> Any:

@@ -72,7 +72,7 @@ def learn_views(cfg: DictConfig) -> None:
     result = {"data": data.name, "objective": mode, "seed": cfg.seed, "steps": settings.steps}
     result |= {"labels": len(labelled), "i_nce": asdict(i_nce) if i_nce else None}
     result |= {"class_accuracy": class_accuracy, "collapsed": warnings, "check": asdict(check)}
-    result |= {"settings": plain(cfg.game), **run.rate}
+    result |= {"settings": plain(cfg.game), "curve": run.curve("i_nce"), **run.rate}
     folder = g.cpu().save(run.place("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
     title = f"views learned from {cfg.color}, mode={mode}, seed {cfg.seed}, {data.name}"

@@ -257,3 +257,15 @@ def test_the_place_of_a_product_is_empty_in_an_unfinished_run(tmp_path):
     (run.place("generator") / "left").mkdir(parents=True)
     assert run.place("generator") == Path(run.folder) / "generator"
     assert not run.place("generator").exists()
+
+
+@pytest.mark.parametrize(("logged", "points"), [(1, 1), (100, 100), (101, 51), (120, 60)])
+def test_a_curve_keeps_the_mean_and_the_end_of_what_was_logged(tmp_path, logged, points):
+    run = start(tmp_path)
+    lines = [{"step": 10 * i, "i_nce": i / 10} for i in range(1, logged + 1)]
+    (run.folder / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in lines))
+    curve = run.curve("i_nce")
+    assert len(curve) == points and curve[-1][0] == 10 * logged
+    width = 2 if logged > 100 else 1
+    assert curve[0] == [10 * width, pytest.approx((1 + width) / 20)]
+    assert run.curve("nothing") == []
