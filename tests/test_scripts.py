@@ -47,11 +47,8 @@ def test_learn_pretrain_judge_export(tmp_path):
     card = json.loads((tmp_path / "mine" / "card.json").read_text())["training"]
     assert card["objective"] == "semi" and card["seed"] == 0 and card["i_nce"]["value"] is not None
     assert {"data", "steps", "collapsed", "check"} <= card.keys()
-<<<<<<< HEAD
     assert (tmp_path / "mine" / "generator.pt2").is_file()
-=======
     assert [step for step, _ in card["curve"]] == [card["steps"]]
->>>>>>> 023e71a (Keep the curve of I_NCE in a generator's card)
 
 
 @pytest.mark.slow

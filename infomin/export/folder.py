@@ -6,7 +6,7 @@ from typing import Any
 
 from infomin import artifact, files
 from infomin.errors import one_of
-from infomin.export import lut, onnx, readme, torch_export
+from infomin.export import lut, onnx, page, readme, torch_export
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator, load_generator
 from infomin.shapes import Images
@@ -28,8 +28,8 @@ def export(
     """Export a saved generator into a new folder, whole or not at all.
 
     The folder is always an artifact, weights and card, which `infomin.load_generator` takes, with a
-    README and pictures; the other formats lie beside it. Each is read back, run on the sample and
-    compared with the float32 generator, and the card keeps the errors.
+    README, pictures and a page, `card.html`; the other formats lie beside it. Each is read back,
+    run on the sample and compared with the float32 generator, and the card keeps the errors.
 
     Arguments:
         source: folder of the generator.
@@ -57,4 +57,5 @@ def export(
         weights = generator.state_dict()
         artifact.fill(new, "generator", generator.architecture, weights, training, exports)
         readme.write(generator, training, exports, new, sample)
+        page.write(generator, training, exports, new, sample)
     return Path(out)

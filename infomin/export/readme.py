@@ -84,6 +84,7 @@ def _text(
         f"within [{low:g}, {high:g}], any size. Views: {made}.\n",
         "![Images, and the channels of their views](views.png)\n",
         "![What becomes of colour](color.png)\n",
+        "`card.html`, opened in a browser, shows more.\n",
         "## Use\n",
     ]
     for file, (where, code) in _USE.items():
