@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from infomin import artifact, claims, units
 from infomin.color import linear_space
 from infomin.errors import InputError, blamed_on, true_or_false
-from infomin.flows import Composition, FixedAffine, build_flow, to_images, to_rows
+from infomin.flows import Composition, FixedAffine, build_flow, in_chunks, to_images, to_rows
 from infomin.groups import partition, split
 from infomin.shapes import Image, Images, Views
 from infomin.shipped import located
@@ -190,7 +190,11 @@ class ViewGenerator(nn.Module):
         )
 
     def _transform(self, x: Images) -> Images:
-        return to_images(self.flow(self.start(to_rows(x))), like=x)
+        rows = self.start(to_rows(x))
+        learning = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
+        if learning or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return to_images(self.flow(rows), like=x)
+        return to_images(in_chunks(self.flow.frozen(), rows), like=x)
 
     def _enforces(self, x: Tensor) -> None:
         self._accepts(x)

@@ -17,6 +17,7 @@ from infomin.flows import (
     OrthogonalMixing,
     Rotation,
     build_flow,
+    in_chunks,
 )
 from infomin.flows.build import MOST_LOG_SCALE
 
@@ -230,3 +231,12 @@ def test_the_largest_scale_is_still_a_number():
 def test_one_channel_is_too_few():
     with pytest.raises(InputError, match="channels: expected at least 2, got 1"):
         build_flow(1)
+
+
+def test_chunks_change_nothing():
+    flow, x = stirred(build_flow(3, mixing="invertible", mix_output=True)), torch.randn(3, 1000).mT
+    x.requires_grad_()
+    whole, parts = flow(x), in_chunks(flow, x, 64)
+    torch.testing.assert_close(parts, whole, atol=1e-14, rtol=0)
+    grads = [torch.autograd.grad(y.square().sum(), x)[0] for y in (whole, parts)]
+    torch.testing.assert_close(*grads, atol=1e-12, rtol=0)

@@ -262,3 +262,15 @@ def test_importing_infomin_imports_no_torch():
     assert infomin.ViewGenerator is ViewGenerator
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         infomin.nothing  # noqa: B018
+
+
+def test_a_frozen_generator_is_the_one_that_learned():
+    g, x = learned(flow={"mixing": "invertible", "blocks": 3}), torch.rand(2, 3, 150, 150)
+    expected = g.transform(x).detach()
+    assert any(p.requires_grad for p in g.parameters())
+    with torch.no_grad():
+        torch.testing.assert_close(g.transform(x), expected, atol=1e-13, rtol=0)
+    x.requires_grad_()
+    (through,) = torch.autograd.grad(g.transform(x).sum(), x)
+    (frozen,) = torch.autograd.grad(g.requires_grad_(False).transform(x).sum(), x)
+    torch.testing.assert_close(frozen, through, atol=1e-12, rtol=0)

@@ -83,19 +83,20 @@ def test_a_grid_runs_once_and_writes_its_table(tmp_path):
 def test_a_grid_of_augmentations_plays_one_game_a_seed(tmp_path):
     told = ["experiment=combine", "data=scenes", "data.train=160", "data.test=128", "budget=smoke"]
     told += ["budget.size=16", "budget.game.labelled_batch=8", "budget.game.steps=4", "seeds=[0]"]
-    told += ["rows=[[rgb,semi,simclr-half],[rgb,whole,simclr],[rgb,semi,crop]]", "jobs=2"]
+    told += ["rows=[[rgb,semi,half],[rgb,whole,expert],[rgb,semi,crop]]", "jobs=2"]
+    told += ["augmentations={half: [views.combine.p=0.5], expert: [photometric=simclr]}"]
     first = Script(tmp_path, "report", *told)
     assert first.wait() == 0, first.err
     table = [line.split() for line in first.out.splitlines() if line.startswith("rgb ")]
     assert [row[1:3] for row in table] == [
-        ["semi", "simclr-half"],
-        ["whole", "simclr"],
+        ["semi", "half"],
+        ["whole", "expert"],
         ["semi", "crop"],
     ]
     cells = tmp_path / "runs" / "report" / "cells" / "scenes-smoke"
     (game,) = cells.glob("*/learn_views/*")
     assert game.parent.parent == cells / "rgb-semi-s0"
-    half = (cells / "rgb-semi-simclr-half-s0" / "log.txt").read_text()
+    half = (cells / "rgb-semi-half-s0" / "log.txt").read_text()
     assert f"generator {game / 'generator'}, trained on scenes" in half
     again = Script(tmp_path, "report", *told)
     assert again.wait() == 0 and "3 cells, 3 done before" in again.err

@@ -16,7 +16,7 @@ arXiv:1410.8516), the others RealNVP's affine coupling (Dinh et al. 2016, arXiv:
 InfoMin (arXiv:2005.10243), section 4.2, uses both.
 """
 
-from infomin.flows.base import Composition, Flow, to_images, to_rows
+from infomin.flows.base import Composition, Flow, in_chunks, to_images, to_rows
 from infomin.flows.build import KINDS, MIXINGS, build_flow
 from infomin.flows.coupling import Coupling
 from infomin.flows.linear import FixedAffine, InvertibleMixing, OrthogonalMixing, Rotation
@@ -32,6 +32,7 @@ __all__ = [
     "OrthogonalMixing",
     "Rotation",
     "build_flow",
+    "in_chunks",
     "to_images",
     "to_rows",
 ]
