@@ -10,6 +10,7 @@ channels, others with data=image_folder data.root=PATH.
 from cli import build, main, plain, taken
 from omegaconf import DictConfig
 
+from infomin import load_generator
 from infomin.augment import resize
 from infomin.errors import InputError
 from infomin.export import export
@@ -24,6 +25,8 @@ def export_generator(cfg: DictConfig) -> None:
     source = cfg.generator or newest(cfg.runs, "learn_views", "generator")
     data = build(cfg.data)
     print(taken("generator", source, data.name))
+    g = load_generator(source)
+    data.suits(f"generator: {source}", g.channels, g.value_range, g.channel_names)
     chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
     folder = export(source, cfg.out, plain(cfg.formats), resize(chosen, data.size), data.name)
     print(f"exported to {folder}")

@@ -88,6 +88,16 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
     assert [times_run("seed=7", settings="size: 64") for _ in range(2)] == [3, 3]
 
 
+def test_a_generator_learned_elsewhere_plays_no_game(tmp_path):
+    rows = [("rgb", "elsewhere"), ("rgb", "semi")]
+    given, own = grid.cells(tmp_path, rows, [3], {"elsewhere": "photos-semi-rgb"})
+    assert (given.learned, own.learned) == (False, True) and given.player == given
+    (line,) = grid.commands(given, ["budget=smoke"], ["game.steps=1"], ["pretrain.epochs=1"])
+    told = ["views=learned", "views.generator=photos-semi-rgb", "pretrain.epochs=1", "budget=smoke"]
+    assert line[:5] == ["scripts/pretrain.py", *told]
+    assert len(grid.commands(own, [], [], [])) == 2
+
+
 def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):
     path = tmp_path / "results.md"
     path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")

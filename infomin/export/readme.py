@@ -54,7 +54,9 @@ def write(
     shown = sample.images[:: max(1, len(sample.images) // _SHOWN)][:_SHOWN]
     _draw(views_picture(LearnedViews(generator), shown, sample.data), folder / "views.png")
     _draw(color_picture(generator, sample.images[:256]), folder / "color.png")
-    files.write_bytes(folder / "README.md", _text(generator, training, exports).encode(errors="replace"))
+    files.write_bytes(
+        folder / "README.md", _text(generator, training, exports).encode(errors="replace")
+    )
 
 
 def _text(

@@ -190,7 +190,8 @@ def run(
             meant[cell].append(meant[cell.player][0])
     done = [cell for cell in todo if _finished(cell, meant[cell])]
     waiting = [cell for cell in todo if cell not in done]
-    waiting.sort(key=lambda cell: (cell.seed, cell.player != cell))  # games before who needs them
+    # games first: while they are played there are other cells to run, and then those who need them
+    waiting.sort(key=lambda cell: (cell.seed, cell.player != cell, not cell.learned))
     say(f"{len(todo)} cells, {len(done)} done before, {jobs} at a time, {threads} threads each")
     with ThreadPoolExecutor(jobs) as pool:
         futures: dict[Cell, Future[None]] = {}
