@@ -132,6 +132,14 @@ def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
         assert b"site-packages" not in path.read_bytes()[:500_000], path
 
 
+def test_what_a_card_tells_is_plain_words_in_the_readme(tmp_path):
+    told = {"data": "x\n\n# <b>Buy</b> [here](http://elsewhere)", "objective": "\ud800"}
+    learned().save(tmp_path / "g", told)
+    folder = export(tmp_path / "g", tmp_path / "out", ["artifact"], images(), "astronaut")
+    readme = (folder / "README.md").read_text()
+    assert "learned on x b Buy /b here http://elsewhere by the objective" in readme
+
+
 def test_a_missed_bound_says_the_figure_and_leaves_nothing(tmp_path):
     with refused(
         r"generator_33.cube: largest error \d.\de-\d\d on 4 images of astronaut, expected"

@@ -1,6 +1,7 @@
 """The README of an exported generator, with pictures: what it is, how to use it, what it does."""
 
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from infomin import __version__, files
+from infomin.export.page import told
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 from infomin.report.pictures import color_picture, views_picture
@@ -64,6 +66,7 @@ def _text(
     training: Mapping[str, Any],
     exports: Mapping[str, Any],
 ) -> str:
+    about = told.training(training)
     low, high = generator.value_range
     names = [f"v{i}" for i in range(1, len(generator.groups) + 1)]
     words = {
@@ -80,10 +83,9 @@ def _text(
         "# A learned view generator\n",
         "An invertible, pixel-wise map that sends an image to views for contrastive learning "
         "(InfoMin, [arXiv:2005.10243](https://arxiv.org/abs/2005.10243)), learned on "
-        f"{training.get('data', 'unknown data')} by the objective "
-        f"{training.get('objective', 'unknown')}.\n",
-        f"Images: {generator.channels} channels ({', '.join(generator.channel_names)}), float32 "
-        f"within [{low:g}, {high:g}], any size. Views: {made}.\n",
+        f"{_line(about.data)} by the objective {_line(about.objective)}.\n",
+        f"Images: {generator.channels} channels ({', '.join(map(_line, generator.channel_names))}), "
+        f"float32 within [{low:g}, {high:g}], any size. Views: {made}.\n",
         "![Images, and the channels of their views](views.png)\n",
         "![What becomes of colour](color.png)\n",
         "`card.html`, opened in a browser, shows more.\n",
@@ -106,6 +108,11 @@ def _text(
             ),
         ]
     return "\n".join(parts) + f"\n\nWritten by infomin {__version__}.\n"
+
+
+def _line(text: str) -> str:
+    """Return what a stranger's card says as plain words within a line of Markdown."""
+    return " ".join(re.sub(r"[^\w .,:/+-]", " ", text).split())
 
 
 def _draw(figure: Figure, path: Path) -> None:
