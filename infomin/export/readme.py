@@ -74,6 +74,7 @@ def _text(
         "channels": str(generator.channels),
         "folder": "FOLDER",
     }
+    channels = ", ".join(map(_line, generator.channel_names))
     made = ", ".join(
         f"{name} has {n} channel{'s' if n > 1 else ''}"
         for name, n in zip(names, generator.view_channels, strict=True)
@@ -84,7 +85,7 @@ def _text(
         "An invertible, pixel-wise map that sends an image to views for contrastive learning "
         "(InfoMin, [arXiv:2005.10243](https://arxiv.org/abs/2005.10243)), learned on "
         f"{_line(about.data)} by the objective {_line(about.objective)}.\n",
-        f"Images: {generator.channels} channels ({', '.join(map(_line, generator.channel_names))}), "
+        f"Images: {generator.channels} channels ({channels}), "
         f"float32 within [{low:g}, {high:g}], any size. Views: {made}.\n",
         "![Images, and the channels of their views](views.png)\n",
         "![What becomes of colour](color.png)\n",
