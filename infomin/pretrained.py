@@ -107,9 +107,7 @@ def _describe(views: View) -> dict[str, Any]:
 
 def _build(card: Mapping[str, Any]) -> View:
     options = {name: value for name, value in card.items() if name != "kind"}
-    if "generator" not in card:
+    if card["kind"] in ("raw", "whole"):
         return (WholeViews if card["kind"] == "whole" else ChannelViews)(**options)
-    g, crops = ViewGenerator(**card["generator"]), card["crops"]
-    if card["kind"] == "combined":
-        return CombinedViews(g, card["p"], card["chosen"], crops=crops)
-    return LearnedViews(g, crops)
+    g = ViewGenerator(**options.pop("generator"))
+    return (CombinedViews if card["kind"] == "combined" else LearnedViews)(g, **options)
