@@ -84,7 +84,7 @@ def test_a_grid_of_augmentations_plays_one_game_a_seed(tmp_path):
     told = ["experiment=combine", "data=scenes", "data.train=160", "data.test=128", "budget=smoke"]
     told += ["budget.size=16", "budget.game.labelled_batch=8", "budget.game.steps=4", "seeds=[0]"]
     told += ["rows=[[rgb,semi,half],[rgb,whole,expert],[rgb,semi,crop]]", "jobs=2"]
-    told += ["augmentations={half: [views.combine.p=0.5], expert: [photometric=simclr]}"]
+    told += ['+augmentations.half=["views.combine.p=0.5"]']
     first = Script(tmp_path, "report", *told)
     assert first.wait() == 0, first.err
     table = [line.split() for line in first.out.splitlines() if line.startswith("rgb ")]
