@@ -100,11 +100,13 @@ class DataSet:
         """
         names = self.channel_names if names is None else tuple(names)
         if (channels, value_range, names) != tuple(self.kind.values()):
+            do = "declare those of your images with data.value_range and data.channel_names"
+            if channels != self.channels:
+                do = "choose data of such images, as data=image_folder data.root=PATH"
             raise InputError(
                 f"{taker} takes {channels} channels within {list(value_range)} "
                 f"({', '.join(names)}), data {self.name} has {self.channels} within "
-                f"{list(self.value_range)} ({', '.join(self.channel_names)}); declare those of "
-                "your images with data.value_range and data.channel_names"
+                f"{list(self.value_range)} ({', '.join(self.channel_names)}); {do}"
             )
 
     def needs_classes(self, purpose: str) -> None:
