@@ -17,7 +17,7 @@ from jaxtyping import Float
 from PIL import ImageFilter
 from torch import Tensor, nn
 
-from infomin import files
+from infomin import files, units
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
 from infomin.shapes import Images
@@ -47,7 +47,7 @@ class ColorCube(nn.Module):
         stored: Float[Tensor, "3 n n n"],
         low: Float[Tensor, " 3"],
         high: Float[Tensor, " 3"],
-        value_range: tuple[float, float] = (0.0, 1.0),
+        value_range: units.Range = units.UNIT,
     ) -> None:
         super().__init__()
         if not 2 <= stored.shape[-1] <= _LARGEST:
@@ -75,14 +75,23 @@ class ColorCube(nn.Module):
         Raises:
             InputError: for another number of channels or points.
         """
+        cls.needs(generator)
+        y = _fitted(_lattice(generator, 2 * points - 1))
+        low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
+        return cls((y - _each(low)) / _each(high - low), low, high, generator.value_range)
+
+    @staticmethod
+    def needs(generator: ViewGenerator) -> None:
+        """Make sure that a generator has a cube.
+
+        Raises:
+            InputError: for other than 3 channels.
+        """
         if generator.channels != 3:
             raise InputError(
                 f"lut: a lookup table needs a generator of 3 channels, got {generator.channels}; "
                 "leave lut out of formats"
             )
-        y = _fitted(_lattice(generator, 2 * points - 1))
-        low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
-        return cls((y - _each(low)) / _each(high - low), low, high, generator.value_range)
 
     @property
     def points(self) -> int:
@@ -90,7 +99,12 @@ class ColorCube(nn.Module):
         return self.stored.shape[-1]
 
     def forward(self, x: Images) -> Images:
-        """Return g(x), nearly, of images within the value range."""
+        """Return g(x), nearly.
+
+        Raises:
+            InputError: for values outside the value range.
+        """
+        units.within(x, self.value_range, "a lookup table")
         lowest, highest = self.value_range
         place = (x - lowest) * (2 / (highest - lowest)) - 1
         grid = rearrange(place, "b c h w -> 1 b h w c")  # red is the innermost side, as in x
@@ -140,9 +154,11 @@ class ColorCube(nn.Module):
             n = int(told["LUT_3D_SIZE"][0])
             stored = rearrange(torch.tensor(rows), "(b g r) c -> c b g r", b=n, g=n, r=n)
             low, high = torch.tensor(told["low"]), torch.tensor(told["high"])
-            lowest, highest = told["range"]
-            return cls(stored, low, high, (lowest, highest))
-        except (OSError, ValueError, LookupError, RuntimeError) as error:
+            numbers = torch.cat([stored.flatten(), low, high])
+            if len(low) != 3 or len(high) != 3 or not numbers.isfinite().all():
+                raise ValueError("numbers are missing or infinite")
+            return cls(stored, low, high, units.ends(told["range"], "range"))
+        except (OSError, ValueError, LookupError, RuntimeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
                 f"{path}: is not a .cube file of a view generator ({reason})"
@@ -162,7 +178,8 @@ class ColorCube(nn.Module):
 
 def _lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n n n"]:
     """Return g at the points of a lattice; output channel, blue, green, red."""
-    level = torch.linspace(*generator.value_range, points)
+    device = next(generator.buffers()).device
+    level = torch.linspace(*generator.value_range, points, device=device)
     blue, green, red = torch.meshgrid(level, level, level, indexing="ij")
     image = rearrange([red, green, blue], "c b g r -> 1 c b (g r)")
     return rearrange(generator.transform(image), "1 c b (g r) -> c b g r", r=points)

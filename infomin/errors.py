@@ -30,10 +30,13 @@ def blamed_on(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from None
 
 
-def one_of(name: str, value: object, allowed: Collection[str]) -> None:
+def one_of(name: str, value: object, allowed: Collection[object]) -> None:
     """Raise an InputError unless a value is one of these words."""
     if value not in allowed:
-        raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        words = ", ".join(
+            str(word).lower() if isinstance(word, bool) else str(word) for word in allowed
+        )
+        raise InputError(f"{name}: expected one of {words}, got {value!r}")
 
 
 def at_least(name: str, value: float, least: float) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any, BinaryIO
 
 from infomin.errors import InputError
@@ -19,15 +20,17 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     Raises:
         InputError: when the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
     try:
         with temporary.open("wb") as stream:
             fill(stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise InputError(
             f"{path}: could not be written ({error.strerror or error}); nothing was changed; "
             f"free some space or choose another folder"
@@ -118,7 +121,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         InputError: when something of that name is there already, or the parent is not writable.
     """
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise InputError(f"{path}: is there already; choose another name or remove it")
     make_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -86,6 +86,11 @@ class ViewGenerator(nn.Module):
             self.flow: Composition = build_flow(channels, **self.flow_settings)
 
     @property
+    def takes_8_bit_colors(self) -> bool:
+        """Whether 8-bit colour photographs are what it takes: 3 channels within [0, 1]."""
+        return self.channels == 3 and self.value_range == units.UNIT
+
+    @property
     def view_channels(self) -> tuple[int, ...]:
         """Number of channels of each view."""
         return tuple(len(group) for group in self.groups)

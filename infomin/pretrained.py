@@ -109,5 +109,9 @@ def _build(card: Mapping[str, Any]) -> View:
     options = {name: value for name, value in card.items() if name != "kind"}
     if card["kind"] in ("raw", "whole"):
         return (WholeViews if card["kind"] == "whole" else ChannelViews)(**options)
-    g = ViewGenerator(**options.pop("generator"))
-    return (CombinedViews if card["kind"] == "combined" else LearnedViews)(g, **options)
+    g, crops = ViewGenerator(**options.pop("generator")), options.pop("crops")
+    names = ("p", "chosen") if card["kind"] == "combined" else ()
+    given = {name: options.pop(name) for name in names}
+    if options:
+        raise InputError(f"views: expected nothing more of kind {card['kind']}, got {[*options]}")
+    return CombinedViews(g, crops=crops, **given) if given else LearnedViews(g, crops)

@@ -41,13 +41,22 @@ class ColorTable(nn.Module):
 
     def __init__(self, generator: ViewGenerator, colors: Tensor | None = None) -> None:
         super().__init__()
-        if generator.channels != 3 or generator.value_range != units.UNIT:
-            raise InputError(
-                "table: expected a generator of 3 channels in [0, 1], got "
-                f"{generator.channels} in {list(generator.value_range)}; set views.table=false"
-            )
+        self.needs(generator)
         colors = _all_colors(generator) if colors is None else colors
         self.register_buffer("colors", colors, persistent=False)
+
+    @staticmethod
+    def needs(generator: ViewGenerator) -> None:
+        """Make sure that a generator has a table.
+
+        Raises:
+            InputError: for other than 3 channels in [0, 1].
+        """
+        if not generator.takes_8_bit_colors:
+            raise InputError(
+                "table: expected a generator of 3 channels in [0, 1], got "
+                f"{generator.channels} in {list(generator.value_range)}; do without a table"
+            )
 
     @classmethod
     def cached(cls, generator: ViewGenerator, cache: str | None = None) -> "ColorTable":
@@ -73,7 +82,7 @@ class ColorTable(nn.Module):
         return cls(generator, colors)
 
     def forward(
-        self, x: Float[Tensor, "b 3 h w"] | UInt8[Tensor, "b 3 h w"], channels: Sequence[int] = ()
+        self, x: Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"], channels: Sequence[int] = ()
     ) -> Image:
         """Return g of images, stored pixel by pixel (channels last).
 
@@ -82,8 +91,13 @@ class ColorTable(nn.Module):
             channels: which output channels are wanted; all if none is named.
 
         Raises:
-            InputError: for values outside [0, 1]; what `units.within` tolerates rounds to it.
+            InputError: for other channels, or values outside [0, 1]; what `units.within`
+                tolerates rounds to it.
         """
+        if x.ndim != 4 or x.shape[1] != 3:
+            raise InputError(
+                f"images: a table of colours takes b 3 h w, got {' '.join(map(str, x.shape))}"
+            )
         if x.dtype == torch.uint8:
             level = x.int().unbind(1)
         else:  # float32 counts exactly as far as the index goes
@@ -105,7 +119,10 @@ def _mapped(path: Path) -> Tensor | None:
 
 
 def _last_used(path: Path) -> float:
-    return max(path.stat().st_atime, path.stat().st_mtime)
+    try:
+        return max(path.stat().st_atime, path.stat().st_mtime)
+    except FileNotFoundError:  # another process has made room already
+        return 0.0
 
 
 def _digest(generator: ViewGenerator) -> str:

@@ -11,6 +11,8 @@ from infomin.errors import InputError
 Range = tuple[float, float]
 UNIT: Range = (0.0, 1.0)
 RGB = ("R", "G", "B")
+LETTERS = 64
+"""Longest name of a channel."""
 TOLERANCE = 1e-4
 """Share of a range that values may lie outside it: interpolation rounds."""
 
@@ -34,14 +36,16 @@ def names(
     """Return one name a channel: those given, or R, G, B for three, else channel_0, ...
 
     Raises:
-        InputError: for another number of names, or one that cannot be printed.
+        InputError: for another number of names, or one that is long or cannot be printed.
     """
     if given is None:
         return RGB if channels == 3 else tuple(f"channel_{i}" for i in range(channels))
     if len(given) != channels:
         raise InputError(f"{option}: expected {channels} names, got {len(given)}")
-    if not all(isinstance(name, str) and name.isprintable() for name in given):
-        raise InputError(f"{option}: expected names of printable characters, got {given!r}")
+    if not all(isinstance(n, str) and n.isprintable() and len(n) <= LETTERS for n in given):
+        raise InputError(
+            f"{option}: expected names of at most {LETTERS} printable characters, got {given!r}"
+        )
     return tuple(given)
 
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from plainly import plainly
 
 from infomin import artifact
+from infomin.errors import InputError
 from infomin.run import Run
 from infomin.shipped import located
 
@@ -68,7 +69,7 @@ def plain(node: Any) -> Any:
 def taken(kind: str, folder: str | Path, data: str) -> str:
     """Say which generator or encoder was taken, and whether it comes from other data than these."""
     training = artifact.read_card(located(folder), kind)["training"]
-    source = training.get("data", "unknown data")
+    source = str(InputError(str(training.get("data", "unknown data"))))  # plain, short, one line
     return f"{kind} {folder}, trained on {source}" + (f", not on {data}" if source != data else "")
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from infomin import load_generator
 from infomin.augment import resize
-from infomin.errors import InputError
+from infomin.errors import InputError, at_least
 from infomin.export import export
 from infomin.run import newest
 
@@ -22,10 +22,11 @@ def export_generator(cfg: DictConfig) -> None:
     """Export and say how exact each file is."""
     if cfg.out is None:
         raise InputError("out: expected the new folder, such as out=my_generator, got none")
+    at_least("images", cfg.images, 1)
     source = cfg.generator or newest(cfg.runs, "learn_views", "generator")
     data = build(cfg.data)
-    print(taken("generator", source, data.name))
     g = load_generator(source)
+    print(taken("generator", source, data.name))
     data.suits(f"generator: {source}", g.channels, g.value_range, g.channel_names)
     chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
     folder = export(source, cfg.out, plain(cfg.formats), resize(chosen, data.size), data.name)

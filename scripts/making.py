@@ -44,6 +44,7 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
     g = load_generator(folder)
     fabric.print(taken("generator", folder, data.name))
     data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
+    one_of("views.table", v.table, (True, False, "auto"))
     exact = g.channels == 3 and data.train.images.dtype == torch.uint8
     looked_up = exact if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")

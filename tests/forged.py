@@ -53,8 +53,13 @@ ENCODER = {
     ("encoder", "pools"): COUNTS,
     ("encoder", "normalize"): SWITCHES,
     ("encoder", "unknown"): ODD,
-    ("views", "kind"): [*ODD, "raw"],
+    ("views", "kind"): [*ODD, "raw", "whole", "combined"],
     ("views", "crops"): ODD,
+    ("views", "table"): [True, False, None, {}],
+    ("views", "photometric"): [None, {"hue": 0.1}],
+    ("views", "p"): [0.5, -1],
+    ("views", "chosen"): [[0], "all"],
+    ("views", "number"): [2, 10**6],
     **{("views", "generator", *path): values for path, values in GENERATOR.items()},
 }
 

@@ -109,6 +109,29 @@ def test_a_damaged_file_is_refused(cube, tmp_path, how):
         ColorCube.load(spoil(tmp_path / "g.cube", how))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("SIZE 17", "SIZE inf"),
+        ("# low ", "# low 1 "),
+        ("# range 0 1", "# range 1 1"),
+        ("\n0.", "\nnan0."),
+    ],
+)
+def test_a_forged_file_is_refused(cube, tmp_path, before, after):
+    path = tmp_path / "g.cube"
+    cube.save(path, "a generator")
+    path.write_text(path.read_text().replace(before, after, 1))
+    with refused(r"g\.cube: is not a \.cube file of a view generator"):
+        ColorCube.load(path)
+
+
+def test_nothing_is_clipped(cube):
+    for value in (-0.01, 1.01, float("nan")):
+        with refused(r"a lookup table takes values within \[0.0, 1.0\]"):
+            cube(torch.full((1, 3, 2, 2), value))
+
+
 def test_it_wants_three_channels_and_two_points():
     with refused("lut: a lookup table needs a generator of 3 channels, got 4"):
         ColorCube.of(ViewGenerator(4))

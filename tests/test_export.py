@@ -10,9 +10,12 @@ import pytest
 import torch
 from generators import batch, learned, photograph
 from refusal import refused
+from torch import nn
 
+import infomin
 from infomin import artifact, load_generator
 from infomin.export import export
+from infomin.export.folder import usual
 from infomin.export.program import Program
 from infomin.flows import KINDS, MIXINGS
 
@@ -127,6 +130,9 @@ def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
         assert 0 <= record["mean_error"] <= record["max_error"] <= record["max_bound"]
     readme = (folder / "README.md").read_text()
     assert all(name in readme for name in files) and "views.png" in readme
+    colors, level = np.load(folder / "colors.npy", mmap_mode="r"), torch.tensor([9, 200, 31])
+    expected = g.transform(level.view(1, 3, 1, 1) / 255).flatten()
+    np.testing.assert_allclose(colors[9 * 65536 + 200 * 256 + 31], expected, atol=1e-6)
     for path in folder.iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()[:500_000], path
         assert b"site-packages" not in path.read_bytes()[:500_000], path
@@ -137,7 +143,34 @@ def test_what_a_card_tells_is_plain_words_in_the_readme(tmp_path):
     learned().save(tmp_path / "g", told)
     folder = export(tmp_path / "g", tmp_path / "out", ["artifact"], images(), "astronaut")
     readme = (folder / "README.md").read_text()
-    assert "learned on x b Buy /b here http://elsewhere by the objective" in readme
+    assert "learned on x b Buy b here http elsewhere by the objective" in readme
+
+
+def test_absurd_cards_and_weights_do_no_harm(tmp_path):
+    g = learned(channel_names=["$\\frac$", "$", "<b>"])
+    g.save(tmp_path / "g", {"data": "$x$ " * 1000})
+    x = images()
+    folder = export(tmp_path / "g", tmp_path / "out", ["artifact"], x, "$\\frac$")
+    assert (folder / "views.png").stat().st_size < 500_000
+    for p in g.parameters():
+        nn.init.normal_(p, std=1e4)
+    g.save(tmp_path / "huge")
+    with refused("generator: makes infinite views of x; its weights are absurd"):
+        export(tmp_path / "huge", tmp_path / "no", ["artifact"], x, "x")
+    with refused("channel_names: expected names of at most 64 printable characters"):
+        learned(channel_names=["R" * 65, "G", "B"])
+
+
+@pytest.mark.slow
+def test_what_is_shipped_can_be_exported(tmp_path):
+    for name in infomin.list_generators():
+        if infomin.load_generator(name).channels == 3:
+            export(name, tmp_path / name, ["lut"], images(), "astronaut")
+
+
+def test_the_usual_formats_are_those_a_generator_can_take():
+    assert usual(learned()) == ("artifact", "torch_export", "onnx", "lut")
+    assert usual(learned(4)) == ("artifact", "torch_export", "onnx")
 
 
 def test_a_missed_bound_says_the_figure_and_leaves_nothing(tmp_path):

@@ -25,6 +25,8 @@ def test_from_one_folder_to_another(tmp_path):
     plain = load_generator(tmp_path / "theirs")
     for other in (hub, again, plain):
         assert all(torch.equal(a, b) for a, b in zip(other(x), g(x), strict=True))
+    (tmp_path / "theirs" / "config.json").write_text("{")
+    assert HubGenerator.from_pretrained(tmp_path / "theirs").groups == g.groups
     card = json.loads((tmp_path / "theirs" / "card.json").read_text())
     assert card["training"] == {"data": "somewhere", "seed": 3}
 

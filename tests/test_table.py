@@ -39,6 +39,8 @@ def test_it_refuses_what_it_has_no_entry_for():
         x[0, 1, 2, 3] = value
         with refused(r"a table of colours takes values within \[0.0, 1.0\]"):
             table(x)
+    with refused("images: a table of colours takes b 3 h w, got 1 4 2 2"):
+        table(torch.rand(1, 4, 2, 2))
 
 
 @pytest.mark.parametrize("options", [{"channels": 4}, {"value_range": (0, 4095)}])

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from infomin import load_generator, table
+from infomin import ViewGenerator, load_generator, table
 from infomin.export.transforms import KorniaViews, NumpyViews, TorchvisionViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -81,8 +81,16 @@ def test_torchvision_takes_every_kind_of_image(tabled):
     assert batch[1].shape == (2, 2, 40, 50)
     one = TorchvisionViews(tabled, view=1)(Image.fromarray(image))
     assert torch.equal(one, make(Image.fromarray(image))[1])
-    views, label = make(Image.fromarray(image), 7)
-    assert label == 7 and len(views) == 2
+    sample = {
+        "image": tv_tensors.Image(bytes_),
+        "label": 7,
+        "boxes": tv_tensors.BoundingBoxes([[1, 2, 9, 8]], format="XYXY", canvas_size=(40, 50)),
+        "mask": tv_tensors.Mask(bytes_),
+        "weights": torch.rand(3, 40, 50),
+    }
+    made = make(sample)
+    assert len(made.pop("image")) == 2
+    assert all(made[name] is sample[name] for name in made), "all else passes"
 
 
 def test_torchvision_composes_before_and_after(home):
@@ -248,6 +256,13 @@ def test_what_g_was_not_learned_on_is_refused(home):
     with refused("images: expected an array, h w c or n h w c, got list"):
         rgb([[1]])
     make = TorchvisionViews(home / "rgb", table=False)
+    for kind in (">u2", "<f4", ">f8"):
+        found = raw12(np.full((2, 2, 4), 7, kind))
+        assert np.array_equal(found[0], raw12(np.full((2, 2, 4), 7.0))[0]), kind
+    with refused("images: expected an array of numbers, got object"):
+        raw12(np.full((2, 2, 4), None))
+    with refused("table: expected one of true, false, auto, got 'off'"):
+        NumpyViews(home / "rgb", table="off")
     with refused("images: expected PIL images of mode RGB, got L; convert them"):
         make(Image.new("L", (4, 4)))
 
@@ -263,6 +278,21 @@ def test_no_training_code_is_imported(home):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_without_a_place_for_the_table_g_is_computed(home, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(table, "_all_colors", lambda g: torch.zeros(1, 3))
+    assert NumpyViews(home / "rgb")(photograph(4, 4))[0].shape == (4, 4, 1)
+    with refused("this folder cannot be written"):
+        NumpyViews(home / "rgb", table=True)
+
+
+def test_a_generator_in_training_goes_on_with_it():
+    g = ViewGenerator()
+    NumpyViews(g, table=False)
+    assert g.training and all(p.requires_grad for p in g.parameters())
 
 
 def test_the_table_is_only_taken_where_it_can_be(home, monkeypatch):

@@ -86,7 +86,7 @@ def _load(path: Path) -> np.ndarray:
         return found
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; n c h w is expected there") from None
-    except (ValueError, OSError, TypeError, EOFError) as error:
+    except Exception as error:  # a damaged header is parsed as Python, and raises anything
         raise InputError(f"{path}: is not an array of numbers ({error})") from None
 
 

@@ -4,7 +4,6 @@ Pictures are Pillow's. A TIFF says itself which of its axes are rows, columns an
 file does not, so that there the channels are the one axis that can be them.
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +20,6 @@ from infomin.errors import InputError, one_of
 _TIFF, _ARRAY = (".tif", ".tiff"), ".npy"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", *_TIFF, _ARRAY)
 LAYOUTS = {"chw": "CYX", "hwc": "YXC"}
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 _CHANNELS = ("", "S", "C", "Q", "I")  # as tifffile calls them: samples, channels, nameless, pages
 _ALPHA = ((1,), (2,))  # TIFF's associated and unassociated, at the end of the extra samples
 
@@ -78,7 +68,7 @@ class Decoder:
         """
         try:
             found = _load(path)
-        except _UNREADABLE as error:
+        except Exception as error:  # of a damaged file decoders raise anything
             return error
         if isinstance(found, _Array):
             image = self._channels(found, path)

@@ -44,6 +44,8 @@ def as_tensor(array: np.ndarray, where: str) -> Tensor:
     Raises:
         InputError: for another type.
     """
+    if not array.size:
+        raise InputError(f"{where}: holds {' x '.join(map(str, array.shape))} values, none at all")
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False)
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:

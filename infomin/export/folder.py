@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from infomin import artifact, files
+from infomin.cube import ColorCube
 from infomin.errors import one_of
 from infomin.export import lut, onnx, page, readme, torch_export
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator, load_generator
 from infomin.shapes import Images
 from infomin.shipped import located
+from infomin.table import ColorTable
 
 Write = Callable[[ViewGenerator, Path, Sample], dict[str, Any]]
 _WRITERS: dict[str, Write] = {
@@ -22,8 +24,13 @@ _WRITERS: dict[str, Write] = {
 FORMATS = ("artifact", *_WRITERS)
 
 
+def usual(generator: ViewGenerator) -> tuple[str, ...]:
+    """Return the formats that a generator is exported in unless others are asked for."""
+    return ("artifact", "torch_export", "onnx", *(("lut",) if generator.channels == 3 else ()))
+
+
 def export(
-    source: str | Path, out: str | Path, formats: Sequence[str], images: Images, data: str
+    source: str | Path, out: str | Path, formats: Sequence[str] | None, images: Images, data: str
 ) -> Path:
     """Export a saved generator into a new folder, whole or not at all.
 
@@ -34,7 +41,8 @@ def export(
     Arguments:
         source: folder of the generator.
         out: must not exist yet.
-        formats: of `FORMATS`: `torch_export`, `onnx`, `lut`; `table` is 200 MB.
+        formats: of `FORMATS`: `torch_export`, `onnx`, `lut`, and `table`, of 200 MB; None for all
+            but the last that the generator can take.
         images: real ones, `b c h w`, of the generator's channels and within its value range.
         data: where they are from.
 
@@ -42,11 +50,16 @@ def export(
         InputError: for an unknown format, one that the generator cannot take, a missing package,
             or an error above its bound; nothing is left behind then.
     """
+    generator = load_generator(source)
+    formats = usual(generator) if formats is None else formats
     for name in formats:
         one_of("formats", name, FORMATS)
     if "onnx" in formats:
         onnx.needed()
-    generator = load_generator(source)
+    if "lut" in formats:
+        ColorCube.needs(generator)
+    if "table" in formats:
+        ColorTable.needs(generator)
     training = artifact.read_card(located(source), "generator")["training"]
     sample = Sample.of(generator, images, data)
     with files.new_folder(Path(out)) as new:

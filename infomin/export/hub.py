@@ -33,31 +33,26 @@ class HubGenerator(
         artifact.fill(save_directory, "generator", self.architecture, self.state_dict(), training)
 
     @classmethod
-    def _from_pretrained(
-        cls,
-        *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
-        **model_kwargs: Any,
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, **options: Any
     ) -> "HubGenerator":
-        """Load from a folder, or from the Hub; the card alone tells how to build it."""
-        folder = Path(model_id)
+        """Load from a folder, or from the Hub.
+
+        Not by the mixin, which would believe a stranger's `config.json`: the card alone tells how
+        to build a generator.
+
+        Arguments:
+            pretrained_model_name_or_path: a folder, or a name on the Hub.
+            options: of `huggingface_hub.snapshot_download`: revision, token, cache_dir, ...
+
+        Raises:
+            InputError: as `load_generator`.
+        """
+        folder = Path(pretrained_model_name_or_path)
         if not folder.is_dir():
-            folder = Path(
-                snapshot_download(
-                    model_id,
-                    revision=revision,
-                    cache_dir=cache_dir,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                    token=token,
-                    allow_patterns=[artifact.WEIGHTS, artifact.CARD],
-                )
-            )
+            files = [artifact.WEIGHTS, artifact.CARD]
+            name = str(pretrained_model_name_or_path)
+            folder = Path(snapshot_download(name, allow_patterns=files, **options))
         loaded = load_generator(folder)
         g = cls(**loaded.architecture)
         g.load_state_dict(loaded.state_dict())

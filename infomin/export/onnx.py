@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infomin import files
+from infomin import files, units
 from infomin.errors import InputError
 from infomin.export.program import Program
 from infomin.export.sample import Sample
@@ -28,7 +28,7 @@ def write(generator: ViewGenerator, folder: Path, sample: Sample) -> dict[str, A
     """
     needed()
     records = {FILE: _one(generator, folder / FILE, sample, sample.images)}
-    if generator.value_range == (0.0, 1.0):
+    if generator.value_range == units.UNIT:
         rounded = sample.eight_bits(generator)
         levels = (rounded.images * 255).round().byte()
         records[FILE_8_BITS] = _one(generator, folder / FILE_8_BITS, rounded, levels)

@@ -54,7 +54,10 @@ def write(
         sample: the images that are shown.
     """
     shown = sample.images[:: max(1, len(sample.images) // _SHOWN)][:_SHOWN]
-    _draw(views_picture(LearnedViews(generator), shown, sample.data), folder / "views.png")
+    _draw(
+        views_picture(LearnedViews(generator), shown, sample.data, generator.channel_names),
+        folder / "views.png",
+    )
     _draw(color_picture(generator, sample.images[:256]), folder / "color.png")
     files.write_bytes(
         folder / "README.md", _text(generator, training, exports).encode(errors="replace")
@@ -104,7 +107,7 @@ def _text(
             "| file | largest error | mean error | images |\n|---|---|---|---|",
             *(
                 f"| `{name}` | {r['max_error']:.1e} | {r['mean_error']:.1e} | {r['images']} of "
-                f"{r['data']} |"
+                f"{_line(r['data'])} |"
                 for name, r in exports.items()
             ),
         ]
@@ -113,7 +116,7 @@ def _text(
 
 def _line(text: str) -> str:
     """Return what a stranger's card says as plain words within a line of Markdown."""
-    return " ".join(re.sub(r"[^\w .,:/+-]", " ", text).split())
+    return " ".join(re.sub(r"[^\w .,+-]", " ", text).split())
 
 
 def _draw(figure: Figure, path: Path) -> None:

@@ -32,11 +32,14 @@ class Sample:
         """Make the views.
 
         Raises:
-            InputError: for no images, or images that do not fit the generator.
+            InputError: for no images, images that do not fit the generator, or infinite views.
         """
         if not len(images):
             raise InputError(f"data {data}: expected images to verify an export on, got none")
-        return cls(images, generator(images), data)
+        views = generator(images)
+        if not all(v.isfinite().all() for v in views):
+            raise InputError(f"generator: makes infinite views of {data}; its weights are absurd")
+        return cls(images, views, data)
 
     def eight_bits(self, generator: ViewGenerator) -> "Sample":
         """Return the same images rounded to 8 bits."""

@@ -3,6 +3,7 @@
 import colorsys
 from collections.abc import Sequence
 
+import matplotlib
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -20,6 +21,11 @@ from infomin.views import View
 _INKS = dict(zip(RGB, ("#d55e00", "#009e73", "#0072b2"), strict=True))
 
 
+# names come from cards and files: a dollar in them begins no formula
+_as_is = matplotlib.rc_context({"text.parse_math": False})
+
+
+@_as_is
 @torch.no_grad()
 def views_picture(
     view: View,
@@ -56,6 +62,7 @@ def views_picture(
     return figure
 
 
+@_as_is
 @torch.no_grad()
 def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) -> Figure:
     """Draw what g does to colour: its best linear approximation on images, and hue charts.

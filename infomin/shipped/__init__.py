@@ -22,8 +22,11 @@ def located(generator: str | Path) -> Path:
         InputError: when there is no such folder and no such name.
     """
     folder = Path(generator)
-    if folder.exists():
-        return folder
+    try:
+        if folder.exists():
+            return folder
+    except OSError:  # a name too long for a path
+        pass
     if str(generator) in list_generators():
         return _HOME / str(generator)
     raise InputError(

@@ -25,7 +25,7 @@ def content(generator: ViewGenerator, folder: Path, found: Found) -> dict[str, A
         folder: of the export; a `.cube` file of as many points there saves making it again.
         found: channels of the views, measured on the sample.
     """
-    if generator.channels != 3 or generator.value_range != (0.0, 1.0):
+    if not generator.takes_8_bit_colors:
         return None
     file = folder / f"generator_{POINTS}.cube"
     cube = ColorCube.load(file) if file.exists() else ColorCube.of(generator, POINTS)

@@ -43,7 +43,10 @@ class NumpyViews:
         if not isinstance(images, np.ndarray) or images.ndim not in (3, 4):
             got = images.shape if isinstance(images, np.ndarray) else type(images).__name__
             raise InputError(f"images: expected an array, h w c or n h w c, got {got}")
+        if images.dtype.kind not in "buif":
+            raise InputError(f"images: expected an array of numbers, got {images.dtype}")
         single = images.ndim == 3
+        images = images.astype(images.dtype.newbyteorder("="), copy=False)
         x = torch.from_numpy(np.ascontiguousarray(images[None] if single else images))
         y = self.pixels(rearrange(x, "n h w c -> n c h w"))
         views = [rearrange(v, "n c h w -> n h w c").numpy() for v in self.pixels.split(y)]

@@ -1,13 +1,15 @@
 """What all transforms share: images of any type go in, output channels of g come out."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from infomin.errors import InputError
+from infomin import units
+from infomin.errors import InputError, one_of
 from infomin.generator import ViewGenerator, load_generator
 from infomin.groups import split
 from infomin.shapes import Images, Views
@@ -40,7 +42,9 @@ class Pixels(nn.Module):
         table: bool | str = "auto",
     ) -> None:
         super().__init__()
-        if not isinstance(generator, ViewGenerator):
+        if isinstance(generator, ViewGenerator):
+            generator = deepcopy(generator)  # it may be in training, and go on with it
+        else:
             generator = load_generator(generator)
         numbers = range(len(generator.groups))
         chosen = [*numbers] if learned == "all" else [*learned]
@@ -49,9 +53,9 @@ class Pixels(nn.Module):
         self.generator = generator.eval().requires_grad_(False)
         raw = [c for i, group in enumerate(generator.groups) if i not in chosen for c in group]
         self.register_buffer("raw", torch.tensor(raw, dtype=torch.long), persistent=False)
-        eight_bits = (generator.channels, generator.value_range) == (3, (0.0, 1.0))
-        self.tabled = eight_bits if table == "auto" else bool(table)
-        self.table = ColorTable.cached(generator) if self.tabled else None
+        one_of("table", table, (True, False, "auto"))
+        self.wanted = table
+        self.table = self._table()
 
     @torch.no_grad()
     def forward(self, x: Tensor, apply: bool = True) -> Images:
@@ -81,7 +85,7 @@ class Pixels(nn.Module):
         """
         if x.is_floating_point():
             return x.float()
-        unit = self.generator.value_range == (0.0, 1.0)
+        unit = self.generator.value_range == units.UNIT
         if x.dtype not in ((torch.uint8,) if unit else _INTEGERS):
             low, high = self.generator.value_range
             takes = "float images within [0, 1] and uint8 ones" if unit else f"{low:g}..{high:g}"
@@ -104,4 +108,16 @@ class Pixels(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Map the table again."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self.table = ColorTable.cached(self.generator) if self.tabled else None
+        self.table = self._table()
+
+    def _table(self) -> ColorTable | None:
+        if self.wanted is False or (
+            self.wanted == "auto" and not self.generator.takes_8_bit_colors
+        ):
+            return None
+        try:
+            return ColorTable.cached(self.generator)
+        except InputError:
+            if self.wanted is True:
+                raise
+            return None  # no place to keep it: compute

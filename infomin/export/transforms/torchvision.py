@@ -16,6 +16,11 @@ from infomin.export.transforms.pixels import Pixels
 from infomin.generator import ViewGenerator
 
 
+def _bare(x: Any) -> bool:
+    """Tell a tensor without a meaning from boxes, masks and the like, which pass."""
+    return isinstance(x, Tensor) and not isinstance(x, tv_tensors.TVTensor)
+
+
 class TorchvisionViews(Transform):
     """Image -> its learned views, as `tv_tensors.Image`, float32.
 
@@ -37,7 +42,7 @@ class TorchvisionViews(Transform):
         InputError: for images that g was not learned on: other channels, another range.
     """
 
-    _transformed_types = (torch.Tensor, PIL.Image.Image)
+    _transformed_types = (_bare, tv_tensors.Image, PIL.Image.Image)
 
     def __init__(
         self,
