@@ -81,7 +81,11 @@ def test_the_image_out_of_range_is_told(root):
         ("train_images", np.zeros((3, 1, 8, 8)), "image 0: has 1 channel, expected 2 to 16"),
         ("train_images", np.zeros((3, 17, 8, 8)), "image 0: has 17 channels, expected 2 to 16"),
         ("train_images", np.zeros((3, 8, 9, 5), np.uint8), "n c h w, h = w, got 3 x 8 x 9 x 5"),
-        ("train_images", np.zeros((0, 5, 8, 8), np.uint8), "h = w, got 0 x 5 x 8 x 8, uint8"),
+        (
+            "train_images",
+            np.zeros((0, 5, 8, 8), np.uint8),
+            "holds 0 x 5 x 8 x 8 values, none at all",
+        ),
         ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "both need the same channels and size"),
         ("test_images", np.zeros((3, 5, 12, 12)), "both need the same channels and size"),
         ("train_labels", np.zeros(3, int), "expected 64 integers, -1 for none, got 3"),

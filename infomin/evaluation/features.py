@@ -19,7 +19,7 @@ def extract(
 
     Arguments:
         views, towers: put into evaluation mode for the time, then back.
-        images: `n c h w`, uint8.
+        images: `n c h w`, of a data set, in its own type.
         size: side that the towers expect.
         tap: of the backbones; None is the last.
         chunk: images at a time.

@@ -61,7 +61,7 @@ class Pretraining(Learner):
     Arguments:
         views: frozen.
         towers: one per view.
-        images: all training images, `n c h w`, uint8, resident.
+        images: all training images, `n c h w`, in their own type, resident.
         augment: cuts the crops, and may change their colours.
         optimizer: makes one from parameters.
         settings: the numbers.
