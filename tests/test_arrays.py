@@ -84,7 +84,7 @@ def test_the_image_out_of_range_is_told(root):
         (
             "train_images",
             np.zeros((0, 5, 8, 8), np.uint8),
-            "holds 0 x 5 x 8 x 8 values, none at all",
+            "holds 0 x 5 x 8 x 8 values, none",
         ),
         ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "both need the same channels and size"),
         ("test_images", np.zeros((3, 5, 12, 12)), "both need the same channels and size"),
