@@ -21,7 +21,7 @@ def to_images(rows: Rows, like: Image) -> Images:
     return rearrange(rows.mT, "c (b h w) -> b c h w", b=b, h=h, w=w)
 
 
-def in_chunks(flow: "Flow", x: Rows, rows: int = 2**15) -> Rows:
+def in_chunks(flow: "Flow", x: Rows, rows: int = 2**14) -> Rows:
     """Apply a flow to so many rows at a time, whose hidden layers stay in the caches of a CPU."""
     return torch.cat([flow(part.mT).mT for part in x.mT.split(rows, dim=1)], 1).mT
 
