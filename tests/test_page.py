@@ -220,7 +220,7 @@ def test_it_can_be_read(made, opened, width, scheme):
 
 @pytest.mark.slow
 def test_what_strangers_write_is_shown_and_never_run(opened, tmp_path):
-    attack = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'--></style>"
+    attack = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'</style>"
     g = learned(channel_names=[attack, "{{ 7 * 7 }}", "B"])
     training = {"data": attack, "objective": attack, "seed": "\ud800"}
     training |= {attack: attack, "deep": {attack: [attack]}, "i_nce": {"value": attack}}
