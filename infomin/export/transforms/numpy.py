@@ -46,8 +46,9 @@ class NumpyViews:
         if images.dtype.kind not in "buif":
             raise InputError(f"images: expected an array of numbers, got {images.dtype}")
         single = images.ndim == 3
-        images = images.astype(images.dtype.newbyteorder("="), copy=False)
-        x = torch.from_numpy(np.ascontiguousarray(images[None] if single else images))
+        native = images.dtype.newbyteorder("=")
+        images = np.require(images, native, ["C", "W"])  # PIL's cannot be written, torch objects
+        x = torch.from_numpy(images[None] if single else images)
         y = self.pixels(rearrange(x, "n h w c -> n c h w"))
         views = [rearrange(v, "n c h w -> n h w c").numpy() for v in self.pixels.split(y)]
         return tuple(v[0] if single else v for v in views)
