@@ -101,7 +101,7 @@ def fill(
     files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata=seal(card, tensors)))
     for name, most in ((CARD, _MOST_CARD), (WEIGHTS, _MOST_WEIGHTS[kind])):
         if why := files.unreadable(folder / name, most):
-            raise InputError(f"cannot be saved: {name} {why}; nothing was")
+            raise InputError(f"cannot be saved: {name} {why}; nothing is left of it")
 
 
 def load(folder: Path, kind: str, fits: Fits) -> tuple[dict[str, Any], dict[str, Tensor]]:

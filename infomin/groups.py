@@ -27,6 +27,15 @@ def enough(channels: int) -> None:
         raise InputError(f"channels: expected at most {MOST_CHANNELS}, got {channels}")
 
 
+def view_names(view_channels: Sequence[int]) -> list[str]:
+    """Return what a reader calls each channel of each view, view by view."""
+    return [
+        f"view {i}" + (f", channel {j}" if channels > 1 else "")
+        for i, channels in enumerate(view_channels, 1)
+        for j in range(1, channels + 1)
+    ]
+
+
 def partition(groups: Sequence[Sequence[int]] | None, channels: int) -> Groups:
     """Check a partition of C channels into views; None gives {0 | rest}.
 

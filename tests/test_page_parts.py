@@ -6,8 +6,8 @@ import pytest
 import torch
 from browsing import learned
 
-from infomin.export import page
-from infomin.export.page import charts, told
+from infomin.export import page, told
+from infomin.export.page import charts
 from infomin.export.page.channels import Channel
 from infomin.export.sample import Sample
 

@@ -1,6 +1,5 @@
 """`generator_33.cube`, `generator_65.cube`, `colors.npy`: lookup tables, near and exact."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,23 @@ from infomin.generator import ViewGenerator
 from infomin.groups import split
 from infomin.table import ColorTable
 
-POINTS = (33, 65)
 TABLE = "colors.npy"
 _BOUNDS = {33: (2 / 255, 5e-4), 65: (1 / 255, 2e-4)}  # of the range of each channel: largest, mean
 
 _ROUNDING = 1e-6  # products of another shape may differ in the last bit
 
 
-def write(
-    generator: ViewGenerator, folder: Path, sample: Sample, points: Sequence[int] = POINTS
-) -> dict[str, Any]:
-    """Write a `.cube` file for each number of points, and verify each as read back.
+def write(generator: ViewGenerator, folder: Path, sample: Sample) -> dict[str, Any]:
+    """Write `.cube` files of 33 and 65 points, and verify each as read back.
 
     Raises:
-        InputError: for a generator of other than 3 channels, or an error above the bound, which
-            is that of the nearest smaller of 33 and 65 points.
+        InputError: for a generator of other than 3 channels, or an error above the bound.
     """
     records = {}
-    for n in points:
+    for n, (largest, mean) in _BOUNDS.items():
         name = f"generator_{n}.cube"
         ColorCube.of(generator, n).save(folder / name, f"infomin view generator, {n} points")
         cube = ColorCube.load(folder / name)
-        largest, mean = _BOUNDS[max((m for m in _BOUNDS if m <= n), default=min(_BOUNDS))]
         made = split(cube(sample.images), generator.groups)
         scale = [(cube.high - cube.low)[list(group)] for group in generator.groups]
         record = sample.verified(name, made, largest, mean, scale)

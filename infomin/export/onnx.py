@@ -1,6 +1,7 @@
 """`generator.onnx`: g for ONNX Runtime and everything else that reads ONNX."""
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,12 @@ def needed() -> None:
     Raises:
         InputError: saying what to install.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"onnx: {error.name} is not installed; pip install 'infomin[onnx]', or leave onnx out "
-            "of formats"
-        ) from None
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        if find_spec(name) is None:
+            raise InputError(
+                f"onnx: {name} is not installed; pip install 'infomin[onnx]', or leave onnx out of "
+                "formats"
+            )
 
 
 def _one(generator: ViewGenerator, path: Path, sample: Sample, images: Tensor) -> dict[str, Any]:

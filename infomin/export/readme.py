@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from infomin import __version__, files
-from infomin.export.page import told
+from infomin.export import told
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 from infomin.report.pictures import color_picture, views_picture

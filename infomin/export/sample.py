@@ -82,6 +82,7 @@ class Sample:
             "max_error": most,
             "mean_error": average,
             "max_bound": largest,
+            **({"mean_bound": mean} if mean < float("inf") else {}),
             "relative": scale is not None,
             "data": self.data,
             "images": n,

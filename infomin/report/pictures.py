@@ -14,6 +14,7 @@ from torch import Tensor
 
 from infomin import units
 from infomin.generator import ViewGenerator
+from infomin.groups import view_names
 from infomin.units import RGB
 from infomin.views import View
 
@@ -43,10 +44,8 @@ def views_picture(
     colored, (low, high) = names[:3] == RGB, view.value_range
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
     rows += [(names[i], _scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
-    for i, v in enumerate(view.split(images)):
-        for j in range(v.shape[1]):
-            name = f"view {i + 1}" + (f", channel {j + 1}" if v.shape[1] > 1 else "")
-            rows.append((name, _scaled(v[:, j : j + 1])))
+    channels = torch.cat(list(view.split(images)), 1).split(1, dim=1)
+    rows += zip(view_names(view.view_channels), map(_scaled, channels), strict=True)
     size = (1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3)
     layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
     figure = Figure(figsize=size, dpi=110, layout=layout)

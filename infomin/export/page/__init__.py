@@ -11,7 +11,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from infomin import __version__, files
-from infomin.export.page import charts, explorer, pictures, told
+from infomin.export import told
+from infomin.export.page import charts, explorer, pictures
 from infomin.export.page.channels import measure
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator

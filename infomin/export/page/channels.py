@@ -8,9 +8,10 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.export.page.told import cut, span
 from infomin.export.sample import Sample
+from infomin.export.told import cut, span
 from infomin.generator import Check, ViewGenerator
+from infomin.groups import view_names
 
 _PIXELS = 2**18
 SHOWN = 16
@@ -74,7 +75,7 @@ def measure(generator: ViewGenerator, sample: Sample) -> Found:
     x, y = x[:, chosen], y[:, chosen]
     names = zip(generator.channel_names, x, strict=True)
     outputs = [i for group in generator.groups for i in group]
-    views = zip(view_names(generator), outputs, y, strict=True)
+    views = zip(view_names(generator.view_channels), outputs, y, strict=True)
     pixels = rearrange(x, "c n -> 1 c 1 n")
     return Found(
         raw=[
@@ -85,12 +86,3 @@ def measure(generator: ViewGenerator, sample: Sample) -> Found:
         check=generator.check(pixels),
         pixels=pixels,
     )
-
-
-def view_names(generator: ViewGenerator) -> list[str]:
-    """Return a name for every channel of every view."""
-    return [
-        f"view {i}" + (f", channel {j}" if channels > 1 else "")
-        for i, channels in enumerate(generator.view_channels, 1)
-        for j in range(1, channels + 1)
-    ]

@@ -12,7 +12,7 @@ import torch
 from markupsafe import Markup
 
 from infomin.export.page.channels import Channel
-from infomin.export.page.told import Curve, Estimate
+from infomin.export.told import Curve, Estimate
 
 Points = Sequence[tuple[float, float]]
 _LINE = 16  # height of a line of text

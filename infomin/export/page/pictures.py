@@ -15,8 +15,8 @@ from torch import Tensor
 
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel, Found
-from infomin.export.page.told import span
 from infomin.export.sample import Sample
+from infomin.export.told import span
 from infomin.generator import ViewGenerator
 from infomin.shapes import Image
 
