@@ -40,7 +40,7 @@ def made(tmp_path_factory):
     torch.set_default_dtype(torch.float32)
     g = learned(groups=[[1], [2, 0]])
     sample, folder = sample_of(g), tmp_path_factory.mktemp("made")
-    page.write(g, TRAINING, lut.write(g, folder, sample, [33]), folder, sample)
+    page.write(g, TRAINING, lut.write(g, folder, sample), folder, sample)
     torch.set_default_dtype(before)
     return g, sample, folder
 
