@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from infomin.errors import InputError, at_least
-from infomin.shapes import Images, Views
+from infomin.shapes import Image, Images, Views
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -14,6 +16,12 @@ MOST_CHANNELS = 1024
 def split(y: Images, groups: Groups) -> Views:
     """Split channels into views."""
     return tuple(y[:, list(group)] for group in groups)
+
+
+def join(views: Sequence[Image], groups: Groups) -> Images:
+    """Put views together again: what `split` took apart."""
+    y = torch.cat(list(views), 1)
+    return y[:, torch.tensor([i for group in groups for i in group]).argsort()]
 
 
 def enough(channels: int) -> None:

@@ -7,23 +7,36 @@ mapped into memory and shared by all processes that open it.
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int32, UInt8
 from torch import Tensor, nn
 
 from infomin import files, units
 from infomin.errors import InputError
 from infomin.generator import ViewGenerator
-from infomin.shapes import Image
+from infomin.shapes import Image, Views
+
+Levels = Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"]
 
 KEPT = 8
 """Tables in the cache, 200 MB each; the one longest unused makes room for a new one."""
-_SHAPE = (2**24, 3)
+_COLORS = 2**24
+
+
+@torch.no_grad()
+def all_colors(generator: ViewGenerator) -> Float[Tensor, "n 3"]:
+    """Return g of all 2^24 colours, R changing slowest, a row of all output channels for each."""
+    level = torch.arange(256, device=next(generator.buffers()).device) / 255
+    green, blue = torch.meshgrid(level, level, indexing="ij")
+    colors = level.new_empty(256, 2**16, 3)
+    for plane, red in zip(colors, level, strict=True):
+        image = torch.stack([red.expand_as(green), green, blue])[None]
+        plane.copy_(rearrange(generator.transform(image), "1 c g b -> (g b) c"))
+    return rearrange(colors, "r n c -> (r n) c")
 
 
 class ColorTable(nn.Module):
@@ -31,18 +44,21 @@ class ColorTable(nn.Module):
 
     Arguments:
         generator: with 3 channels and value range (0, 1).
-        colors: g of all colours, R changing slowest, where they are known already.
+        colors: the views of all colours, view after view, where they are known already.
 
     Raises:
         InputError: for another number of channels or range.
     """
 
-    colors: Float[Tensor, "n 3"]
+    colors: Float[Tensor, " n"]
 
     def __init__(self, generator: ViewGenerator, colors: Tensor | None = None) -> None:
         super().__init__()
         self.needs(generator)
-        colors = _all_colors(generator) if colors is None else colors
+        self.view_channels = generator.view_channels
+        if colors is None:
+            rows = all_colors(generator)
+            colors = torch.cat([rows[:, list(group)].flatten() for group in generator.groups])
         self.register_buffer("colors", colors, persistent=False)
 
     @staticmethod
@@ -81,31 +97,44 @@ class ColorTable(nn.Module):
             colors = _mapped(path)
         return cls(generator, colors)
 
-    def forward(
-        self, x: Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"], channels: Sequence[int] = ()
-    ) -> Image:
-        """Return g of images, stored pixel by pixel (channels last).
+    def forward(self, x: Levels) -> Views:
+        """Return the views of images, stored pixel by pixel (channels last).
 
         Arguments:
             x: uint8, or float in [0, 1], rounded to 8 bits first, as image libraries do.
-            channels: which output channels are wanted; all if none is named.
 
         Raises:
             InputError: for other channels, or values outside [0, 1]; what `units.within`
                 tolerates rounds to it.
         """
-        if x.ndim != 4 or x.shape[1] != 3:
-            raise InputError(
-                f"images: a table of colours takes b 3 h w, got {' '.join(map(str, x.shape))}"
-            )
-        if x.dtype == torch.uint8:
-            level = x.int().unbind(1)
-        else:  # float32 counts exactly as far as the index goes
-            units.within(x, units.UNIT, "a table of colours")
-            level = x.float().mul(255).round_().unbind(1)
-        index = (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
-        found = rearrange(nn.functional.embedding(index, self.colors), "b h w c -> b c h w")
-        return found[:, list(channels)] if channels else found
+        index = _index(x)
+        return tuple(self._look_up(index, i) for i in range(len(self.view_channels)))
+
+    def view(self, x: Levels, i: int) -> Image:
+        """Return view i alone, as `forward` does, at the cost of its channels."""
+        return self._look_up(_index(x), i)
+
+    def _look_up(self, index: Int32[Tensor, "b h w"], i: int) -> Image:
+        before, channels = sum(self.view_channels[:i]), self.view_channels[i]
+        of_view = self.colors[before * _COLORS : (before + channels) * _COLORS]
+        rows = rearrange(of_view, "(n c) -> n c", c=channels)
+        found = rows.index_select(0, index.flatten())
+        b, h, w = index.shape
+        return rearrange(found, "(b h w) c -> b c h w", b=b, h=h, w=w)
+
+
+def _index(x: Levels) -> Int32[Tensor, "b h w"]:
+    """Return 65536 R + 256 G + B of every pixel."""
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise InputError(
+            f"images: a table of colours takes b 3 h w, got {' '.join(map(str, x.shape))}"
+        )
+    if x.dtype == torch.uint8:
+        level = x.int().unbind(1)
+    else:  # float32 counts exactly as far as the index goes
+        units.within(x, units.UNIT, "a table of colours")
+        level = x.float().mul(255).round_().unbind(1)
+    return (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
 
 
 def _mapped(path: Path) -> Tensor | None:
@@ -115,7 +144,9 @@ def _mapped(path: Path) -> Tensor | None:
         colors = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
     except (OSError, ValueError, EOFError):
         return None
-    return colors if (tuple(colors.shape), colors.dtype) == (_SHAPE, torch.float32) else None
+    return (
+        colors if (tuple(colors.shape), colors.dtype) == ((3 * _COLORS,), torch.float32) else None
+    )
 
 
 def _last_used(path: Path) -> float:
@@ -131,14 +162,3 @@ def _digest(generator: ViewGenerator) -> str:
     for name, weight in sorted(generator.state_dict().items()):
         digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())
     return digest.hexdigest()[:32]
-
-
-@torch.no_grad()
-def _all_colors(generator: ViewGenerator) -> Tensor:
-    level = torch.arange(256, device=next(generator.buffers()).device) / 255
-    green, blue = torch.meshgrid(level, level, indexing="ij")
-    colors = level.new_empty(256, 2**16, 3)
-    for plane, red in zip(colors, level, strict=True):
-        image = torch.stack([red.expand_as(green), green, blue])[None]
-        plane.copy_(rearrange(generator.transform(image), "1 c g b -> (g b) c"))
-    return rearrange(colors, "r n c -> (r n) c")

@@ -126,7 +126,7 @@ def test_no_training_code_is_imported(home):
 def test_without_a_place_for_the_table_g_is_computed(home, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(table, "_all_colors", lambda g: torch.zeros(1, 3))
+    monkeypatch.setattr(table, "all_colors", lambda g: torch.zeros(1, 3))
     assert NumpyViews(home / "rgb")(photograph(4, 4))[0].shape == (4, 4, 1)
     with refused("this folder cannot be written"):
         NumpyViews(home / "rgb", table=True)

@@ -12,7 +12,7 @@ from infomin.cube import ColorCube
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 from infomin.groups import split
-from infomin.table import ColorTable
+from infomin.table import all_colors
 
 TABLE = "colors.npy"
 _BOUNDS = {33: (2 / 255, 5e-4), 65: (1 / 255, 2e-4)}  # of the range of each channel: largest, mean
@@ -44,9 +44,7 @@ def write_table(generator: ViewGenerator, folder: Path, sample: Sample) -> dict[
     Raises:
         InputError: for a generator of other than 3 channels in [0, 1], or a row that is not g.
     """
-    files.write(
-        folder / TABLE, lambda stream: np.save(stream, ColorTable(generator).colors.numpy())
-    )
+    files.write(folder / TABLE, lambda stream: np.save(stream, all_colors(generator).numpy()))
     colors = np.load(folder / TABLE, mmap_mode="r", allow_pickle=False)
     rounded = sample.eight_bits(generator)
     levels = (rounded.images * 255).round().int()

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from infomin import files, units
 from infomin.errors import InputError
-from infomin.export.program import Program
+from infomin.export.chunks import over_images
+from infomin.export.program import Rows
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 
@@ -51,25 +52,28 @@ def needed() -> None:
 
 
 def _one(generator: ViewGenerator, path: Path, sample: Sample, images: Tensor) -> dict[str, Any]:
+    import onnx
     import onnxruntime
 
     names = [f"view_{i}" for i in range(1, len(generator.groups) + 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about itself
         program = torch.onnx.export(
-            Program(generator, eight_bits=images.dtype == torch.uint8),
-            (images[:2, :, :8, :6].expand(2, -1, -1, -1).contiguous(),),
+            Rows(generator),
+            (torch.zeros(8, generator.channels),),
             dynamo=True,
-            input_names=["images"],
-            output_names=names,
-            dynamic_shapes={"images": {0: "batch", 2: "height", 3: "width"}},
+            input_names=["x"],
+            output_names=["y"],
+            dynamic_shapes={"x": {0: "n"}},
             opset_version=OPSET,
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
-    for part in (model.graph, *model.graph.node):
+    pixels = program.model_proto
+    for part in (pixels.graph, *pixels.graph.node):
         del part.metadata_props[:]  # lines of source, with the paths of this machine
+    model = over_images(pixels, generator.groups, names, images.dtype == torch.uint8)
+    onnx.checker.check_model(model, full_check=True)
     files.write_bytes(path, model.SerializeToString())
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     made = [torch.from_numpy(v) for v in session.run(names, {"images": images.numpy()})]

@@ -1,7 +1,6 @@
 """Learned views: those of a view generator."""
 
 from infomin.generator import ViewGenerator
-from infomin.groups import split
 from infomin.shapes import Image, Images, Views
 from infomin.table import ColorTable
 from infomin.views.base import View
@@ -29,13 +28,13 @@ class LearnedViews(View):
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""
         if self.table is not None:
-            return split(self.table(x), self.generator.groups)
+            return self.table(x)
         return self.generator(x)
 
     def one(self, x: Images, i: int) -> Image:
-        """Return view i alone: a table looks up its channels only."""
+        """Return view i alone: a table looks up its colours only."""
         if self.table is not None:
-            return self.table(x, self.generator.groups[i])
+            return self.table.view(x, i)
         return super().one(x, i)
 
     def __str__(self) -> str:

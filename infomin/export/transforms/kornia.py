@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infomin.export.transforms.pixels import Pixels
 from infomin.generator import ViewGenerator
+from infomin.groups import join, split
 from infomin.shapes import Images, Views
 
 
@@ -45,7 +46,7 @@ class KorniaViews(IntensityAugmentationBase2D):
 
     def split(self, y: Images) -> Views:
         """Take the output channels apart into views."""
-        return self.pixels.split(y)
+        return split(y, self.pixels.generator.groups)
 
     def apply_transform(
         self,
@@ -55,8 +56,7 @@ class KorniaViews(IntensityAugmentationBase2D):
         transform: Tensor | None = None,
     ) -> Tensor:
         """Apply g."""
-        made: Tensor = self.pixels(input)
-        return made
+        return join(self.pixels(input), self.pixels.generator.groups)
 
     def apply_non_transform(
         self,
@@ -66,5 +66,4 @@ class KorniaViews(IntensityAugmentationBase2D):
         transform: Tensor | None = None,
     ) -> Tensor:
         """Give raw channels, in the units of the views."""
-        made: Tensor = self.pixels(input, apply=False)
-        return made
+        return join(self.pixels(input, apply=False), self.pixels.generator.groups)

@@ -49,6 +49,6 @@ class NumpyViews:
         native = images.dtype.newbyteorder("=")
         images = np.require(images, native, ["C", "W"])  # PIL's cannot be written, torch objects
         x = torch.from_numpy(images[None] if single else images)
-        y = self.pixels(rearrange(x, "n h w c -> n c h w"))
-        views = [rearrange(v, "n c h w -> n h w c").numpy() for v in self.pixels.split(y)]
+        made = self.pixels(rearrange(x, "n h w c -> n c h w"))
+        views = [rearrange(v, "n c h w -> n h w c").numpy() for v in made]
         return tuple(v[0] if single else v for v in views)

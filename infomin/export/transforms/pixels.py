@@ -1,4 +1,4 @@
-"""What all transforms share: images of any type go in, output channels of g come out."""
+"""What all transforms share: images of any type go in, the views of g come out."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -12,7 +12,7 @@ from infomin import units
 from infomin.errors import InputError, one_of
 from infomin.generator import ViewGenerator, load_generator
 from infomin.groups import split
-from infomin.shapes import Images, Views
+from infomin.shapes import Views
 from infomin.table import ColorTable
 
 _INTEGERS = (torch.uint8, torch.uint16, torch.int16, torch.int32)
@@ -33,8 +33,6 @@ class Pixels(nn.Module):
         InputError: for a folder that is no generator, or a view that it does not have.
     """
 
-    raw: Tensor
-
     def __init__(
         self,
         generator: str | Path | ViewGenerator,
@@ -51,31 +49,38 @@ class Pixels(nn.Module):
         if not all(i in numbers for i in chosen):
             raise InputError(f"learned: expected all, or views among {[*numbers]}, got {learned!r}")
         self.generator = generator.eval().requires_grad_(False)
-        raw = [c for i, group in enumerate(generator.groups) if i not in chosen for c in group]
-        self.register_buffer("raw", torch.tensor(raw, dtype=torch.long), persistent=False)
+        self.learned = [i in chosen for i in numbers]
         one_of("table", table, (True, False, "auto"))
         self.wanted = table
         self.table = self._table()
 
     @torch.no_grad()
-    def forward(self, x: Tensor, apply: bool = True) -> Images:
-        """Return all output channels, `b c h w`, float32, of images `b c h w`.
+    def forward(self, x: Tensor, apply: bool = True) -> Views:
+        """Return the views, `b c_i h w`, float32, of images `b c h w`.
 
         Arguments:
             x: uint8, 0..255, where the value range is [0, 1]; otherwise values within that range.
-            apply: false for raw channels alone: the space that g starts from.
+            apply: false for raw views alone: the channels of the space that g starts from.
 
         Raises:
             InputError: for a type, number of channels or range that g was not learned on.
         """
-        if self.table is not None and apply and x.dtype == torch.uint8 and x.shape[1:2] == (3,):
-            y = self.table(x)
+        made = self.made(x) if apply and any(self.learned) else None
+        if made is not None and all(self.learned):
+            return made
+        raw = split(self.generator.raw(self.scaled(x)), self.generator.groups)
+        if made is None:
+            return raw
+        triples = zip(self.learned, made, raw, strict=True)
+        return tuple(a if learned else b for learned, a, b in triples)
+
+    def made(self, x: Tensor) -> Views:
+        """Return all views as g makes them, looked up or computed."""
+        if self.table is not None and x.dtype == torch.uint8 and x.shape[1:2] == (3,):
+            views: Views = self.table(x)
         else:
-            x = self.scaled(x)
-            y = self.generator.transform(x) if apply else self.generator.raw(x)
-        if apply and len(self.raw):
-            y[:, self.raw] = self.generator.raw(self.scaled(x))[:, self.raw]
-        return y
+            views = self.generator(self.scaled(x))
+        return views
 
     def scaled(self, x: Tensor) -> Tensor:
         """Return images as float32 in the units of the generator.
@@ -94,10 +99,6 @@ class Pixels(nn.Module):
                 + ("; divide them by the value that stands for 1" if unit else "")
             )
         return x.float() / 255 if unit else x.float()
-
-    def split(self, y: Images) -> Views:
-        """Take the output channels apart into views."""
-        return split(y, self.generator.groups)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the table out: whoever unpickles this, a worker say, maps it again."""

@@ -68,8 +68,8 @@ class TorchvisionViews(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Make the views of one image, or of a batch."""
         x = _tensor(inpt)
-        y = self.pixels(x[None] if x.ndim == 3 else x, params["apply"])
-        views = [tv_tensors.Image(v[0] if x.ndim == 3 else v) for v in self.pixels.split(y)]
+        made = self.pixels(x[None] if x.ndim == 3 else x, params["apply"])
+        views = [tv_tensors.Image(v[0] if x.ndim == 3 else v) for v in made]
         return tuple(views) if self.view is None else views[self.view]
 
 
