@@ -13,6 +13,7 @@ Targets: table at least 5 x kornia's rgb_to_lab, cube 1.2 x; flow at least 10 x 
 convolutions; ONNX Runtime no slower than torch; learned views at most 5 % of a step.
 """
 
+import ctypes
 import sys
 import tempfile
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from einops import rearrange
 from PIL import Image
 from rivals import BATCH
 from rows import Row, main
-from timing import interleaved, rate
+from timing import Measure, interleaved, rate
 from torch import Tensor, nn
 
 from infomin.augment import resize
@@ -59,9 +60,25 @@ def stirred() -> ViewGenerator:
     return g.eval().requires_grad_(False)
 
 
+def give_back() -> None:
+    """Return freed memory to the system: whoever comes next fetches its pages, as all others."""
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def afresh(measure: Measure) -> Measure:
+    """Let a contender start without the memory that others have freed."""
+
+    def measured() -> float:
+        give_back()
+        return measure()
+
+    return measured
+
+
 def peak(work: Callable[[], object]) -> float:
     """Return how many bytes a call takes at its peak, by the kernel's own account."""
     work()
+    give_back()
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before = _kilobytes("VmRSS")
     work()
@@ -97,7 +114,8 @@ def measure(quick: bool) -> list[Row]:
         "copy": x.clone,
     }
     with torch.no_grad():
-        m = interleaved({k: rate(call, pixels) for k, call in calls.items()}, 1 if quick else 7)
+        contenders = {name: afresh(rate(call, pixels)) for name, call in calls.items()}
+        m = interleaved(contenders, 1 if quick else 7)
         memory = {name: peak(calls[name]) / (pixels * 1e6) for name in ("table", "cube", "flow")}
         share = in_pretraining(1 if quick else 7)
     lab, ycbcr = "kornia rgb_to_lab", "kornia rgb_to_ycbcr"

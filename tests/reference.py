@@ -18,6 +18,20 @@ def infonce(scores: Tensor) -> float:
     return total / k
 
 
+def donsker_varadhan(scores: Tensor) -> float:
+    """E_joint[s] - log E_independent[exp s], pair by pair."""
+    k = len(scores)
+    others = [math.exp(scores[i, j]) for i in range(k) for j in range(k) if i != j]
+    return sum(float(scores[i, i]) for i in range(k)) / k - math.log(sum(others) / len(others))
+
+
+def nwj(scores: Tensor) -> float:
+    """1 + E_joint[s] - E_independent[exp s], pair by pair."""
+    k = len(scores)
+    others = [math.exp(scores[i, j]) for i in range(k) for j in range(k) if i != j]
+    return 1 + sum(float(scores[i, i]) for i in range(k)) / k - sum(others) / len(others)
+
+
 def coupling(
     x: Tensor, passed: list[int], weights: list[tuple[Tensor, Tensor]], kind: str, bound: float
 ) -> Tensor:
@@ -52,8 +66,3 @@ def knn(train: Tensor, labels: Tensor, test: Tensor, k: int, temperature: float)
             votes[label] = votes.get(label, 0.0) + math.exp(cosine[i] / temperature)
         guesses.append(max(votes, key=lambda label: votes[label]))
     return guesses
-
-
-def gaussian_information(correlation: float, dimensions: int) -> float:
-    """I(x; y) of correlated Gaussians, nats."""
-    return -dimensions / 2 * math.log(1 - correlation**2)

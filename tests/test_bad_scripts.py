@@ -37,6 +37,12 @@ def only_line(script, code=2):
         ("learn_views", "+flow.foo=1", "flow: build_flow() got an unexpected keyword argument"),
         ("learn_views", "+estimator.foo=1", "unexpected keyword argument 'foo'"),
         ("learn_views", "+labels.foo=1", "unexpected keyword argument 'foo'"),
+        ("estimate_information", "unit=trits", "unit: expected one of nats, bits, got 'trits'"),
+        (
+            "estimate_information",
+            "k=2000",
+            "k: expected 2 <= K <= 1600 held-out images, got 2000",
+        ),
         ("learn_views", "mode=none", "Could not find 'mode/none'; Available options in 'mode'"),
         ("learn_views", "color=lab", "got 'lab', which has no exact linear inverse"),
         ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),

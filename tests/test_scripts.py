@@ -103,3 +103,33 @@ def test_a_grid_of_augmentations_plays_one_game_a_seed(tmp_path):
     assert again.out == first.out
     anew = Script(tmp_path, "report", *told, 'learn=["game.lr_g=1.0e-3"]')
     assert anew.wait() == 0 and "3 cells, 1 done before" in anew.err
+
+
+@pytest.mark.slow
+def test_information_of_views_and_of_what_is_known(tmp_path):
+    told = (*PRETRAIN, "data.test=128", "k=[16,64]")
+    raw = Script(tmp_path, "estimate_information", *told, "views=raw")
+    assert raw.wait() == 0, raw.err
+    assert [line.split(":")[0] for line in raw.out.splitlines()] == [
+        "I_NCE(v1; v2), K = 16",
+        "I_NCE(v1; v2), K = 64",
+    ]
+    assert "nats, cap 4.16" in raw.out
+    found = result(raw)["i_nce"]
+    assert [f["k"] for f in found] == [16, 64] and found[0]["value"] <= found[0]["cap"]
+
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw")
+    assert trained.wait() == 0, trained.err
+    encoder = f"pretrained={trained.folders[0] / 'encoder'}"
+    named = Script(tmp_path, "estimate_information", *told, encoder, "unit=bits")
+    assert named.wait() == 0, named.err
+    assert "trained on scenes" in named.out and "bits, cap 6.00" in named.out
+
+    document = tmp_path / "results.md"
+    document.write_text("<!-- calibration -->\n<!-- /calibration -->\n")
+    small = [f"calibration.{word}" for word in ("steps=2", "batch=16", "k=64", "anchors=16")]
+    test = Script(tmp_path, "estimate_information", "self_test=true", *small, f"write=[{document}]")
+    assert test.wait() == 0, test.err
+    assert len(result(test)["rows"]) == 11
+    assert "| mixture, 2 dimensions | 1.33 |" in document.read_text()
+    assert (test.folders[-1] / "pictures" / "calibration.png").stat().st_size > 5000

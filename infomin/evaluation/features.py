@@ -1,5 +1,7 @@
 """What evaluation reads: features of whole images, and held-out embeddings of crops."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -7,7 +9,8 @@ from torch import Tensor
 from infomin import rng
 from infomin.augment import Augment, resize
 from infomin.encoders import Towers
-from infomin.information import Estimate, estimate
+from infomin.errors import InputError
+from infomin.information import CosineCritic, Estimate, estimate
 from infomin.views import View
 
 
@@ -34,20 +37,17 @@ def extract(
 
 
 @torch.no_grad()
-def held_out_i_nce(
-    views: View,
-    towers: Towers,
-    images: Tensor,
-    augment: Augment,
-    temperature: float,
-    k: int,
-    seed: int = 0,
-    chunk: int = 512,
-) -> Estimate:
-    """Estimate I_NCE between the first two views of held-out images, drawn as in training.
+def held_out_embeddings(
+    views: View, towers: Towers, images: Tensor, augment: Augment, seed: int = 0, chunk: int = 512
+) -> tuple[Float[Tensor, "n d"], ...]:
+    """Return the embeddings of every view of held-out images, drawn as in training, on the CPU.
 
-    Both directions averaged, K in the denominator (or fewer, where there are fewer images), a
-    bootstrap interval over images.
+    Arguments:
+        views, towers: put into evaluation mode for the time, then back.
+        images: `n c h w`, of a data set, in its own type.
+        augment: cuts the crops.
+        seed: of crops and whatever else views draw.
+        chunk: images at a time.
     """
     was = towers.training
     towers.eval()
@@ -59,5 +59,46 @@ def held_out_i_nce(
         drawn = views.sample(len(part), rng.generator(seed, "held out", "combine", i))
         z.append([embedding.cpu() for embedding in towers(views(*crops, drawn=drawn))])
     towers.train(was)
-    z1, z2 = (torch.cat([part[view] for part in z]) for view in (0, 1))
-    return estimate(z1, z2, temperature, min(k, len(z1)), rng.generator(seed, "bootstrap"))
+    return tuple(torch.cat(parts) for parts in zip(*z, strict=True))
+
+
+def i_nce_between(
+    z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"], temperature: float, k: int, seed: int = 0
+) -> Estimate:
+    """Estimate I_NCE between the embeddings of two views, with the critic of pretraining.
+
+    Both directions averaged, K in the denominator (or fewer, where there are fewer images), a
+    bootstrap interval over images.
+    """
+    generator = rng.generator(seed, "bootstrap")
+    return estimate(z1, z2, CosineCritic(temperature).score, min(k, len(z1)), generator)
+
+
+def held_out_i_nce(
+    views: View,
+    towers: Towers,
+    images: Tensor,
+    augment: Augment,
+    temperature: float,
+    k: int,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate I_NCE between the first two views of held-out images; see `i_nce_between`."""
+    z1, z2, *_ = held_out_embeddings(views, towers, images, augment, seed)
+    return i_nce_between(z1, z2, temperature, k, seed)
+
+
+def sizes(k: int | Sequence[int] | None, images: int) -> tuple[int, ...]:
+    """Return the K to measure at: those asked for, or 64, 256, ... as far as the images go.
+
+    Raises:
+        InputError: for a K below 2 or beyond the number of images.
+    """
+    if k is None:
+        powers = [4**i for i in range(3, 13) if 4**i <= images]
+        return tuple(powers) or (images,)
+    asked = (k,) if isinstance(k, int) else tuple(k)
+    for size in asked:
+        if not 2 <= size <= images:
+            raise InputError(f"k: expected 2 <= K <= {images} held-out images, got {size}")
+    return asked

@@ -16,8 +16,8 @@ from infomin.errors import InputError
 
 
 def cosine_scores(
-    z1: Float[Tensor, "k d"], z2: Float[Tensor, "k d"], temperature: float
-) -> Float[Tensor, "k k"]:
+    z1: Float[Tensor, "k d"], z2: Float[Tensor, "l d"], temperature: float
+) -> Float[Tensor, "k l"]:
     """Return s_ij = cos(z1_i, z2_j) / tau, the critic of CMC."""
     return F.normalize(z1, dim=-1) @ F.normalize(z2, dim=-1).mT / temperature
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from infomin import files
 from infomin.errors import InputError
 from infomin.report.grid import CROP, Record
+from infomin.run import PROVENANCE, RESULT
 
 Row = dict[str, str]
 
@@ -86,6 +87,15 @@ def origin(records: Sequence[Record], command: str) -> str:
         f"`{command}`, commit {commits}, {machines}, {versions}, {total:.0f} minutes of runs. "
         f"Mean ± standard deviation over n seeds. I_NCE cap log K = {', '.join(caps)}. "
         f"Protocol: {'; or '.join(protocols)}."
+    )
+
+
+def measured(run: Path, command: str) -> str:
+    """Say where the table of a single run comes from: command, commit, hardware, minutes."""
+    told, result = (files.read_json(run / name) for name in (PROVENANCE, RESULT))
+    return (
+        f"`{command}`, commit {told['commit']}, {told['hardware']}, "
+        f"torch {told['versions']['torch']}, {result['seconds'] / 60:.1f} minutes."
     )
 
 

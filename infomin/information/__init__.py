@@ -1,0 +1,34 @@
+"""Mutual information between views: bounds from scores, critics, and a held-out estimate."""
+
+from infomin.information.bounds import (
+    BOUNDS,
+    clipped_donsker_varadhan,
+    donsker_varadhan,
+    i_nce,
+    nwj,
+)
+from infomin.information.critics import (
+    CRITICS,
+    BilinearCritic,
+    CosineCritic,
+    Critic,
+    JointCritic,
+    SeparableCritic,
+)
+from infomin.information.held_out import Estimate, estimate
+
+__all__ = [
+    "BOUNDS",
+    "CRITICS",
+    "BilinearCritic",
+    "CosineCritic",
+    "Critic",
+    "Estimate",
+    "JointCritic",
+    "SeparableCritic",
+    "clipped_donsker_varadhan",
+    "donsker_varadhan",
+    "estimate",
+    "i_nce",
+    "nwj",
+]

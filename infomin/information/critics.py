@@ -1,0 +1,145 @@
+r"""Critics: networks that score pairs, s(x_i, y_j), from which the bounds are computed.
+
+    cosine      cos(x, y) / tau        CMC; x and y are embeddings and have learned everything
+    bilinear    x^T W y                CPC
+    separable   f(x)^T g(y)            any ratio, as far as a product of rank `dim` goes
+    joint       h([x, y])              any ratio; K^2 passes through the network instead of 2 K
+
+Each embeds its two sides and then compares them: who scores many pairs embeds once.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infomin.errors import positive
+from infomin.losses import cosine_scores
+
+Compare = Callable[[Tensor, Tensor], Tensor]
+"""Scores of embeddings, `(a, d1)` and `(b, d2)` to `(a, b)`."""
+
+
+class Critic(nn.Module):
+    """Scores every pair of two batches; members define `score` and, where they embed, the rest."""
+
+    def first(self, x: Tensor) -> Tensor:
+        """Embed the first side."""
+        return x
+
+    def second(self, y: Tensor) -> Tensor:
+        """Embed the second side."""
+        return y
+
+    def score(self, z1: Tensor, z2: Tensor) -> Tensor:
+        """Compare embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor) -> Float[Tensor, "a b"]:
+        """Score every pair of `(a, ...)` and `(b, ...)`."""
+        return self.score(self.first(x), self.second(y))
+
+
+class CosineCritic(Critic):
+    """s = cos(x, y) / tau.
+
+    Arguments:
+        temperature: tau, > 0.
+    """
+
+    def __init__(self, temperature: float = 0.1) -> None:
+        super().__init__()
+        positive("temperature", temperature)
+        self.temperature = temperature
+
+    def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
+        """Compare embeddings."""
+        return cosine_scores(z1, z2, self.temperature)
+
+
+class BilinearCritic(Critic):
+    """s = x^T W y.
+
+    Arguments:
+        d1, d2: of the two sides.
+    """
+
+    def __init__(self, d1: int, d2: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d1, d2) / (d1 * d2) ** 0.5)
+
+    def first(self, x: Float[Tensor, "a d1"]) -> Float[Tensor, "a d2"]:
+        """Return x^T W."""
+        return x @ self.weight
+
+    def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
+        """Compare embeddings."""
+        return z1 @ z2.mT
+
+
+class SeparableCritic(Critic):
+    """s = f(x)^T g(y), two networks.
+
+    Arguments:
+        d1, d2: of the two sides.
+        hidden: width of the networks.
+        layers: their number of hidden layers.
+        dim: rank of the product.
+    """
+
+    def __init__(self, d1: int, d2: int, hidden: int = 256, layers: int = 2, dim: int = 64) -> None:
+        super().__init__()
+        self.f, self.g = (_network(d, hidden, layers, dim) for d in (d1, d2))
+
+    def first(self, x: Float[Tensor, "a d1"]) -> Float[Tensor, "a d"]:
+        """Return f(x)."""
+        z1: Tensor = self.f(x)
+        return z1
+
+    def second(self, y: Float[Tensor, "b d2"]) -> Float[Tensor, "b d"]:
+        """Return g(y)."""
+        z2: Tensor = self.g(y)
+        return z2
+
+    def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
+        """Compare embeddings."""
+        return z1 @ z2.mT
+
+
+class JointCritic(Critic):
+    """s = h([x, y]), one network on both.
+
+    Arguments:
+        d1, d2: of the two sides.
+        hidden: width of the network.
+        layers: its number of hidden layers.
+    """
+
+    def __init__(self, d1: int, d2: int, hidden: int = 256, layers: int = 2) -> None:
+        super().__init__()
+        self.h = _network(d1 + d2, hidden, layers, 1)
+
+    def score(self, z1: Float[Tensor, "a d1"], z2: Float[Tensor, "b d2"]) -> Float[Tensor, "a b"]:
+        """Run every pair through the network."""
+        a, b = len(z1), len(z2)
+        pairs = torch.cat([repeat(z1, "a d -> a b d", b=b), repeat(z2, "b d -> a b d", a=a)], -1)
+        return rearrange(self.h(pairs), "a b 1 -> a b")
+
+
+CRITICS: dict[str, Callable[..., Critic]] = {
+    "cosine": CosineCritic,
+    "bilinear": BilinearCritic,
+    "separable": SeparableCritic,
+    "joint": JointCritic,
+}
+
+
+def _network(inputs: int, hidden: int, layers: int, outputs: int) -> nn.Sequential:
+    widths = [inputs] + [hidden] * layers
+    stages: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        stages += [nn.Linear(a, b), nn.GELU()]  # log-ratios are smooth
+    return nn.Sequential(*stages, nn.Linear(hidden, outputs))

@@ -1,0 +1,66 @@
+"""The calibration of I_NCE as a table and a figure: what is true against what is estimated."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from infomin.evaluation.calibration import Row
+from infomin.information.bounds import in_bits
+
+
+def table(rows: Sequence[Row], bits: bool = False) -> list[dict[str, str]]:
+    """Return one line a case, in nats or bits; see `evaluation.calibration`."""
+    unit = "bits" if bits else "nats"
+
+    def shown(nats: float) -> str:
+        return f"{in_bits(nats) if bits else nats:.2f}"
+
+    return [
+        {
+            "pairs": row.name,
+            f"true, {unit}": shown(row.truth),
+            "estimated": shown(row.found.value),
+            "95 % interval": f"{shown(row.found.low)} to {shown(row.found.high)}",
+            "best critic": shown(row.best.value) if row.best else "-",
+            "cap": shown(row.found.cap),
+            "saturated": "yes" if row.found.saturated else "no",
+        }
+        for row in rows
+    ]
+
+
+def figure(rows: Sequence[Row]) -> Figure:
+    """Draw estimates with their intervals against the truth, and the cap."""
+    drawn = Figure(figsize=(5.2, 4.6), dpi=120)
+    axis = drawn.subplots()
+    cap = max(row.found.cap for row in rows)
+    highest = 1.05 * max(cap, *(row.truth for row in rows))
+    axis.plot([0, highest], [0, highest], color="#666666", linewidth=1, label="true = estimated")
+    axis.axhline(cap, color="#666666", linestyle=":", linewidth=1)
+    axis.annotate(f"cap log K = {cap:.2f}", (0.02 * highest, cap), va="bottom", fontsize=9)
+    truth, value = [r.truth for r in rows], [r.found.value for r in rows]
+    interval = [
+        [r.found.value - r.found.low for r in rows],
+        [r.found.high - r.found.value for r in rows],
+    ]
+    axis.errorbar(
+        truth, value, interval, fmt="o", color="#0072b2", capsize=3, label="learned critic"
+    )
+    known = [r for r in rows if r.best]
+    axis.plot(
+        [r.truth for r in known],
+        [r.best.value for r in known if r.best],
+        "x",
+        color="#d55e00",
+        markersize=8,
+        label="best critic",
+    )
+    axis.set(xlim=(0, highest), ylim=(0, highest))
+    axis.set_xlabel("true I(x; y), nats", fontsize=11)
+    axis.set_ylabel("estimated I_NCE, nats", fontsize=11)
+    what = "distribution" if len(rows) == 1 else "distributions"
+    axis.set_title(f"Calibration, {len(rows)} {what}", fontsize=11, loc="left")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9, loc="lower right")
+    drawn.tight_layout()
+    return drawn

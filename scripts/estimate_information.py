@@ -1,0 +1,70 @@
+"""Estimate how many nats two views share, on images that trained nothing.
+
+    python scripts/estimate_information.py views=raw views.color=ydbdr
+    python scripts/estimate_information.py views=learned data=image_folder data.root=PATH k=1024
+    python scripts/estimate_information.py pretrained=runs/pretrain/RUN/encoder unit=bits
+    python scripts/estimate_information.py self_test=true
+
+Two minutes on two cores with budget=small, as long as a pretraining; the self-test too.
+"""
+
+from dataclasses import asdict
+from itertools import combinations
+
+from calibrating import self_test
+from cli import build, main, open_run, plain, taken
+from making import make_augment, make_views
+from omegaconf import DictConfig
+
+from infomin import evaluation
+from infomin.encoders import build_towers
+from infomin.errors import one_of
+from infomin.parallel import make_fabric
+from infomin.pretrained import load_pretrained
+from infomin.training.contrastive import Pretraining
+
+
+@main("estimate_information")
+def estimate_information(cfg: DictConfig) -> None:
+    """Train encoders to find what views share, and measure it on held-out images."""
+    one_of("unit", cfg.unit, ("nats", "bits"))
+    if cfg.self_test:
+        return self_test(cfg)
+
+    # Data, views, and encoders: those named, or new ones
+    settings, data = build(cfg.pretrain), build(cfg.data)
+    k = evaluation.sizes(plain(cfg.k), len(data.test))
+    fabric = make_fabric(cfg.device, 1, cfg.precision)
+    augment = make_augment(cfg, data)
+    if cfg.pretrained:
+        pretrained = load_pretrained(cfg.pretrained)
+        print(taken("encoder", cfg.pretrained, data.name))
+        views, towers = pretrained.views, pretrained.towers
+    else:
+        views = make_views(cfg, data, fabric)
+        towers = build_towers(
+            view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
+        )
+
+    # Training, in the loss that is the bound
+    run = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}")
+    if not cfg.pretrained:
+        images, optimizer = data.train.images, build(cfg.optimizer)
+        learner = Pretraining(views, towers, images, augment, optimizer, settings, fabric)
+        for _ in run.follow(learner, f"estimate {views}", cfg.save_every):
+            pass
+
+    # What every pair of views shares, at every K
+    data = data.to(fabric.device)
+    z = evaluation.held_out_embeddings(views, towers, data.test.images, augment)
+    found = []
+    for (i, z1), (j, z2) in combinations(enumerate(z, 1), 2):
+        for size in k:
+            i_nce = evaluation.i_nce_between(z1, z2, settings.temperature, size)
+            print(f"I_NCE(v{i}; v{j}), K = {size}: {i_nce.told(bits=cfg.unit == 'bits')}")
+            found.append({"views": [i, j], "k": size, **asdict(i_nce)})
+    run.finish({"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": found})
+
+
+if __name__ == "__main__":
+    estimate_information()

@@ -1,0 +1,255 @@
+"""Bounds, critics, known distributions and the held-out estimate."""
+
+import math
+from dataclasses import astuple
+
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusal import refused
+
+from infomin import rng
+from infomin.information import (
+    BOUNDS,
+    CRITICS,
+    CosineCritic,
+    JointCritic,
+    clipped_donsker_varadhan,
+    donsker_varadhan,
+    estimate,
+    i_nce,
+    nwj,
+)
+from infomin.information.bounds import in_bits, log_mean_exp
+from infomin.information.known import bent, channel, gaussians, mixture
+from infomin.losses import infonce
+
+seeds = st.integers(0, 1000)
+
+
+def random_scores(k, scale, seed):
+    return scale * torch.randn(k, k, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("k", [2, 7, 128])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_constant_scores_share_exactly_nothing(k, dtype):
+    for bound in (i_nce, donsker_varadhan):
+        for constant in (0.0, 3.0, -100.0, 0.1):
+            assert bound(torch.full((k, k), constant, dtype=dtype)).item() == 0
+    assert clipped_donsker_varadhan(torch.full((k, k), 3.0)).item() == 0
+    assert nwj(torch.zeros(k, k)).item() == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 20), st.floats(0, 50), seeds)
+def test_i_nce_is_what_the_loss_leaves_of_its_cap(k, scale, seed):
+    scores = random_scores(k, scale, seed)
+    assert i_nce(scores).item() == pytest.approx(math.log(k) - infonce(scores).item(), abs=1e-9)
+    assert i_nce(scores) <= math.log(k) + 1e-12
+
+
+def test_perfect_scores_reach_the_cap():
+    assert i_nce(100 * torch.eye(64)).item() == pytest.approx(math.log(64), abs=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 9), st.floats(0, 5), seeds)
+def test_bounds_equal_their_slow_references_and_are_ordered(k, scale, seed):
+    scores = random_scores(k, scale, seed)
+    assert donsker_varadhan(scores).item() == pytest.approx(reference.donsker_varadhan(scores))
+    assert nwj(scores).item() == pytest.approx(reference.nwj(scores))
+    assert nwj(scores) <= donsker_varadhan(scores) + 1e-9, "log x <= x - 1"
+    free = clipped_donsker_varadhan(scores, clip=1e3)
+    assert free.item() == pytest.approx(donsker_varadhan(scores).item(), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds_are_symmetric_and_differentiable(name):
+    scores = torch.randn(5, 5, requires_grad=True)
+    assert BOUNDS[name](scores).item() == pytest.approx(BOUNDS[name](scores.mT).item())
+    assert torch.autograd.gradcheck(BOUNDS[name], (scores,))
+
+
+def test_the_best_shift_turns_nwj_into_donsker_varadhan():
+    scores = torch.randn(16, 16)
+    off = scores[~torch.eye(16, dtype=torch.bool)]
+    shifted = scores - log_mean_exp(off, 0)
+    assert nwj(shifted).item() == pytest.approx(donsker_varadhan(scores).item())
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_scores_that_bound_nothing_are_refused(name):
+    bound = BOUNDS[name]
+    with refused("scores: expected a square matrix, positives on its diagonal, got 3 x 4"):
+        bound(torch.zeros(3, 4))
+    with refused("scores: a bound needs at least 2 pairs, got 1"):
+        bound(torch.zeros(1, 1))
+    for wrong in (float("nan"), float("inf")):
+        scores = torch.zeros(4, 4)
+        scores[2, 1] = wrong
+        with refused("scores: expected finite numbers, got NaN or infinity among them"):
+            bound(scores)
+
+
+def test_a_clip_is_a_positive_number():
+    with refused("clip: expected a number > 0, got 0"):
+        clipped_donsker_varadhan(torch.zeros(2, 2), clip=0)
+
+
+def test_a_bit_is_log_2_nats():
+    assert in_bits(math.log(2)) == 1
+
+
+KNOWN = {
+    "gaussians": gaussians(3, 1.5),
+    "bent": bent(gaussians(3, 1.5)),
+    "mixture": mixture(2, 0.9),
+    "channel": channel(5, 0.2),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_information_is_the_mean_log_ratio(name):
+    known = KNOWN[name]
+    x, y = known.draw(50_000, rng.generator(0, name))
+    rows = [known.ratio(a, b).diagonal() for a, b in zip(x.split(125), y.split(125), strict=True)]
+    ratio = torch.cat(rows)
+    error = ratio.std().item() / len(ratio) ** 0.5
+    assert ratio.mean().item() == pytest.approx(known.nats, abs=4 * error)
+    assert error < 0.02
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_known_ratio_is_one_of_densities(name):
+    """Of independent pairs exp ratio has mean 1, whatever x is."""
+    known = KNOWN[name]
+    x, y = known.draw(100_000, rng.generator(1, name))
+    ratio = known.ratio(x[:20], y[20:]).exp()
+    error = ratio.std(1) / ratio.shape[1] ** 0.5
+    assert ((ratio.mean(1) - 1).abs() < 5 * error + 1e-9).all()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("bound", ["i_nce", "donsker_varadhan", "nwj"])
+def test_bounds_find_what_is_known_with_the_best_critic(name, bound):
+    known, values = KNOWN[name], []
+    for i in range(8):
+        x, y = known.draw(1024, rng.generator(i, name))
+        values.append(BOUNDS[bound](known.ratio(x, y)).item())
+    assert sum(values) / 8 == pytest.approx(known.nats, abs=0.08)
+
+
+def test_bending_moves_pairs_and_leaves_ratios():
+    straight = gaussians(4, 2.0)
+    x, y = straight.draw(6, rng.generator(0, "t"))
+    u, v = bent(straight).draw(6, rng.generator(0, "t"))
+    torch.testing.assert_close(bent(straight).ratio(u, v), straight.ratio(x, y))
+    assert not torch.allclose(x, u) and not torch.allclose(y, v)
+
+
+def test_what_no_distribution_has_is_refused():
+    for make, text in (
+        (lambda: gaussians(0, 1.0), "dimensions: expected at least 1, got 0"),
+        (lambda: gaussians(2, 0.0), "nats: expected a number > 0, got 0.0"),
+        (lambda: mixture(2, 1.0), "rho: expected 0 < rho < 1, got 1.0"),
+        (lambda: channel(1, 0.1), "symbols: expected at least 2, got 1"),
+        (lambda: channel(4, 1.0), "error: expected 0 < error < 1, got 1.0"),
+    ):
+        with refused(text):
+            make()
+
+
+@pytest.mark.parametrize("name", CRITICS)
+def test_critics_score_every_pair_alone(name):
+    critic = CRITICS[name](0.5) if name == "cosine" else CRITICS[name](3, 3)
+    x, y = torch.randn(4, 3), torch.randn(6, 3)
+    scores = critic(x, y)
+    assert scores.shape == (4, 6)
+    for i, j in ((0, 0), (3, 5), (1, 4)):
+        torch.testing.assert_close(critic(x[i : i + 1], y[j : j + 1])[0, 0], scores[i, j])
+    torch.testing.assert_close(critic.score(critic.first(x), critic.second(y)), scores)
+
+
+def test_the_joint_critic_sees_both_sides_in_order():
+    critic = JointCritic(2, 3)
+    x, y = torch.randn(1, 2), torch.randn(1, 3)
+    torch.testing.assert_close(critic(x, y)[0, 0], critic.h(torch.cat([x, y], 1))[0, 0])
+
+
+COSINE = CosineCritic(0.3).score
+
+
+def unit(n, d):
+    return torch.nn.functional.normalize(torch.randn(n, d), dim=1)
+
+
+def test_the_estimate_is_the_mean_i_nce_of_its_groups():
+    z1, z2 = unit(128, 4), unit(128, 4)
+    found = estimate(z1, z2, COSINE, 32, rng.generator(0, "t"))
+    order = torch.randperm(128, generator=rng.generator(0, "t"))
+    groups = [i_nce(COSINE(z1[group], z2[group])).item() for group in order.split(32)]
+    assert found.value == pytest.approx(sum(groups) / 4)
+    assert found.images == 128 and found.cap == math.log(32)
+
+
+def test_pieces_and_anchors_change_no_ratio(monkeypatch):
+    z1, z2 = unit(96, 4), unit(96, 4)
+    whole = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"))
+    monkeypatch.setattr("infomin.information.held_out._SCORES", 7 * 48)
+    pieces = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"))
+    assert astuple(pieces) == pytest.approx(astuple(whole))
+    few = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"), anchors=10)
+    order = torch.randperm(96, generator=rng.generator(0, "t"))
+    ratios = []
+    for group in order.split(48):
+        scores = COSINE(z1[group], z2[group])
+        both = scores.log_softmax(1).diagonal() + scores.log_softmax(0).diagonal()
+        ratios.append(math.log(48) + both[:5] / 2)
+    assert few.images == 10 and few.value == pytest.approx(torch.cat(ratios).mean().item())
+
+
+def test_the_estimate_of_independent_views_is_not_above_zero():
+    found = estimate(unit(512, 8), unit(512, 8), CosineCritic(0.5).score, 64, rng.generator(0, "t"))
+    assert found.value < 0.02 and found.low <= found.value <= found.high and not found.saturated
+
+
+def test_the_estimate_of_equal_views_is_saturated():
+    z = unit(300, 64)
+    found = estimate(z, z, CosineCritic(0.05).score, 64, rng.generator(0, "t"))
+    assert found.saturated and found.images == 256 and found.cap == pytest.approx(math.log(64))
+    assert str(found).endswith("nats, cap 4.16, saturated")
+    assert found.told(bits=True).endswith("bits, cap 6.00, saturated")
+
+
+def test_the_interval_covers_repeated_measurements():
+    x = torch.randn(4096, 4)
+    y = x + torch.randn(4096, 4)
+    pieces = [
+        estimate(a, b, COSINE, 64, rng.generator(i, "t"))
+        for i, (a, b) in enumerate(zip(x.split(512), y.split(512), strict=True))
+    ]
+    middle = sum(p.value for p in pieces) / len(pieces)
+    assert sum(p.low <= middle <= p.high for p in pieces) >= 6
+
+
+def test_a_larger_k_lifts_the_cap():
+    known = gaussians(2, 5.0)
+    x, y = known.draw(2048, rng.generator(0, "t"))
+    small, large = (estimate(x, y, known.ratio, k, rng.generator(0, "t")) for k in (32, 2048))
+    assert small.saturated and small.value < math.log(32) < 4.5 < large.value < 5.1
+    assert not large.saturated
+
+
+def test_what_cannot_be_estimated_is_told():
+    z, generator = unit(10, 3), rng.generator(0, "t")
+    with refused("k: expected 2 <= K <= 10 held-out images, got 11"):
+        estimate(z, z, COSINE, 11, generator)
+    with refused("k: expected 2 <= K <= 10 held-out images, got 1"):
+        estimate(z, z, COSINE, 1, generator)
+    with refused("anchors: expected at least 1, got 0"):
+        estimate(z, z, COSINE, 5, generator, anchors=0)
+    with refused("scores: expected finite numbers, got NaN or infinity among them"):
+        estimate(z * float("nan"), z, COSINE, 5, generator)
