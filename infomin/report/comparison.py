@@ -93,9 +93,10 @@ class Comparison:
         """Those of all rows."""
         return [run for row in self.rows for run in row.runs]
 
-    def behind(self, row: Row) -> Lead | None:
-        """Return how far a row is ahead of the most accurate one: not at all, on average."""
-        return lead(row.by_seed(TOP1), self.rows[0].by_seed(TOP1))
+    def lead(self, row: Row, other: Row) -> Lead | None:
+        """Return how far a row is ahead of another; intervals of all rows with one hold at once."""
+        others = max(1, len(self.rows) - 1)
+        return lead(row.by_seed(TOP1), other.by_seed(TOP1), others)
 
 
 def measures(run: Finished) -> dict[str, float]:

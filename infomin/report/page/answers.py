@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from infomin.report.comparison import TOP1, Comparison
-from infomin.report.spread import Lead, lead
+from infomin.report.spread import Lead
+
+_NAMED = 3
 
 
 class Answer(NamedTuple):
@@ -32,8 +34,12 @@ def answer(table: Comparison) -> Answer | None:
     second, next_best = others[0]
     points = best.mean - next_best.mean
     headline = f"{first.title} leads {second.title} by {points:.1f} points"
-    proof, sure = _proof(lead(first.by_seed(TOP1), second.by_seed(TOP1)))
-    return Answer(headline, proof, sure)
+    leads = [(row, table.lead(first, row)) for row, _ in others]
+    proof, sure = _proof(leads[0][1])
+    behind = [row.title for row, found in leads[1:] if found and found.sure and found.mean > 0]
+    more = f" and {len(behind) - _NAMED} more" if len(behind) > _NAMED else ""
+    named = f" It surely leads {', '.join(behind[:_NAMED])}{more}." if behind else ""
+    return Answer(headline, proof + named, sure)
 
 
 def _proof(found: Lead | None) -> tuple[str, bool]:

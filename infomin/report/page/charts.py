@@ -7,11 +7,12 @@ from markupsafe import Markup
 
 from infomin.page.charts import LINE, Frame, Points, apart, grid, padded, path, svg
 from infomin.report.comparison import I_NCE, TOP1, Row
-from infomin.report.page.marks import ink, mark
+from infomin.report.marks import ink, mark
 from infomin.report.spread import Spread
 
 _WIDTH, _HEIGHT = 340, 272
-_LEFT, _TOP, _RIGHT, _BOTTOM = 54, 14, 310, 220
+_INSIDE = (54, 14, 310, 220)  # left, top, right, bottom
+_FAR = 3
 _STRIP = Frame((0, 1), (0, 1), 8, 0, 172, 24)
 
 
@@ -22,9 +23,9 @@ class Line(NamedTuple):
     points: Points
 
 
-def strip(i: int, found: Spread, ends: tuple[float, float]) -> Markup:
+def strip(i: int, found: Spread, between: tuple[float, float]) -> Markup:
     """Draw every seed of row i as a dot, their mean as its mark, one deviation to each side."""
-    frame = _STRIP._replace(x=ends)
+    frame = _STRIP._replace(x=between)
     middle, mean = frame.bottom / 2, frame.across(found.mean)
     parts = [Markup('<path class="rule" d="M0 {0}H180"/>').format(middle)]
     if found.std is not None:
@@ -60,18 +61,12 @@ def sweet_spot(rows: Sequence[Row], cap: float | None, chance: float | None) -> 
         return None
     across = [v for _, x, _ in found for v in (*_reach(x), *x.values)]
     down = [v for _, _, y in found for v in (*_reach(y), *y.values)]
-    frame = Frame(
-        padded([*across, *([] if cap is None else [cap])]),
-        padded([*down, *([] if chance is None else [chance])]),
-        *(_LEFT, _TOP, _RIGHT, _BOTTOM),
-    )
+    frame = Frame(ends(across, 0.1, cap), ends(down, 1, chance), *_INSIDE)
     parts = [grid(frame, "held-out I_NCE, nats", "linear probe, top-1 %")]
     parts += [_cap_across(frame, cap)] if cap is not None else []
     parts += [_chance(frame, chance)] if chance is not None else []
-    for i, x, y in found:
-        parts += [_cross(frame, i, x, y)]
-    for i, x, y in found:
-        parts.append(mark(i, frame.across(x.mean), frame.down(y.mean)))
+    parts += [_cross(frame, i, x, y) for i, x, y in found]
+    parts += [mark(i, frame.across(x.mean), frame.down(y.mean)) for i, x, y in found]
     parts += _numbers(frame, found)
     return svg(_WIDTH, _HEIGHT, "Linear-probe accuracy against held-out I_NCE", parts)
 
@@ -90,22 +85,35 @@ def training(lines: Sequence[Line], name: str, cap: float | None = None) -> Mark
     if not drawn:
         return None
     xs, ys = zip(*(point for line in drawn for point in line.points), strict=True)
-    low, high = padded([*ys, *([] if cap is None else [cap])])
-    frame = Frame((0, max(*xs, 1)), (min(0, low) if cap else low, high), *_INSIDE)
+    levels = ends(ys if cap is None else [*ys, 0, cap], 0.1)
+    frame = Frame((min(*xs, 0), max(*xs, 1)), levels, *_INSIDE)
     parts = [grid(frame, "step", name)]
     if cap is not None:
         parts.append(_cap_along(frame, cap))
     for row, points in drawn:
         line = '<path class="line ink-{0} dash-{0}" d="{1}"/>'
         parts.append(Markup(line).format(ink(row), path(frame, points)))
-    ends = {line.row: frame.down(line.points[-1][1]) for line in drawn}
-    places = apart([*ends.values()])
-    for row, place in zip(ends, places, strict=True):
+    last = {line.row: frame.down(line.points[-1][1]) for line in drawn}
+    places = apart([*last.values()])
+    for row, place in zip(last, places, strict=True):
         parts.append(_number(row, frame.right + 6, place + 4))
     return svg(_WIDTH, _HEIGHT, f"{name} over the steps of training", parts)
 
 
-_INSIDE = (_LEFT, _TOP, _RIGHT, _BOTTOM)
+def ends(values: Sequence[float], least: float, aim: float | None = None) -> tuple[float, float]:
+    """Return the ends of an axis around values, and around what they aim at where that is near.
+
+    Arguments:
+        least: room to each side of the values at least.
+        aim: a cap or a level of chance; so far off that it would squeeze the values to less than a
+            third of the axis, it is left outside.
+    """
+    low, high = padded(values)
+    low, high = min(low, min(values) - least), max(high, max(values) + least)
+    if aim is None:
+        return low, high
+    wide = padded([low, high, aim])
+    return wide if wide[1] - wide[0] < _FAR * (high - low) else (low, high)
 
 
 def _reach(found: Spread) -> tuple[float, float]:
@@ -140,10 +148,14 @@ def _dot(i: int, x: float, y: float) -> Markup:
 
 
 def _cap_across(frame: Frame, cap: float) -> Markup:
+    if not frame.x[0] <= cap <= frame.x[1]:
+        outside = '<text x="{}" y="{}" text-anchor="end">cap log K = {:.2f} →</text>'
+        return Markup(outside).format(frame.right, frame.top - 3, cap)
     x = frame.across(cap)
     return Markup(
         '<path class="cap" d="M{0:.1f} {1}V{2}"/>'
-        '<text transform="translate({3:.1f} {4}) rotate(-90)" text-anchor="end">cap {5:.2f}</text>'
+        '<text transform="translate({3:.1f} {4}) rotate(-90)" text-anchor="end">'
+        "cap log K = {5:.2f}</text>"
     ).format(x, frame.top, frame.bottom, x - 6, frame.top + 4, cap)
 
 
@@ -156,6 +168,9 @@ def _cap_along(frame: Frame, cap: float) -> Markup:
 
 
 def _chance(frame: Frame, chance: float) -> Markup:
+    if not frame.y[0] <= chance <= frame.y[1]:
+        outside = '<text x="{}" y="{}">chance {:.3g} % ↓</text>'
+        return Markup(outside).format(frame.left + 4, frame.bottom - 6, chance)
     y = frame.down(chance)
     return Markup(
         '<path class="cap" d="M{0} {1:.1f}H{2}"/><text x="{3}" y="{4:.1f}">chance {5:.3g} %</text>'
