@@ -1,7 +1,7 @@
 """Configurations as flat settings: `{"game.lr_g": 0.002}` for `game: {lr_g: 0.002}`."""
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import yaml
@@ -20,6 +20,9 @@ def read(text: str) -> dict[str, Any]:
     Raises:
         InputError: when the text is not YAML, or no mapping.
     """
+    nested = accumulate((c in "[{") - (c in "]}") for c in text)
+    if max(nested, default=0) > 8 * _DEEPEST:  # PyYAML takes seconds to give up
+        raise InputError("is not YAML of settings (it is nested too deeply)")
     try:
         config = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

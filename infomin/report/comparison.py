@@ -115,7 +115,7 @@ def compared(runs: Sequence[Finished]) -> list[Comparison]:
     """Return tables of runs: accuracies first, the largest table of them first."""
     by_protocol = _grouped(joined(runs), protocol)
     tables = [Comparison(group[0].kind, protocol(group[0]), _rows(group)) for group in by_protocol]
-    return sorted(tables, key=lambda table: (not table.judged, table.kind, -len(table.runs)))
+    return sorted(tables, key=lambda table: (not table.judged, -len(table.runs), table.kind))
 
 
 def protocol(run: Finished) -> dict[str, Setting]:

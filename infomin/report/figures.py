@@ -21,6 +21,7 @@ _MARKS = {
 }
 _OTHERS = [("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*"), ("#f0e442", "p")]
 _SHAPES = "soD^vP*X"  # of augmentations, where several are compared: ink is for views then
+_MOST_ROWS = 16  # that a legend has room for
 _FILLED = {"rgb": False, "ydbdr": True}
 
 
@@ -81,7 +82,7 @@ def rows(table: Comparison) -> Figure | None:
     """
     found = [
         (i, row, x, y)
-        for i, row in enumerate(table.rows)
+        for i, row in enumerate(table.rows[:_MOST_ROWS])
         if (x := row.spread(I_NCE)) and (y := row.spread(TOP1))
     ]
     if not found:

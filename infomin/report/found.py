@@ -21,7 +21,7 @@ PAGE, TABLE = "report.html", "table.md"
 _RECORDS = {CONFIG, RESULT, METRICS, PROVENANCE}
 _OURS = {"done.json", "log.txt", "multirun.yaml"}  # of grids and of several runs in one command
 _MOST_RUNS, _MOST_FOLDERS = 1000, 20_000
-_MOST = {CONFIG: 2**16, RESULT: 2**21, PROVENANCE: 2**18}  # bytes; honest ones have a few thousand
+_MOST = {CONFIG: 2**15, RESULT: 2**21, PROVENANCE: 2**18}  # bytes; honest ones have a few thousand
 
 
 @dataclass(frozen=True, eq=False)

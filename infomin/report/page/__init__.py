@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from infomin.report import figures
 from infomin.report.comparison import Comparison, compared
 from infomin.report.found import PAGE, Found, search
 from infomin.report.page import sheet
+from infomin.report.page.answers import Answer
 from infomin.report.page.sections import Section, sections
 
 SHEET, FIGURE = "summary.csv", "accuracy-{}.png"
@@ -45,7 +47,7 @@ def write(runs: Path, to: Path | None = None, command: str = "") -> Path:
         old.unlink()
     for number, table in enumerate(tables[:_TABLES], 1):
         if figure := figures.rows(table):
-            figure.savefig(folder / FIGURE.format(number))
+            files.write(folder / FIGURE.format(number), partial(figure.savefig, format="png"))
     return folder / PAGE
 
 
@@ -67,13 +69,19 @@ def _page(
         found=found,
         sections=made,
         more=len(tables) - len(made),
-        answers=[(i, s.answer) for i, s in enumerate(made, 1) if s.answer],
+        answers=_answers(made),
         records=_records(made)[:_RUNS],
         left_out=found.left_out[:_LEFT_OUT],
         command=cut(command, 300),
         link=link,
         place=name,
     )
+
+
+def _answers(made: Sequence[Section]) -> list[tuple[int, Answer]]:
+    """Return the answers of all tables with a comparison, or else of all that have one."""
+    answers = [(i, s.answer) for i, s in enumerate(made, 1) if s.answer]
+    return [(i, answer) for i, answer in answers if answer.sure is not None] or answers
 
 
 def _records(made: Sequence[Section]) -> list[sheet.Record]:

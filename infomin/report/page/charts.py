@@ -13,7 +13,7 @@ from infomin.report.spread import Spread
 _WIDTH, _HEIGHT = 340, 272
 _INSIDE = (54, 14, 310, 220)  # left, top, right, bottom
 _FAR = 3
-_STRIP = Frame((0, 1), (0, 1), 8, 0, 172, 24)
+_STRIP = Frame((0, 1), (0, 1), 8, 0, 142, 24)
 
 
 class Line(NamedTuple):
@@ -27,7 +27,7 @@ def strip(i: int, found: Spread, between: tuple[float, float]) -> Markup:
     """Draw every seed of row i as a dot, their mean as its mark, one deviation to each side."""
     frame = _STRIP._replace(x=between)
     middle, mean = frame.bottom / 2, frame.across(found.mean)
-    parts = [Markup('<path class="rule" d="M0 {0}H180"/>').format(middle)]
+    parts = [Markup('<path class="rule" d="M0 {0}H150"/>').format(middle)]
     if found.std is not None:
         low, high = (frame.across(found.mean + sign * found.std) for sign in (-1, 1))
         bar = '<path class="bar ink-{}" d="M{:.1f} {}H{:.1f}"/>'
@@ -37,7 +37,7 @@ def strip(i: int, found: Spread, between: tuple[float, float]) -> Markup:
     values = ", ".join(f"{value:.1f}" for value in found.values)
     title = f"{TOP1} of every seed: {values}; mean {found.mean:.1f}"
     return Markup(
-        '<svg class="strip" role="img" aria-label="{}" viewBox="0 0 180 24" width="180" '
+        '<svg class="strip" role="img" aria-label="{}" viewBox="0 0 150 24" width="150" '
         'height="24">{}</svg>'
     ).format(title, Markup("").join(parts))
 

@@ -32,6 +32,9 @@ KINDS = {
 }
 _ROWS, _COLUMNS, _KEYS, _CURVES = 60, 8, 40, 36
 _NAMED = 4  # settings that are named where tables are told apart
+_SHORT = 60  # letters of values that are told in a sentence
+_FIRST = ["result: data", "data.size", "budget.name", "pretrain.batch", "game.batch"]
+_FIRST += ["result: protocol", "encoder.name", "pretrain.epochs", "game.steps"]
 
 
 @dataclass(frozen=True)
@@ -197,17 +200,19 @@ def _training(table: Comparison) -> list[Markup]:
 
 
 def _apart(table: Comparison, rivals: Sequence[Comparison]) -> str:
-    """Say in which settings a table differs from the others."""
-    if not rivals:
-        return ""
-    protocols = [table.protocol, *(rival.protocol for rival in rivals)]
+    """Say in which settings a table differs from the others of its kind, or that it is alone."""
+    alike = [rival for rival in rivals if rival.kind == table.kind]
+    if not alike:
+        return "they are of another kind" if rivals else ""
+    found = differing([table.protocol, *(rival.protocol for rival in alike)])
+    names = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     told = []
-    for name, (own, *others) in differing(protocols).items():
-        elsewhere = dict.fromkeys(_value(v) for v in others if v != own)
-        name = name.removeprefix("result: ")
-        told.append(
-            f"{cut(name, 40)} {cut(_value(own), 40)} (elsewhere {cut(' or '.join(elsewhere), 60)})"
-        )
+    for name in names:
+        own, *others = map(_value, found[name])
+        elsewhere = " or ".join(dict.fromkeys(value for value in others if value != own))
+        values = f"{own} (elsewhere {elsewhere})"
+        name = cut(name.removeprefix("result: "), 40)
+        told.append(f"{name} {values if len(values) <= _SHORT else 'is another'}")
     more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
     return "; ".join(told[:_NAMED]) + more
 

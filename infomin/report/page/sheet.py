@@ -8,6 +8,7 @@ from typing import NamedTuple
 from infomin.page.text import cut, short
 from infomin.report.comparison import MINUTES, Comparison, Row, measures
 from infomin.report.found import Finished
+from infomin.report.tables import shown
 
 _HEAD = ["table", "kind", "data", "row", "views", "detail", "n", "seeds"]
 
@@ -41,7 +42,7 @@ def record(run: Finished, table: int, row: int, older: Sequence[Finished]) -> Re
         commit,
         hardware,
         started[:16].replace("T", " "),
-        cut(str(run.origin.get("command", "–")), 300),
+        cut(shown(str(run.origin.get("command", "–")).split()), 300),
         "an older run of this seed, not counted" if run in older else "",
     )
 
