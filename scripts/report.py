@@ -33,7 +33,8 @@ def report(cfg: DictConfig) -> None:
     # A page about runs
     if cfg.runs is not None:
         command = tables.shown(["python scripts/report.py", *TOLD])
-        written = page.write(Path(cfg.runs), cfg.to and Path(cfg.to), command)
+        to = None if cfg.to is None else Path(str(cfg.to))
+        written = page.write(Path(str(cfg.runs)), to, command)
         print(f"page: {os.path.relpath(written)}")
         return
 

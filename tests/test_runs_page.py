@@ -182,7 +182,7 @@ def test_runs_or_an_experiment_is_asked_for(tmp_path, given):
 
 def test_the_script_writes_the_page_and_says_where(tmp_path):
     root = several(tmp_path / "mine", {"raw-rgb": [0.5]})
-    script = Script(tmp_path, "report", f"runs={root}")
+    script = Script(tmp_path, "report", f"runs={root}", "to=null")
     assert script.wait() == 0, script.err
     assert script.out.endswith("mine/report/page/report.html\n")
     assert "python scripts/report.py runs=PATH/mine" in text_of(root / "report/page/report.html")
