@@ -154,9 +154,8 @@ def _cap_across(frame: Frame, cap: float) -> Markup:
     x = frame.across(cap)
     return Markup(
         '<path class="cap" d="M{0:.1f} {1}V{2}"/>'
-        '<text transform="translate({3:.1f} {4}) rotate(-90)" text-anchor="end">'
-        "cap log K = {5:.2f}</text>"
-    ).format(x, frame.top, frame.bottom, x - 6, frame.top + 4, cap)
+        '<text x="{0:.1f}" y="{3}" text-anchor="end">cap log K = {4:.2f}</text>'
+    ).format(x, frame.top, frame.bottom, frame.top - 3, cap)
 
 
 def _cap_along(frame: Frame, cap: float) -> Markup:
