@@ -14,11 +14,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infomin import checkpoint, files, parallel, signals
+from infomin import checkpoint, files, hparams, parallel, settings, signals
 from infomin.errors import InputError
 from infomin.progress import Progress
 from infomin.provenance import provenance
@@ -43,6 +44,7 @@ class Run:
         self, folder: Path, config: str, main: bool = True, stream: TextIO | None = sys.stderr
     ) -> None:
         self.folder, self.main, self.stream = folder, main, stream if main else None
+        self.config = config
         self.began = time.perf_counter()
         self.checkpoint = folder / CHECKPOINT
         self.rate: dict[str, float] = {}
@@ -206,10 +208,15 @@ class Run:
         return path
 
     def finish(self, result: Mapping[str, Any]) -> Path:
-        """Write the result, which marks the run as finished; return its path."""
+        """Write the result, which marks the run as finished; return its path.
+
+        TensorBoard's HParams tab gets the configuration and what of the result is a number.
+        """
         seconds = round(time.perf_counter() - self.began, 1)
         path = self.folder / RESULT
         if self.main:
+            with suppress(Exception):  # a tab of TensorBoard is no reason to lose a run
+                hparams.write(self.board, settings.read(self.config), result)
             files.write_json(path, {**result, "seconds": seconds})
             if self._board is not None:
                 self._board.close()

@@ -1,16 +1,19 @@
 """What pretraining is made of, from its configuration: crops, changes of colour, and views."""
 
+from typing import Any
+
 import torch
 from cli import build, plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
-from infomin import load_generator
+from infomin import artifact, load_generator
 from infomin.augment import Augment, Pipeline
 from infomin.data import DataSet
 from infomin.errors import InputError, one_of
 from infomin.photometric import Photometric
 from infomin.run import newest
+from infomin.shipped import located
 from infomin.table import ColorTable
 from infomin.units import UNIT
 from infomin.views import ChannelViews, CombinedViews, LearnedViews, View, WholeViews
@@ -33,14 +36,31 @@ def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
     return Pipeline(crop, photometric)
 
 
-def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
-    """Make raw views, whole ones, or learned ones of the generator named, or of the newest."""
+def named_generator(cfg: DictConfig) -> str | None:
+    """Return the folder or name of the generator of learned views: as told, or the newest."""
+    v = cfg.views
+    if v.kind in ("raw", "whole"):
+        return None
+    return str(v.generator or newest(v.runs or cfg.out, "learn_views", "generator"))
+
+
+def lineage(folder: str | None) -> dict[str, Any]:
+    """Return what a result tells of the generator of its views, so that tables tell games apart."""
+    if folder is None:
+        return {}
+    training = artifact.read_card(located(folder), "generator")["training"]
+    told = {name: training.get(name) for name in ("data", "objective", "seed", "steps", "settings")}
+    return {"generator": told}
+
+
+def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric, folder: str | None) -> View:
+    """Make raw views, whole ones, or those of the generator in a folder."""
     v = cfg.views
     if v.kind == "raw":
         return ChannelViews(data.channels, v.color, plain(v.groups), v.crops, data.value_range)
     if v.kind == "whole":
         return WholeViews(data.channels, v.color, v.number, v.crops, data.value_range)
-    folder = v.generator or newest(v.runs or cfg.out, "learn_views", "generator")
+    assert folder is not None
     g = load_generator(folder)
     fabric.print(taken("generator", folder, data.name))
     data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)

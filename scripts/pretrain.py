@@ -11,7 +11,7 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 from dataclasses import asdict
 
 from cli import build, main, open_run, plain
-from making import make_augment, make_views
+from making import lineage, make_augment, make_views, named_generator
 from omegaconf import DictConfig
 
 from infomin import evaluation
@@ -32,7 +32,8 @@ def pretrain(cfg: DictConfig) -> None:
     data.needs_classes("evaluation")
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
-    augment, views = make_augment(cfg, data), make_views(cfg, data, fabric)
+    augment, generator = make_augment(cfg, data), named_generator(cfg)
+    views, source = make_views(cfg, data, fabric, generator), lineage(generator)
 
     # Encoders: one tower per view
     encoder = plain(cfg.encoder)
@@ -56,7 +57,7 @@ def pretrain(cfg: DictConfig) -> None:
     pretrained = Pretrained(views, towers, encoder)
     judged = evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": asdict(i_nce)}
-    result |= judged | run.rate
+    result |= judged | run.rate | source
     folder = pretrained.save(run.place("encoder"), result)
     sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
     drawn = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names)

@@ -1,10 +1,16 @@
 """Mathematics is tested in float64, with one seed, and no test depends on another's draws."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 import torch
 from refusal import picture
+
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
 
 torch.set_default_dtype(torch.float64)  # for what test modules make when they are imported
 
@@ -59,3 +65,37 @@ def tabled(home, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield home / "rgb"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    where = shutil.which("chromium")
+    if where is None:
+        pytest.skip("pages are opened in Debian's chromium, which is not installed")
+    from playwright.sync_api import sync_playwright  # not above: few tests need it
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=where, args=QUIET.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser):
+    """Open a page that complains about nothing and asks the network for nothing."""
+    wrong, tabs = [], []
+
+    def open_page(file, width=1000, **options):
+        tab = browser.new_page(viewport={"width": width, "height": 800}, **options)
+        tabs.append(tab)
+        tab.on("console", lambda message: wrong.append(message.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("dialog", lambda dialog: wrong.append(dialog.message))
+        tab.on("request", lambda r: r.url.startswith(("file:", "data:")) or wrong.append(r.url))
+        tab.goto(file.as_uri())
+        return tab
+
+    yield open_page
+    for tab in tabs:
+        tab.close()
+    assert wrong == []

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import torch
 from browsing import CONTRAST, canvases, learned, photograph, sample_of, wait_for
 from einops import rearrange
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from infomin import load_generator
 from infomin.export import export, lut, page
@@ -18,10 +16,6 @@ from infomin.export.sample import Sample
 
 pytestmark = pytest.mark.usefixtures("single")
 
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 I_NCE = {"value": 1.5, "low": 1.4, "high": 1.6, "cap": 4.85, "images": 128}
 TRAINING = {
     "data": "photos",
@@ -45,36 +39,10 @@ def made(tmp_path_factory):
     return g, sample, folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    where = shutil.which("chromium")
-    if where is None:
-        pytest.skip("pages are opened in Debian's chromium, which is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=where, args=QUIET.split())
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(browser):
-    """Open a page that complains about nothing and asks the network for nothing."""
-    wrong, tabs = [], []
-
-    def open_page(folder, width=1000, **options):
-        tab = browser.new_page(viewport={"width": width, "height": 800}, **options)
-        tabs.append(tab)
-        tab.on("console", lambda message: wrong.append(message.text))
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("dialog", lambda dialog: wrong.append(dialog.message))
-        tab.on("request", lambda r: r.url.startswith(("file:", "data:")) or wrong.append(r.url))
-        tab.goto((folder / "card.html").as_uri())
-        return tab
-
-    yield open_page
-    for tab in tabs:
-        tab.close()
-    assert wrong == []
+def opened(open_tab):
+    """Open the page in a folder."""
+    return lambda folder, *size, **options: open_tab(folder / "card.html", *size, **options)
 
 
 def views_of(g, levels):

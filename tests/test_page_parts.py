@@ -10,6 +10,7 @@ from infomin.export import page, told
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel
 from infomin.export.sample import Sample
+from infomin.page import text
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -74,11 +75,11 @@ def test_a_channel_that_never_changes_is_drawn(value):
 
 
 def test_values_of_a_card_are_short():
-    for value, text in (
+    for value, words in (
         (0.00012345, "0.0001234"), (-2, "−2"), (True, "yes"), (None, "none"), ([], "none"),
         ([1, 2.5], "1, 2.5"), ({"a": 1}, "…"), ([[1], {}], "…, …"), ("a" * 999, "a" * 99 + "…"),
         (list(range(99)), ", ".join(map(str, range(16))) + ", …"),
     ):  # fmt: skip
-        assert told.short(value) == text
-    assert told.span(-0.8469, 0.8307) == "−0.85 to 0.83"
-    assert told.span(0, 4095) == "0 to 4095" and told.span(0, 2e-5) == "0.0000000 to 0.0000200"
+        assert text.short(value) == words
+    assert text.span(-0.8469, 0.8307) == "−0.85 to 0.83"
+    assert text.span(0, 4095) == "0 to 4095" and text.span(0, 2e-5) == "0.0000000 to 0.0000200"

@@ -27,6 +27,7 @@ def test_learn_pretrain_judge_export(tmp_path):
     trained = Script(tmp_path, "pretrain", *PRETRAIN)
     assert trained.wait() == 0, trained.err
     assert str(game.folders[0] / "generator") in trained.out, "it says which generator it took"
+    assert result(trained)["generator"]["objective"] == "semi"
     assert "protocol: linear" in trained.out
 
     judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")

@@ -4,13 +4,13 @@ Sections may be missing, of any type, or absurd: what cannot be shown is left ou
 is shown is short. (`format` and `architecture` were checked when the generator was loaded.)
 """
 
-import math
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-_SECTIONS, _ENTRIES, _LETTERS, _POINTS = 6, 60, 100, 1000
-_LARGEST = 1e9  # of a number that is drawn
+from infomin.page.text import cut, number, short
+
+_SECTIONS, _ENTRIES, _POINTS = 6, 60, 1000
 
 
 class Curve(NamedTuple):
@@ -56,10 +56,10 @@ def curve(card: Mapping[str, Any]) -> Curve | None:
     points, told = card.get("curve"), card.get("i_nce")
     if not isinstance(points, list) or not 0 < len(points) <= _POINTS:
         return None
-    if not all(isinstance(p, list) and len(p) == 2 and all(map(_number, p)) for p in points):
+    if not all(isinstance(p, list) and len(p) == 2 and all(map(number, p)) for p in points):
         return None
     cap = told.get("cap") if isinstance(told, Mapping) else None
-    return Curve(sorted((p[0], p[1]) for p in points), cap if _number(cap) else None)
+    return Curve(sorted((p[0], p[1]) for p in points), cap if number(cap) else None)
 
 
 def i_nce(card: Mapping[str, Any]) -> Estimate | None:
@@ -68,46 +68,9 @@ def i_nce(card: Mapping[str, Any]) -> Estimate | None:
     if not isinstance(told, Mapping):
         return None
     values = [told.get(name) for name in Estimate._fields]
-    return Estimate(*values) if all(map(_number, values)) else None  # type: ignore[arg-type]
-
-
-def short(value: Any) -> str:
-    """Return a value of JSON as a short text; of what is nested, only that it is there."""
-    if isinstance(value, list | tuple):
-        words = ", ".join(short(v) if not isinstance(v, list | tuple) else "…" for v in value[:16])
-        return cut(words + (", …" if len(value) > 16 else "")) or "none"
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
-    if isinstance(value, int | float):
-        return cut((f"{value:.4g}" if isinstance(value, float) else f"{value}").replace("-", "−"))
-    return "…" if isinstance(value, Mapping) else cut(str(value))
-
-
-def tiny(value: float) -> str:
-    """Return an error, in powers of ten."""
-    return f"{value:.1e}".replace("-", "−")
-
-
-def span(low: float, high: float) -> str:
-    """Return a range, to about a hundredth of its length."""
-    decimals = max(0, 2 - math.floor(math.log10(max(high - low, 1e-12)) + 0.3))
-    return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
-
-
-def cut(text: str, letters: int = _LETTERS) -> str:
-    """Return a text without its end, where it is long."""
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+    return Estimate(*values) if all(map(number, values)) else None  # type: ignore[arg-type]
 
 
 def _rows(section: Mapping[str, Any]) -> dict[str, str]:
     told = ((cut(k), short(v)) for k, v in section.items() if not k.startswith("_"))
     return dict(islice(told, _ENTRIES))
-
-
-def _number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < _LARGEST
-        and not math.isnan(value)
-    )

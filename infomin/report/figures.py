@@ -1,11 +1,15 @@
-"""Figures of results: accuracy against I_NCE, the paper's Fig. 7."""
+"""Figures of results: accuracy against I_NCE, the paper's Fig. 7; a point a run, or a row."""
 
 import itertools
 from collections.abc import Sequence
 
+import matplotlib
 from matplotlib.figure import Figure
 
+from infomin.page.text import cut, number
+from infomin.report.comparison import I_NCE, TOP1, Comparison
 from infomin.report.grid import Record
+from infomin.report.marks import COLORS, SHAPES
 
 # Okabe and Ito's colours and a shape each: told apart without colour as well
 _MARKS = {
@@ -17,6 +21,7 @@ _MARKS = {
 }
 _OTHERS = [("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*"), ("#f0e442", "p")]
 _SHAPES = "soD^vP*X"  # of augmentations, where several are compared: ink is for views then
+_MOST_ROWS = 16  # that a legend has room for
 _FILLED = {"rgb": False, "ydbdr": True}
 
 
@@ -66,4 +71,42 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, framealpha=0.9)
     figure.tight_layout()
+    return figure
+
+
+@matplotlib.rc_context({"text.parse_math": False})  # names come from files
+def rows(table: Comparison) -> Figure | None:
+    """Draw accuracy against I_NCE, a mark a row with one deviation over its seeds to each side.
+
+    None where no row has both.
+    """
+    found = [
+        (i, row, x, y)
+        for i, row in enumerate(table.rows[:_MOST_ROWS])
+        if (x := row.spread(I_NCE)) and (y := row.spread(TOP1))
+    ]
+    if not found:
+        return None
+    figure = Figure(figsize=(6.4, 4.6), dpi=120, layout="constrained")
+    axis = figure.subplots()
+    for i, row, x, y in found:
+        axis.errorbar(
+            x.mean,
+            y.mean,
+            xerr=x.std,
+            yerr=y.std,
+            fmt=SHAPES[i % len(SHAPES)],
+            color=COLORS[i % len(COLORS)],
+            markersize=9,
+            label=f"{i + 1} {cut(row.name, 40)}, n = {y.n}",
+        )
+    cap, chance = (table.protocol.get(f"result: {name}") for name in ("I_NCE cap", "chance"))
+    if number(cap):
+        axis.axvline(cap, color="#666666", linestyle=":", label=f"cap log K = {cap:.2f}")
+    if number(chance):
+        axis.axhline(100 * chance, color="#666666", linestyle="--", label="chance")
+    axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=12)
+    axis.set_ylabel("linear probe, top-1 %", fontsize=12)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=10, framealpha=0.9)
     return figure

@@ -101,13 +101,10 @@ def measured(run: Path, command: str) -> str:
 
 def shown(command: Sequence[str]) -> str:
     """Return a command as a document shows it: without the paths of one machine."""
-    places = ("out=", "write=", "jobs=", "data.cache=")
+    places = ("out=", "to=", "write=", "jobs=", "data.cache=")
     told = [word for word in command if not word.startswith(places)]
-    root = "data.root="
-    return " ".join(
-        f"{root}PATH/{Path(word.removeprefix(root)).name}" if word.startswith(root) else word
-        for word in told
-    )
+    roots = ("data.root=", "runs=", "pretrained=", "views.generator=", "views.runs=")
+    return " ".join(_without_place(word) if word.startswith(roots) else word for word in told)
 
 
 def replace_section(path: Path, name: str, text: str) -> None:
@@ -123,6 +120,11 @@ def replace_section(path: Path, name: str, text: str) -> None:
     head, rest = document.split(begin, 1)
     tail = rest.split(end, 1)[1]
     files.write_bytes(path, f"{head}{begin}\n{text}\n{end}{tail}".encode())
+
+
+def _without_place(word: str) -> str:
+    option, _, path = word.partition("=")
+    return f"{option}=PATH/{Path(path).name}" if Path(path).is_absolute() or ".." in path else word
 
 
 def _grouped(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Record]]:

@@ -1,21 +1,16 @@
 """`card.html`: a page about one generator, whole in itself, that also tries it on any image."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
-from infomin import __version__, files
+from infomin import files
 from infomin.export import told
 from infomin.export.page import charts, explorer, pictures
 from infomin.export.page.channels import measure
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
+from infomin.page import render
 
 FILE = "card.html"
 LARGEST = 1_500_000  # bytes
@@ -43,7 +38,6 @@ def write(
     curve, i_nce = told.curve(training), told.i_nce(training)
     facts = {
         "generator": generator,
-        "version": __version__,
         "found": found,
         "sample": sample,
         "gallery": pictures.gallery(generator, sample, found),
@@ -55,22 +49,6 @@ def write(
         "exports": exports,
         "explorer": explorer.content(generator, folder, found),
     }
-    page = _render(facts).encode(errors="replace")  # JSON can hold half a character
+    page = render(__name__, "style.css", "explorer.js", **facts)
     assert len(page) < LARGEST, len(page)
     files.write_bytes(folder / FILE, page)
-
-
-def _render(facts: Mapping[str, Any]) -> str:
-    style, script, template = (_text(n) for n in ("style.css", "explorer.js", "template.html"))
-    house = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    house.filters |= {"short": told.short, "tiny": told.tiny}
-    seal = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return house.from_string(template).render(
-        facts, style=Markup(style), script=Markup(script), seal=seal
-    )
-
-
-def _text(name: str) -> str:
-    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.export.sample import Sample
-from infomin.export.told import cut, span
 from infomin.generator import Check, ViewGenerator
 from infomin.groups import view_names
+from infomin.page.text import cut, span
 
 _PIXELS = 2**18
 SHOWN = 16

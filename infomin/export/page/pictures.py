@@ -1,7 +1,5 @@
 """Pictures inside the page, as data URIs: images with their channels, and colour wheels."""
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,8 +14,9 @@ from torch import Tensor
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel, Found
 from infomin.export.sample import Sample
-from infomin.export.told import span
 from infomin.generator import ViewGenerator
+from infomin.page.pictures import embedded
+from infomin.page.text import span
 from infomin.shapes import Image
 
 SHOWN = 12
@@ -118,9 +117,4 @@ def _wheel() -> tuple[Float[Tensor, "3 h w"], Bool[Tensor, "h w"]]:
 def _webp(pixels: Float[Tensor, "c h w"], quality: int, side: int | None = None) -> str:
     """Return one channel, as grey, or three in [0, 1] as a data URI."""
     levels = (rearrange(pixels, "c h w -> h w c") * 255).round().byte()
-    image = Picture.fromarray(levels.squeeze(-1).numpy())
-    if side is not None and max(image.size) > side:
-        image.thumbnail((side, side), Picture.Resampling.BOX)
-    written = io.BytesIO()
-    image.save(written, format="webp", quality=quality)
-    return "data:image/webp;base64," + base64.b64encode(written.getvalue()).decode()
+    return embedded(Picture.fromarray(levels.squeeze(-1).numpy()), quality, side)

@@ -1,0 +1,46 @@
+"""Short texts: what strangers write in files, in a form that any page can hold."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+_LETTERS = 100
+_LARGEST = 1e9  # of a number that is drawn
+
+
+def short(value: Any) -> str:
+    """Return a value of JSON as a short text; of what is nested, only that it is there."""
+    if isinstance(value, list | tuple):
+        words = ", ".join(short(v) if not isinstance(v, list | tuple) else "…" for v in value[:16])
+        return cut(words + (", …" if len(value) > 16 else "")) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, int | float):
+        return cut((f"{value:.4g}" if isinstance(value, float) else f"{value}").replace("-", "−"))
+    return "…" if isinstance(value, Mapping) else cut(str(value))
+
+
+def tiny(value: float) -> str:
+    """Return an error, in powers of ten."""
+    return f"{value:.1e}".replace("-", "−")
+
+
+def span(low: float, high: float) -> str:
+    """Return a range, to about a hundredth of its length."""
+    decimals = max(0, 2 - math.floor(math.log10(max(high - low, 1e-12)) + 0.3))
+    return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
+
+
+def cut(text: str, letters: int = _LETTERS) -> str:
+    """Return a text without its end, where it is long."""
+    return text if len(text) <= letters else text[: letters - 1] + "…"
+
+
+def number(value: Any) -> TypeGuard[float]:
+    """Tell whether a value of JSON is a number that can be drawn."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < _LARGEST
+        and not math.isnan(value)
+    )

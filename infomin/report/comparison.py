@@ -1,0 +1,204 @@
+"""Which numbers may stand in one table: runs of one protocol, in rows that differ in the seed only.
+
+What a comparison is about (views, crops, changes of colour, the game that made g) may differ from
+row to row. Everything else (data, image size, budget, K, encoder, probe, and any setting that is
+not known here) makes another protocol, and so another table.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infomin.page.text import cut, number, short
+from infomin.report.found import Finished
+from infomin.report.lineage import joined
+from infomin.report.spread import Lead, Spread, lead, spread
+from infomin.settings import Setting, is_seed
+
+TOP1, KNN, I_NCE, MINUTES = "top-1 %", "kNN %", "I_NCE, nats", "minutes"
+Settings = Mapping[str, Setting]
+
+_SUBJECT = ("views.", "photometric.", "augment.", "generator.", "encoder.views", "encoder.folder")
+_SUBJECT_OF_GAMES = ("game.", "flow.", "labels.", "color", "groups", "crops")
+_PROTOCOL_ANYWAY = {"augment.size", "game.batch", "game.steps", "game.temperature"}
+_NO_MATTER = {"device", "devices", "save_every", "resume", "out", "pretrained"}
+_NO_MATTER |= {
+    "views.generator",
+    "views.runs",
+    "views.table",
+    "data.cache",
+    "pretraining.data.cache",
+}
+_MOST_DETAILS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """Runs that differ in the seed only, one a seed: the newest.
+
+    Attributes:
+        name: of their views, or of their game.
+        detail: what else tells them from rows of the same name.
+        runs: sorted by seed.
+        older: runs of a seed that was run again.
+    """
+
+    name: str
+    detail: str
+    runs: Sequence[Finished]
+    older: Sequence[Finished]
+
+    @property
+    def title(self) -> str:
+        """Name and detail."""
+        return f"{self.name}, {self.detail}" if self.detail else self.name
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those that are known."""
+        return [run.seed for run in self.runs if run.seed is not None]
+
+    def spread(self, measure: str) -> Spread | None:
+        """Return mean and deviation of a measure, None where no run has it."""
+        values = [value for run in self.runs if (value := measures(run).get(measure)) is not None]
+        return spread(values) if values else None
+
+    def by_seed(self, measure: str) -> dict[int, float]:
+        """Return a measure for every seed that has it."""
+        found = ((run.seed, measures(run).get(measure)) for run in self.runs)
+        return {seed: value for seed, value in found if seed is not None and value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A table: rows of one kind and one protocol, the most accurate first.
+
+    Attributes:
+        kind: of script.
+        protocol: the settings that all runs share, and must.
+        rows: at least one.
+    """
+
+    kind: str
+    protocol: Settings
+    rows: Sequence[Row]
+
+    @property
+    def judged(self) -> bool:
+        """Whether accuracies were measured."""
+        return any(row.spread(TOP1) for row in self.rows)
+
+    @property
+    def runs(self) -> list[Finished]:
+        """Those of all rows."""
+        return [run for row in self.rows for run in row.runs]
+
+    def lead(self, row: Row, other: Row) -> Lead | None:
+        """Return how far a row is ahead of another; intervals of all rows with one hold at once."""
+        others = max(1, len(self.rows) - 1)
+        return lead(row.by_seed(TOP1), other.by_seed(TOP1), others)
+
+
+def measures(run: Finished) -> dict[str, float]:
+    """Return the numbers of a run that tables show, as far as they were recorded."""
+    told, i_nce = run.result, run.result.get("i_nce")
+    share, accuracies = 100.0, told.get("class_accuracy")
+    found = {TOP1: (told.get("top1"), share), KNN: (told.get("knn"), share)}
+    found[I_NCE] = (i_nce.get("value") if isinstance(i_nce, dict) else None, 1.0)
+    if isinstance(accuracies, list):
+        found |= {f"c{i} %": (value, share) for i, value in enumerate(accuracies[:4], 1)}
+    found[MINUTES] = (told.get("seconds"), 1 / 60)
+    return {name: factor * value for name, (value, factor) in found.items() if number(value)}
+
+
+def compared(runs: Sequence[Finished]) -> list[Comparison]:
+    """Return tables of runs: accuracies first, the largest table of them first."""
+    by_protocol = _grouped(joined(runs), protocol)
+    tables = [Comparison(group[0].kind, protocol(group[0]), _rows(group)) for group in by_protocol]
+    return sorted(tables, key=lambda table: (not table.judged, -len(table.runs), table.kind))
+
+
+def protocol(run: Finished) -> dict[str, Setting]:
+    """Return what runs of one table share."""
+    told = {name: v for name, v in compared_settings(run).items() if not is_subject(run.kind, name)}
+    result = {name: run.result.get(name) for name in ("data", "protocol", "chance")}
+    i_nce = run.result.get("i_nce")
+    if isinstance(i_nce, dict):
+        result |= {f"I_NCE {name}": i_nce.get(name) for name in ("cap", "images")}
+    return {"kind": run.kind, **told, **{f"result: {k}": _plain(v) for k, v in result.items()}}
+
+
+def compared_settings(run: Finished) -> dict[str, Setting]:
+    """Return the settings that tell a run from others but for its seed."""
+    return {
+        name: value
+        for name, value in run.settings.items()
+        if name not in _NO_MATTER and not is_seed(name)
+    }
+
+
+def is_subject(kind: str, name: str) -> bool:
+    """Tell whether a setting is what comparisons are about."""
+    subject = _SUBJECT_OF_GAMES if kind == "learn_views" else _SUBJECT
+    return name.startswith(subject) and name not in _PROTOCOL_ANYWAY
+
+
+def differing(settings: Sequence[Settings]) -> dict[str, list[Setting]]:
+    """Return the settings that are not the same everywhere: a value for each, None for none."""
+    names = dict.fromkeys(name for told in settings for name in told)
+    values = {name: [told.get(name) for told in settings] for name in names}
+    return {name: v for name, v in values.items() if len({(type(x), x) for x in v}) > 1}
+
+
+def _rows(runs: Sequence[Finished]) -> list[Row]:
+    groups = _grouped(runs, compared_settings)
+    names = [name_of(group[0]) for group in groups]
+    rows = []
+    for name, group in zip(names, groups, strict=True):
+        rivals = [g[0] for n, g in zip(names, groups, strict=True) if n == name]
+        newest, older = _one_a_seed(group)
+        rows.append(Row(name, _detail(group[0], rivals), newest, older))
+    best = {row: found.mean for row in rows if (found := row.spread(TOP1))}
+    return sorted(rows, key=lambda row: (-best.get(row, -1.0), row.title))
+
+
+def name_of(run: Finished) -> str:
+    """Return what the views of a run are called, or its game."""
+    told = run.settings.get
+    if run.kind == "learn_views":
+        return cut(f"{short(run.result.get('objective'))}, {short(told('color'))}", 60)
+    views = run.result.get("views") or told("encoder.views") or told("encoder.folder")
+    objective = told("generator.objective")
+    words = [short(views or "views unknown"), *([short(objective)] if objective else [])]
+    return cut(", ".join(words), 60)
+
+
+def _detail(run: Finished, rivals: Sequence[Finished]) -> str:
+    """Return the settings by which a run differs from those of the same name."""
+    names = differing([compared_settings(rival) for rival in rivals])
+    told = [f"{name} {short(run.settings[name])}" for name in names if name in run.settings]
+    more = [f"and {len(told) - _MOST_DETAILS} more"] if len(told) > _MOST_DETAILS else []
+    return cut(", ".join(told[:_MOST_DETAILS] + more), 160)
+
+
+def _one_a_seed(runs: Sequence[Finished]) -> tuple[list[Finished], list[Finished]]:
+    """Return the newest run of each seed, and the rest; runs of no known seed are all kept."""
+    newest: dict[object, Finished] = {}
+    older = []
+    for run in sorted(runs, key=lambda run: (str(run.origin.get("started")), run.folder.name)):
+        key = run if run.seed is None else run.seed
+        older += [newest.pop(key)] if key in newest else []
+        newest[key] = run
+    return sorted(newest.values(), key=lambda run: (run.seed is None, run.seed or 0)), older
+
+
+def _grouped(runs: Sequence[Finished], key: Callable[[Finished], Settings]) -> list[list[Finished]]:
+    groups: dict[frozenset[Any], list[Finished]] = {}
+    for run in runs:
+        told = frozenset((name, type(value), value) for name, value in key(run).items())
+        groups.setdefault(told, []).append(run)
+    return list(groups.values())
+
+
+def _plain(value: Any) -> Setting:
+    return value if isinstance(value, bool | int | float | str) else short(value)

@@ -1,0 +1,200 @@
+"""Rows differ in the seed only, tables in the protocol, and a lead has an interval."""
+
+import statistics
+
+import pytest
+from recorded import judged, pretraining, record, several
+from scipy import stats
+
+from infomin.report.comparison import I_NCE, TOP1, compared, differing
+from infomin.report.found import search
+from infomin.report.page.answers import answer
+from infomin.report.spread import lead, spread
+
+GAME = {"data": "photos", "seed": 0, "steps": 40}
+
+
+def tables(root):
+    return compared(search(root).runs)
+
+
+def test_rows_differ_in_the_seed_only_and_are_sorted_by_accuracy(tmp_path):
+    several(tmp_path, {"raw-rgb": [0.50, 0.60, 0.55], "raw-ydbdr": [0.70]})
+    (table,) = tables(tmp_path)
+    assert [(row.name, row.seeds) for row in table.rows] == [
+        ("raw-ydbdr", [0]),
+        ("raw-rgb", [0, 1, 2]),
+    ]
+    found = table.rows[1].spread(TOP1)
+    assert found.mean == pytest.approx(55) and found.std == pytest.approx(5) and found.n == 3
+    assert table.rows[0].spread(TOP1).std is None
+    assert table.rows[1].spread(I_NCE).mean == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data__size": 64},
+        {"data___target_": "infomin.data.stl10"},
+        {"pretrain__batch": 256},
+        {"budget__name": "small"},
+        {"encoder__width": 2},
+        {"augment__size": 64},
+        {"something__new": 1},
+    ],
+)
+def test_another_protocol_is_another_table(tmp_path, changes):
+    record(tmp_path, "a", pretraining(), judged())
+    record(tmp_path, "b", pretraining(**changes), judged())
+    assert [len(table.rows) for table in tables(tmp_path)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"protocol": "another"}, {"data": "scenes"}, {"i_nce": {"value": 1.0, "cap": 5.5}}],
+)
+def test_another_way_of_judging_is_another_table(tmp_path, changes):
+    record(tmp_path, "a", pretraining(), judged())
+    record(tmp_path, "b", pretraining(seed=1), judged() | changes)
+    assert len(tables(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("changes", [{"device": "cpu"}, {"save_every": 1}, {"data__cache": "x"}])
+def test_what_changes_no_number_makes_no_difference(tmp_path, changes):
+    record(tmp_path, "a", pretraining(seed=0), judged())
+    record(tmp_path, "b", pretraining(seed=1, **changes), judged())
+    ((row,),) = [table.rows for table in tables(tmp_path)]
+    assert row.seeds == [0, 1]
+
+
+def test_what_a_comparison_is_about_tells_rows_of_one_name_apart(tmp_path):
+    record(tmp_path, "a", pretraining(photometric__gray=0.2), judged(0.5))
+    record(tmp_path, "b", pretraining(photometric__gray=0.0), judged(0.4))
+    (table,) = tables(tmp_path)
+    assert [row.title for row in table.rows] == [
+        "raw-rgb, photometric.gray 0.2",
+        "raw-rgb, photometric.gray 0",
+    ]
+
+
+def test_a_seed_that_was_run_again_counts_once_the_newest(tmp_path):
+    record(tmp_path, "20260101-a", pretraining(), judged(0.4))
+    record(tmp_path, "20260102-b", pretraining(), judged(0.6))
+    ((row,),) = [table.rows for table in tables(tmp_path)]
+    assert row.spread(TOP1).values == (60,) and [r.folder.name for r in row.older] == ["20260101-a"]
+
+
+def test_pretrainings_of_different_games_are_different_rows(tmp_path):
+    for seed in (0, 1):
+        for objective in ("semi", "unsup"):
+            told = GAME | {"objective": objective, "seed": seed, "settings": {"seed": seed}}
+            result = judged(0.5, "learned-rgb", generator=told)
+            record(tmp_path, f"{objective}-{seed}", pretraining("learned", seed), result)
+    (table,) = tables(tmp_path)
+    assert [(row.title, row.seeds) for row in table.rows] == [
+        ("learned-rgb, semi", [0, 1]),
+        ("learned-rgb, unsup", [0, 1]),
+    ]
+
+
+def test_a_game_that_was_not_recorded_is_looked_up_beside_the_pretraining(tmp_path):
+    for seed, objective in ((0, "semi"), (1, "semi"), (0, "unsup")):
+        cell = tmp_path / f"rgb-{objective}-s{seed}"
+        result = GAME | {"objective": objective, "seed": seed}
+        config = {"seed": seed, "color": "rgb", "game": {"mode": objective}}
+        record(cell, "game", config, result, kind="learn_views")
+        record(cell, "run", pretraining("learned", seed), judged(0.5, "learned-rgb"))
+    other = pretraining("learned", 0, views__runs="/gone/rgb-semi-s0", photometric__gray=1)
+    record(tmp_path / "rgb-semi-gray-s0", "run", other, judged(0.4, "learned-rgb"))
+    table, games = tables(tmp_path)
+    assert [(row.name, row.seeds) for row in table.rows] == [
+        ("learned-rgb, semi", [0, 1]),
+        ("learned-rgb, unsup", [0]),
+        ("learned-rgb, semi", [0]),
+    ]
+    assert [row.name for row in games.rows] == ["semi, rgb", "unsup, rgb"] and not games.judged
+
+
+def test_generators_of_which_nothing_is_known_are_told_apart_by_place(tmp_path):
+    for name in ("a", "b"):
+        config = pretraining("learned", views__generator=f"/gone/{name}/generator")
+        record(tmp_path, name, config, judged(0.5, "learned-rgb"))
+    (table,) = tables(tmp_path)
+    assert len(table.rows) == 2 and "generator.folder /gone/a" in table.rows[0].title
+
+
+def test_a_linear_evaluation_has_the_views_and_the_seed_of_its_encoder(tmp_path):
+    several(tmp_path, {"raw-rgb": [0.5, 0.6]})
+    for seed in (0, 1):
+        config = {"data": {"size": 64}, "seed": 0, "pretrained": "x"}
+        result = judged(0.3, encoder=f"runs/pretrain/raw-rgb-s{seed}/encoder")
+        del result["views"]
+        record(tmp_path, f"e{seed}", config, result, kind="linear_eval")
+    evaluation, _ = tables(tmp_path)
+    assert evaluation.kind == "linear_eval"
+    assert [(row.name, row.seeds) for row in evaluation.rows] == [("raw-rgb", [0, 1])]
+
+
+def test_differing_settings_are_those_that_are_not_the_same_everywhere():
+    told = [{"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 5}]
+    assert differing(told) == {"b": [2, 5], "c": [3, None]}
+    assert differing([{"a": 1}]) == {}
+
+
+def test_a_lead_is_the_mean_difference_and_its_interval_is_students():
+    first, second = {0: 50.0, 1: 52.0, 2: 57.0, 9: 0.0}, {0: 49.0, 1: 48.0, 2: 54.0, 8: 99.0}
+    found = lead(first, second)
+    gains = [1.0, 4.0, 3.0]
+    expected = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.mean == pytest.approx(statistics.mean(gains)) and found.n == found.ahead == 3
+    assert not found.sure
+    several_at_once = lead(first, second, 5)
+    expected = stats.ttest_1samp(gains, 0).confidence_interval(1 - 0.05 / 5)
+    assert several_at_once.high == pytest.approx(expected.high)
+
+
+def test_a_lead_without_common_seeds_or_with_one_is_no_interval():
+    assert lead({0: 1.0}, {1: 2.0}) is None
+    found = lead({0: 1.0, 1: 9.0}, {0: 2.0})
+    assert found == (-1.0, None, None, 0, 1) and not found.sure
+    assert spread([2.0]).std is None
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "headline", "proof", "sure"),
+    [
+        (
+            {"raw-ydbdr": [0.60, 0.62, 0.61], "raw-rgb": [0.50, 0.52, 0.515]},
+            "raw-ydbdr leads raw-rgb by 9.8 points",
+            "95 % interval +9.1 to +10.6, seed by seed; ahead in 3 of 3 seeds.",
+            True,
+        ),
+        (
+            {"raw-ydbdr": [0.60, 0.50], "raw-rgb": [0.50, 0.55]},
+            "raw-ydbdr leads raw-rgb by 2.5 points",
+            "95 % interval −92.8 to +97.8, seed by seed; ahead in 1 of 2 seeds. The interval",
+            False,
+        ),
+        (
+            {"raw-ydbdr": [0.6], "raw-rgb": [0.5]},
+            "raw-ydbdr leads raw-rgb by 10.0 points",
+            "One seed in common: nothing tells this from chance.",
+            False,
+        ),
+        ({"raw-rgb": [0.5, 0.6]}, "raw-rgb: 55.0 ± 7.1 %", "It is alone in its table.", None),
+    ],
+)
+def test_the_answer_says_who_leads_by_how_much_and_whether_that_is_sure(
+    tmp_path, accuracies, headline, proof, sure
+):
+    (table,) = tables(several(tmp_path, accuracies))
+    told = answer(table)
+    assert told.headline == headline and told.proof.startswith(proof) and told.sure is sure
+
+
+def test_rows_that_are_surely_behind_are_named(tmp_path):
+    accuracies = {"raw-a": [0.61, 0.60, 0.62], "raw-b": [0.60, 0.61, 0.61]}
+    accuracies["raw-c"] = [0.41, 0.40, 0.42]
+    (table,) = tables(several(tmp_path, accuracies))
+    assert answer(table).sure is False and answer(table).proof.endswith("It surely leads raw-c.")
