@@ -13,7 +13,15 @@ from infomin.photometric import Photometric
 from infomin.run import newest
 from infomin.table import ColorTable
 from infomin.units import UNIT
-from infomin.views import ChannelViews, CombinedViews, LearnedViews, View, WholeViews
+from infomin.views import (
+    ChannelViews,
+    CombinedViews,
+    FrequencyViews,
+    LearnedViews,
+    PatchViews,
+    View,
+    WholeViews,
+)
 
 ORDERS = ("after", "before")
 
@@ -34,12 +42,17 @@ def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
 
 
 def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> View:
-    """Make raw views, whole ones, or learned ones of the generator named, or of the newest."""
+    """Make views by hand, or learned ones of the generator named, or of the newest."""
     v = cfg.views
+    one_of("views.kind", v.kind, ("raw", "whole", "patches", "frequency", "learned"))
     if v.kind == "raw":
         return ChannelViews(data.channels, v.color, plain(v.groups), v.crops, data.value_range)
     if v.kind == "whole":
         return WholeViews(data.channels, v.color, v.number, v.crops, data.value_range)
+    if v.kind == "patches":
+        return PatchViews(data.channels, v.patch, v.distance, data.value_range)
+    if v.kind == "frequency":
+        return FrequencyViews(v.sigma, data.channels, v.crops, data.value_range)
     folder = v.generator or newest(v.runs or cfg.out, "learn_views", "generator")
     g = load_generator(folder)
     fabric.print(taken("generator", folder, data.name))

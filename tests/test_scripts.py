@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from running import Script
 
 from infomin import load_generator
@@ -49,6 +51,24 @@ def test_learn_pretrain_judge_export(tmp_path):
     assert {"data", "steps", "collapsed", "check"} <= card.keys()
     assert (tmp_path / "mine" / "generator.pt2").is_file()
     assert [step for step, _ in card["curve"]] == [card["steps"]]
+
+
+@pytest.mark.slow
+def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
+    for i in range(8):
+        height, width = (60, 40) if i % 2 else (40, 60)
+        noise = np.random.default_rng(i).integers(0, 256, (height, width, 3), np.uint8)
+        (tmp_path / "large").mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / "large" / f"{i}.png")
+    told = ("data=windows", f"data.root={tmp_path / 'large'}", f"data.cache={tmp_path / 'cache'}")
+    told += ("data.size=32", "data.each=8", "budget=smoke", "budget.size=16", "pretrain.batch=32")
+    trained = Script(tmp_path, "pretrain", *told, "views=patches", "views.distance=12")
+    assert trained.wait() == 0, trained.err
+    assert "data large has no labels: no linear probe and no kNN" in trained.out
+    assert "top1" not in result(trained) and result(trained)["i_nce"]["images"] == 16
+    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
+    assert judged.wait() == 0, judged.err
+    assert "trained on large, not on scenes" in judged.out and result(judged)["top1"] > 0
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from infomin.data.nyuv2 import nyuv2
 from infomin.data.photos import photos
 from infomin.data.scenes import scenes
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
+from infomin.data.windows import windows
 
 __all__ = [
     "Batches",
@@ -24,4 +25,5 @@ __all__ = [
     "photos",
     "scenes",
     "stl10",
+    "windows",
 ]
