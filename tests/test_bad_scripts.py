@@ -64,6 +64,8 @@ def only_line(script, code=2):
         ("pretrain", "views=patches encoder.size=64", "views.patch: expected 1..32 pixels of im"),
         ("pretrain", "views=raw views.kind=other", "views.kind: expected one of raw, whole, pat"),
         ("learn_views", "augment=whole", "augment: Whole() takes no arguments"),
+        ("segment", "segment.epochs=0", "segment.epochs: expected a whole number of at least 1"),
+        ("segment", "seed=1", "no finished run of scripts/pretrain.py in"),
         ("pretrain", "photometric=strong", "Could not find 'photometric/strong'; Available"),
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
         ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),
@@ -78,6 +80,7 @@ def test_a_wrong_option_of_a_script_is_one_line(tmp_path, name, override, messag
         "learn_views": (*SMALL, "labels.share=1", "game.batch=8", "game.labelled_batch=8"),
         "pretrain": (*SMALL, "views=raw", "pretrain.batch=8"),
         "linear_eval": SMALL,
+        "segment": ("budget=smoke",),
     }
     line = only_line(Script(tmp_path, name, *shared.get(name, ()), *override.split()))
     assert message in line

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from rooms import write
 from running import Script
 
 from infomin import load_generator
@@ -69,6 +70,22 @@ def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
     judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
     assert judged.wait() == 0, judged.err
     assert "trained on large, not on scenes" in judged.out and result(judged)["top1"] > 0
+
+
+@pytest.mark.slow
+def test_segmentation_of_the_newest_encoder(tmp_path):
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=frequency")
+    assert trained.wait() == 0, trained.err
+    write(tmp_path / "rooms", train=8, test=8)
+    told = (f"data.root={tmp_path / 'rooms'}", "data.height=24", "data.width=32", "budget=smoke")
+    judged = Script(tmp_path, "segment", *told, "segment.batch=4")
+    assert judged.wait() == 0, judged.err
+    assert "trained on scenes, not on nyuv2" in judged.out and "mean IoU" in judged.out
+    found = result(judged)
+    assert 0 < found["pixel_accuracy"] <= 1 and found["chance"]["mean_iou"] > 0
+    assert (judged.folders[0] / "pictures" / "segmentation.png").stat().st_size > 5000
+    deep = Script(tmp_path, "segment", *told, "data.channels=rgbd")
+    assert deep.wait() == 2 and "takes 3 channels within [0.0, 1.0]" in deep.err
 
 
 @pytest.mark.slow

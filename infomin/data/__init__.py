@@ -3,6 +3,7 @@
 from infomin.data.arrays import arrays
 from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
+from infomin.data.frames import Frames, nyuv2_frames
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import labelled_subset
 from infomin.data.nyuv2 import nyuv2
@@ -14,6 +15,7 @@ from infomin.data.windows import windows
 __all__ = [
     "Batches",
     "DataSet",
+    "Frames",
     "ImageSet",
     "arrays",
     "cifar10",
@@ -22,6 +24,7 @@ __all__ = [
     "labelled_subset",
     "mnist",
     "nyuv2",
+    "nyuv2_frames",
     "photos",
     "scenes",
     "stl10",
