@@ -13,6 +13,7 @@ same ones and each apply its share.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -99,9 +100,13 @@ class CropFlip:
         left = left.where(found, (width - w) / 2)
         return Boxes(top, left, h, w, u[4, :, 0] < self.flip)
 
+    def frame(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what comes out of images of this height and width."""
+        return self.size, self.size
+
     def apply(self, images: Tensor, boxes: Boxes) -> Images:
         """Cut the boxes out of images of any type; float, [0, 1] for uint8, else as they are."""
-        x = _float(images)
+        x = as_float(images)
         rows = _interpolation(boxes.top, boxes.height, x.shape[2], self.size).to(x)
         columns = _interpolation(boxes.left, boxes.width, x.shape[3], self.size).to(x)
         flip = rearrange(boxes.flip, "b -> b 1 1").to(x.device)
@@ -118,10 +123,43 @@ class CropFlip:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """What is drawn where nothing is left to chance."""
+
+    def part(self, which: slice) -> "Nothing":
+        """Return the same."""
+        return self
+
+
+class Whole:
+    """Images as they are, neither cut nor resized: for views that cut themselves.
+
+    They stay in their own type. What is cut out of a batch of large images is a small part of it,
+    and only that need be made float.
+    """
+
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Nothing:
+        """Draw nothing."""
+        return Nothing()
+
+    def frame(self, height: int, width: int) -> tuple[int, int]:
+        """Return the same height and width."""
+        return height, width
+
+    def apply(self, images: Tensor, boxes: Nothing) -> Tensor:
+        """Return the same images."""
+        return images
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the same images."""
+        return images
+
+
+@dataclass(frozen=True)
 class Steps:
     """What a `Pipeline` does to each sample of a batch."""
 
-    boxes: Boxes
+    boxes: Boxes | Nothing
     changes: Changes
 
     def part(self, which: slice) -> "Steps":
@@ -140,17 +178,24 @@ class Pipeline:
         photometric: changes what was cut.
     """
 
-    def __init__(self, crop: CropFlip, photometric: Photometric) -> None:
-        self.crop, self.photometric = crop, photometric
+    def __init__(self, crop: CropFlip | Whole, photometric: Photometric) -> None:
+        self.crop: Any = crop
+        self.photometric = photometric
 
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Steps:
         """Draw n crops in images of this height and width, and what happens to their colours."""
         boxes = self.crop.sample(n, height, width, generator)
         return Steps(boxes, self.photometric.sample(n, generator))
 
+    def frame(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what comes out of images of this height and width."""
+        size: tuple[int, int] = self.crop.frame(height, width)
+        return size
+
     def apply(self, images: Tensor, steps: Steps) -> Images:
         """Cut and change uint8 or float images; float, [0, 1]."""
-        return self.photometric.apply(self.crop.apply(images, steps.boxes), steps.changes)
+        cut = as_float(self.crop.apply(images, steps.boxes))
+        return self.photometric.apply(cut, steps.changes)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
         """Draw and apply."""
@@ -158,7 +203,7 @@ class Pipeline:
         return self.apply(images, self.sample(n, height, width, generator))
 
 
-Augment = CropFlip | Pipeline
+Augment = CropFlip | Whole | Pipeline
 
 
 def resize(images: Tensor, size: int) -> Images:
@@ -171,7 +216,8 @@ def resize(images: Tensor, size: int) -> Images:
     return whole.apply(images, Boxes(top, left, full * side, full * side, zero.bool()))
 
 
-def _float(images: Tensor) -> Tensor:
+def as_float(images: Tensor) -> Tensor:
+    """Return images of any type as float: [0, 1] for uint8, else their own numbers."""
     if images.dtype == torch.uint8:
         return images / 255
     return images if images.is_floating_point() else images.to(torch.get_default_dtype())

@@ -42,6 +42,16 @@ class Backbone(nn.Module):
         """The names of the stages, first to last."""
         return tuple(self.stages)
 
+    @property
+    def dense_taps(self) -> tuple[str, ...]:
+        """The names of the stages with rows and columns: those before a fully connected one."""
+        full = [
+            name
+            for name, stage in self.stages.items()
+            if any(isinstance(part, nn.Linear) for part in stage.modules())
+        ]
+        return self.taps[: self.taps.index(full[0])] if full else self.taps
+
     def tap(self, name: str | None) -> str:
         """Return the name of a tap, the last one for None.
 
@@ -58,14 +68,33 @@ class Backbone(nn.Module):
         Raises:
             InputError: for an unknown tap.
         """
-        tap = self.tap(tap)
+        return self.maps(x, [self.tap(tap)])[0].flatten(1)
+
+    def maps(self, x: Images, taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
+        """Return the features at several taps as the stages give them, before flattening.
+
+        Convolutions take images of any size, so that whole frames go through a backbone that was
+        trained on smaller squares; a fully connected stage takes its own size only. Stages behind
+        the last of these taps are not computed.
+
+        Arguments:
+            x: images.
+            taps: names of stages, in any order.
+
+        Raises:
+            InputError: for an unknown tap.
+        """
+        wanted = {self.tap(name) for name in taps}
+        found: dict[str, Tensor] = {}
         # statistics of one or two channels are ten times slower to take in channels_last
         x = self.standardize(x.contiguous()).contiguous(memory_format=torch.channels_last)
         for name, stage in self.stages.items():
             x = stage(x)
-            if name == tap:
+            if name in wanted:
+                found[name] = x
+            if len(found) == len(wanted):
                 break
-        return x.flatten(1)
+        return [found[name] for name in taps]
 
 
 class FourConv(Backbone):
@@ -209,6 +238,11 @@ class Towers(nn.Module):
         """Return the features of all towers at a tap, side by side: what a probe reads."""
         features = [b(v, tap).float() for b, v in zip(self.backbones, views, strict=True)]
         return torch.cat(features, dim=1)
+
+    def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
+        """Return the features of all towers at several taps, side by side, before flattening."""
+        each = [b.maps(v, taps) for b, v in zip(self.backbones, views, strict=True)]
+        return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
 
     @property
     def backbones(self) -> list[Backbone]:

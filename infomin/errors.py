@@ -45,6 +45,12 @@ def at_least(name: str, value: float, least: float) -> None:
         raise InputError(f"{name}: expected at least {least}, got {value!r}")
 
 
+def whole_number(name: str, value: int, least: int) -> None:
+    """Raise an InputError unless a value is a whole number that is large enough."""
+    if type(value) is not int or value < least:
+        raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+
+
 def positive(name: str, value: float) -> None:
     """Raise an InputError unless a number is greater than 0."""
     if not (_is_number(value) and value > 0):

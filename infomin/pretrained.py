@@ -12,7 +12,23 @@ from infomin.encoders import Towers, build_towers
 from infomin.errors import InputError, one_of
 from infomin.generator import ViewGenerator
 from infomin.groups import partition
-from infomin.views import ChannelViews, CombinedViews, LearnedViews, View, WholeViews
+from infomin.views import (
+    ChannelViews,
+    CombinedViews,
+    FrequencyViews,
+    LearnedViews,
+    PatchViews,
+    View,
+    WholeViews,
+)
+
+_BY_HAND: dict[str, type[View]] = {
+    "raw": ChannelViews,
+    "whole": WholeViews,
+    "patches": PatchViews,
+    "frequency": FrequencyViews,
+}
+"""Views without weights, by the kind that a card names."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +36,7 @@ class Pretrained:
     """Towers and their views.
 
     Attributes:
-        views: raw, whole, learned or combined, frozen.
+        views: frozen; raw, whole, patches, frequency, learned or combined.
         towers: one per view.
         encoder: the arguments of `build_towers` without channels and seed: name, size, dim, ...
     """
@@ -61,11 +77,13 @@ def load_pretrained(folder: str | Path) -> Pretrained:
 def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Compare a card with weights before anything is built: it can ask for any size."""
     views, parts = architecture["views"], _parts(weights)
-    one_of("views.kind", views["kind"], ("raw", "whole", "learned", "combined"))
+    one_of("views.kind", views["kind"], (*_BY_HAND, "learned", "combined"))
     g = views.get("generator", views)
     channels = [len(group) for group in partition(g.get("groups"), g.get("channels", 3))]
-    if views["kind"] == "whole":
-        channels = [g.get("channels", 3)] * views["number"]
+    if views["kind"] in ("whole", "patches", "frequency"):
+        channels = [g.get("channels", 3)] * views.get("number", 2)
+    if views["kind"] == "patches" and views["patch"] != architecture["encoder"]["size"]:
+        raise InputError("the card asks for towers of another size than its patches")
     with claims.sketched(parts["towers"]):
         expected = build_towers(view_channels=channels, **architecture["encoder"]).state_dict()
     claims.same_shapes(expected, parts["towers"])
@@ -90,25 +108,32 @@ def _both(views: View, towers: Towers) -> nn.ModuleDict:
 
 
 def _describe(views: View) -> dict[str, Any]:
-    card: dict[str, Any] = {"crops": "shared" if views.crops == 1 else "per_view"}
+    crops = {"crops": "shared" if views.crops == 1 else "per_view"}
+    if isinstance(views, CombinedViews):
+        g = views.generator.architecture
+        chosen = list(views.chosen)
+        return crops | {"kind": "combined", "generator": g, "p": views.p, "chosen": chosen}
     if isinstance(views, LearnedViews):
-        card |= {"kind": "learned", "generator": views.generator.architecture}
-        if isinstance(views, CombinedViews):
-            card |= {"kind": "combined", "p": views.p, "chosen": list(views.chosen)}
-        return card
-    if isinstance(views, ChannelViews | WholeViews):
-        card |= {"channels": views.channels, "color": views.color}
-        card |= {"value_range": list(views.value_range)}
-        if isinstance(views, WholeViews):
-            return card | {"kind": "whole", "number": len(views.view_channels)}
-        return card | {"kind": "raw", "groups": [list(group) for group in views.groups]}
+        return crops | {"kind": "learned", "generator": views.generator.architecture}
+    images = {"channels": views.channels, "value_range": list(views.value_range)}
+    match views:
+        case ChannelViews():
+            groups = [list(group) for group in views.groups]
+            return images | crops | {"kind": "raw", "color": views.color, "groups": groups}
+        case WholeViews():
+            number = len(views.view_channels)
+            return images | crops | {"kind": "whole", "color": views.color, "number": number}
+        case FrequencyViews():
+            return images | crops | {"kind": "frequency", "sigma": views.sigma}
+        case PatchViews():
+            return images | {"kind": "patches", "patch": views.patch, "distance": views.distance}
     raise InputError(f"views: {type(views).__name__} cannot be saved with an encoder")
 
 
 def _build(card: Mapping[str, Any]) -> View:
     options = {name: value for name, value in card.items() if name != "kind"}
-    if card["kind"] in ("raw", "whole"):
-        return (WholeViews if card["kind"] == "whole" else ChannelViews)(**options)
+    if card["kind"] in _BY_HAND:
+        return _BY_HAND[card["kind"]](**options)
     g, crops = ViewGenerator(**options.pop("generator")), options.pop("crops")
     names = ("p", "chosen") if card["kind"] == "combined" else ()
     given = {name: options.pop(name) for name in names}

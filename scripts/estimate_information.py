@@ -11,10 +11,11 @@ Two minutes on two cores with budget=small, as long as a pretraining; the self-t
 from dataclasses import asdict
 from itertools import combinations
 
+from augmenting import make_augment
 from calibrating import self_test
 from cli import build, main, open_run, plain, taken
-from making import make_augment, make_views
 from omegaconf import DictConfig
+from viewing import make_views
 
 from infomin import evaluation
 from infomin.encoders import build_towers
@@ -41,7 +42,7 @@ def estimate_information(cfg: DictConfig) -> None:
         print(taken("encoder", cfg.pretrained, data.name))
         views, towers = pretrained.views, pretrained.towers
     else:
-        views = make_views(cfg, data, fabric)
+        views, _ = make_views(cfg, data, fabric)
         towers = build_towers(
             view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
         )

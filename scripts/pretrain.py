@@ -3,6 +3,8 @@
     python scripts/pretrain.py views=learned
     python scripts/pretrain.py views=raw views.color=ydbdr
     python scripts/pretrain.py views=learned photometric=simclr views.combine.order=before
+    python scripts/pretrain.py views=frequency views.sigma=1.0
+    python scripts/pretrain.py views=patches views.distance=24 data=windows data.root=PATH
     python scripts/pretrain.py views=learned views.generator=PATH data=image_folder data.root=PATH
 
 Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder for linear_eval.py.
@@ -10,17 +12,19 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 
 from dataclasses import asdict
 
+from augmenting import make_augment
 from cli import build, main, open_run, plain
-from making import lineage, make_augment, make_views, named_generator
 from omegaconf import DictConfig
+from viewing import make_views
 
-from infomin import evaluation
+from infomin import evaluation, rng
 from infomin.augment import resize
 from infomin.encoders import build_towers
 from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
 from infomin.training.contrastive import Pretraining
+from infomin.views import PatchViews
 
 
 @main("pretrain")
@@ -29,11 +33,12 @@ def pretrain(cfg: DictConfig) -> None:
     # Data and views
     settings = build(cfg.pretrain)
     data = build(cfg.data)
-    data.needs_classes("evaluation")
+    if data.classes:
+        data.needs_classes("evaluation")
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
-    augment, generator = make_augment(cfg, data), named_generator(cfg)
-    views, source = make_views(cfg, data, fabric, generator), lineage(generator)
+    augment = make_augment(cfg, data)
+    views, source = make_views(cfg, data, fabric)
 
     # Encoders: one tower per view
     encoder = plain(cfg.encoder)
@@ -49,23 +54,31 @@ def pretrain(cfg: DictConfig) -> None:
     if not fabric.is_global_zero:
         return
 
-    # What came out: held-out I_NCE, linear probe, kNN
+    # What came out: held-out I_NCE; linear probe and kNN, where there are labels
     data = data.to(fabric.device)
     i_nce = evaluation.held_out_i_nce(
         views, towers, data.test.images, augment, settings.temperature, settings.batch
     )
     pretrained = Pretrained(views, towers, encoder)
-    judged = evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": asdict(i_nce)}
-    result |= judged | run.rate | source
+    if data.classes:
+        result |= evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
+    result |= run.rate | source
     folder = pretrained.save(run.place("encoder"), result)
-    sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
-    drawn = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names)
+    sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size).cpu()
+    cut = isinstance(views, PatchViews)
+    places = views.sample(len(sample), rng.generator(cfg.seed, "picture")) if cut else None
+    drawn = views_picture(views.cpu(), sample, str(views), data.channel_names, places)
     picture = run.picture("views", drawn)
     run.finish(result)
     print(f"I_NCE held out: {i_nce}")
-    print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**judged))
-    print(f"protocol: {judged['protocol']}\nencoder: {folder}\npicture: {picture}")
+    if data.classes:
+        print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
+        print(f"protocol: {result['protocol']}")
+    else:
+        print(f"data {data.name} has no labels: no linear probe and no kNN; on data with labels,")
+        print(f"scripts/linear_eval.py pretrained={folder} data=image_folder data.root=PATH")
+    print(f"encoder: {folder}\npicture: {picture}")
 
 
 if __name__ == "__main__":

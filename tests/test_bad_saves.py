@@ -9,7 +9,14 @@ from refusal import Burglar, edit, refused
 from infomin import ViewGenerator, artifact, load_generator
 from infomin.encoders import build_towers
 from infomin.pretrained import Pretrained, load_pretrained
-from infomin.views import ChannelViews, CombinedViews, LearnedViews, WholeViews
+from infomin.views import (
+    ChannelViews,
+    CombinedViews,
+    FrequencyViews,
+    LearnedViews,
+    PatchViews,
+    WholeViews,
+)
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -131,6 +138,8 @@ def whole(**change):
     [
         ChannelViews(),
         WholeViews(),
+        PatchViews(patch=8, distance=4),
+        FrequencyViews(),
         LearnedViews(ViewGenerator()),
         CombinedViews(ViewGenerator(), 0.5),
     ],
@@ -140,7 +149,7 @@ def whole(**change):
     ("change", "message"),
     [
         ({"encoder": {"dim": 5}}, OTHER),
-        ({"encoder": {"size": 16}}, OTHER),
+        ({"encoder": {"size": 16}}, rf"{OTHER}|towers of another size than its patches"),
         ({"encoder": {"widths": []}}, "encoder.widths: expected the width of one convolution or"),
         ({"encoder": {"name": "vgg"}}, "encoder.name: expected one of"),
         ({"encoder": {"depth": 3}}, "encoder fourconv: .*unexpected keyword argument 'depth'"),
@@ -150,7 +159,10 @@ def whole(**change):
         ({"encoder": {"size": HUGE}}, MORE),
         (raw(channels=4), OTHER),
         (raw(channels=HUGE), MORE),
-        (raw(kind="other"), "views.kind: expected one of raw, whole, learned, combined, got"),
+        (
+            raw(kind="other"),
+            "views.kind: expected one of raw, whole, patches, frequency, learned, ",
+        ),
         (whole(channels=4), OTHER),
         (whole(number=5), rf"{OTHER}|asks for more than the \d+ weights there are"),
         (whole(number=HUGE), MORE),
@@ -168,6 +180,42 @@ def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
     architecture = {**card["architecture"], **change}
     architecture["encoder"] = encoder | change.get("encoder", {})
     saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
+    with refused(f"{saved}: card and weights do not fit together: .*{message}"):
+        load_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("views", "change", "message"),
+    [
+        (PatchViews(patch=8), {"channels": 4}, OTHER),
+        (PatchViews(patch=8), {"channels": HUGE}, MORE),
+        (PatchViews(patch=8), {"distance": HUGE}, MORE),
+        (PatchViews(patch=8), {"number": 5}, rf"{OTHER}|asks for more than the \d+ weights"),
+        (PatchViews(patch=8), {"patch": 16}, "towers of another size than its patches"),
+        (PatchViews(patch=8), {"patch": "8"}, "towers of another size than its patches"),
+        (FrequencyViews(), {"channels": 4}, OTHER),
+        (FrequencyViews(), {"channels": HUGE}, MORE),
+        (FrequencyViews(), {"number": 2**16}, r"asks for more than the \d+ weights there are"),
+        (PatchViews(patch=8), {"distance": -1}, "views.distance: expected a whole number of at"),
+        (PatchViews(patch=8), {"distance": 1.5}, "."),
+        (PatchViews(patch=8), {"distance": None}, "."),
+        (PatchViews(patch=8), {"crops": "shared"}, "unexpected keyword argument 'crops'"),
+        (PatchViews(patch=8), {"value_range": [1, 0]}, "value_range: expected "),
+        (FrequencyViews(), {"sigma": 0}, "views.sigma: expected a number > 0, got 0"),
+        (FrequencyViews(), {"sigma": "1"}, "."),
+        (FrequencyViews(), {"sigma": [1.0]}, "."),
+        (FrequencyViews(), {"sigma": 1e308}, "views.sigma: expected 0.1 to 1000.0 pixels, got"),
+        (FrequencyViews(), {"crops": "two"}, "views.crops: expected one of per_view, shared"),
+        (FrequencyViews(), {"unknown": 1}, "unexpected keyword argument 'unknown'"),
+    ],
+)
+def test_a_card_of_views_that_nobody_could_make(tmp_path, views, change, message):
+    encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
+    towers = build_towers(view_channels=views.view_channels, **encoder)
+    saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
+    card, weights = artifact.load(saved, "encoder", anything)
+    card["architecture"]["views"] |= change
+    saved = artifact.save(tmp_path / "bad", "encoder", card["architecture"], weights, {})
     with refused(f"{saved}: card and weights do not fit together: .*{message}"):
         load_pretrained(saved)
 

@@ -28,8 +28,10 @@ def choices():
         for group in groups(primary):
             if group != "experiment":
                 yield from (
-                    (primary, f"{group}={p.stem}") for p in sorted((CONF / group).glob("*.yaml"))
-                )
+                    (primary, f"{group}={p.stem}")
+                    for p in sorted((CONF / group).glob("*.yaml"))
+                    if (primary, group, p.stem) != ("learn_views", "augment", "whole")
+                )  # the crops of the game have a size of their own
     for path in sorted((CONF / "experiment").glob("*.yaml")):
         primary = {"views": "learn_views", "pretrain": "pretrain"}.get(
             path.stem.split("_")[-1], "report"
@@ -55,8 +57,9 @@ def test_it_composes_and_builds(composed, primary, choice):
     for node in ("augment", "photometric", "game", "optimizer"):
         if node in cfg:
             instantiate(cfg[node], _convert_="all")
-    if primary == "pretrain":
-        instantiate(cfg.pretrain, _convert_="all")
+    for node in ("pretrain", "segment"):
+        if node == primary:
+            instantiate(cfg[node], _convert_="all")
     if "flow" in cfg:
         build_flow(3, **OmegaConf.to_container(cfg.flow))
     for net in ("encoder", "estimator"):
@@ -74,6 +77,13 @@ def test_the_paper_budget_names_a_source_for_every_number():
     for line in (CONF / "budget" / "paper.yaml").read_text().splitlines():
         if any(c.isdigit() for c in line.split("#")[0]):
             assert "#" in line, line
+
+
+def test_patches_take_whole_images_of_the_towers_size_unless_told(composed):
+    cfg = composed("pretrain", "views=patches", "views.distance=24", "encoder.size=16")
+    assert cfg.augment._target_.endswith("Whole") and cfg.views.patch == 16
+    assert composed("pretrain", "views=patches", "augment=crop").augment.flip == 0.5
+    assert composed("pretrain", "views=frequency").augment.flip == 0.5
 
 
 def test_an_experiment_overrides_the_primary_configuration(composed):

@@ -36,6 +36,28 @@ def test_every_tap_gives_flat_features_of_all_towers(single, name, options, taps
         assert torch.equal(towers.features(views), towers.features(views, taps[-1]))
 
 
+@pytest.mark.parametrize(("name", "options", "taps"), NETS)
+def test_maps_are_the_features_before_they_are_flattened(single, name, options, taps):
+    towers = build_towers(name, (1, 2), dim=16, **options).eval()
+    views = [torch.rand(2, c, options["size"], options["size"]) for c in (1, 2)]
+    chosen = [taps[2], taps[0], taps[2], taps[-1]]  # in any order, and twice
+    with torch.no_grad():
+        first = towers.backbones[0].maps(views[0], chosen)
+        for tap, features in zip(chosen, first, strict=True):
+            assert torch.equal(features.flatten(1), towers.backbones[0](views[0], tap))
+        for tap, both in zip(chosen, towers.maps(views, chosen), strict=True):
+            wide = both.flatten(1).shape[1]
+            assert wide == towers.features(views, tap).shape[1]
+            assert torch.equal(both[:, : both.shape[1] // 2], first[chosen.index(tap)])
+    assert taps[: len(towers.backbones[0].dense_taps)] == towers.backbones[0].dense_taps
+    assert all(not tap.startswith("fc") for tap in towers.backbones[0].dense_taps)
+    wide = [torch.rand(2, c, 24, 40) for c in (1, 2)]
+    dense = towers.maps(wide, towers.backbones[0].dense_taps)
+    assert all(m.dim() == 4 and m.shape[3] >= m.shape[2] for m in dense)
+    with pytest.raises(InputError, match="tap: expected one of"):
+        towers.maps(views, ["x"])
+
+
 def test_the_small_alexnet_is_the_papers(single):
     backbone = BACKBONES["alexnet"](1, size=64)
     convolutions = [m for m in backbone.modules() if isinstance(m, torch.nn.Conv2d)]

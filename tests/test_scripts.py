@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
+from rooms import write
 from running import Script
 
 from infomin import load_generator
@@ -50,6 +53,40 @@ def test_learn_pretrain_judge_export(tmp_path):
     assert {"data", "steps", "collapsed", "check"} <= card.keys()
     assert (tmp_path / "mine" / "generator.pt2").is_file()
     assert [step for step, _ in card["curve"]] == [card["steps"]]
+
+
+@pytest.mark.slow
+def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
+    for i in range(8):
+        height, width = (60, 40) if i % 2 else (40, 60)
+        noise = np.random.default_rng(i).integers(0, 256, (height, width, 3), np.uint8)
+        (tmp_path / "large").mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / "large" / f"{i}.png")
+    told = ("data=windows", f"data.root={tmp_path / 'large'}", f"data.cache={tmp_path / 'cache'}")
+    told += ("data.size=32", "data.each=8", "budget=smoke", "budget.size=16", "pretrain.batch=32")
+    trained = Script(tmp_path, "pretrain", *told, "views=patches", "views.distance=12")
+    assert trained.wait() == 0, trained.err
+    assert "data large has no labels: no linear probe and no kNN" in trained.out
+    assert "top1" not in result(trained) and result(trained)["i_nce"]["images"] == 16
+    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
+    assert judged.wait() == 0, judged.err
+    assert "trained on large, not on scenes" in judged.out and result(judged)["top1"] > 0
+
+
+@pytest.mark.slow
+def test_segmentation_of_the_newest_encoder(tmp_path):
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=frequency")
+    assert trained.wait() == 0, trained.err
+    write(tmp_path / "rooms", train=8, test=8)
+    told = (f"data.root={tmp_path / 'rooms'}", "data.height=24", "data.width=32", "budget=smoke")
+    judged = Script(tmp_path, "segment", *told, "segment.batch=4")
+    assert judged.wait() == 0, judged.err
+    assert "trained on scenes, not on nyuv2" in judged.out and "mean IoU" in judged.out
+    found = result(judged)
+    assert 0 < found["pixel_accuracy"] <= 1 and found["chance"]["mean_iou"] > 0
+    assert (judged.folders[0] / "pictures" / "segmentation.png").stat().st_size > 5000
+    deep = Script(tmp_path, "segment", *told, "data.channels=rgbd")
+    assert deep.wait() == 2 and "takes 3 channels within [0.0, 1.0]" in deep.err
 
 
 @pytest.mark.slow

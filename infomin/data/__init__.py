@@ -3,16 +3,19 @@
 from infomin.data.arrays import arrays
 from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
+from infomin.data.frames import Frames, nyuv2_frames
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import labelled_subset
 from infomin.data.nyuv2 import nyuv2
 from infomin.data.photos import photos
 from infomin.data.scenes import scenes
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
+from infomin.data.windows import windows
 
 __all__ = [
     "Batches",
     "DataSet",
+    "Frames",
     "ImageSet",
     "arrays",
     "cifar10",
@@ -21,7 +24,9 @@ __all__ = [
     "labelled_subset",
     "mnist",
     "nyuv2",
+    "nyuv2_frames",
     "photos",
     "scenes",
     "stl10",
+    "windows",
 ]

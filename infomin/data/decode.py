@@ -39,7 +39,7 @@ class Decoder:
 
     Attributes:
         size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps
-            images as they are, which must be squares then.
+            images as they are.
         convert: turn grey images into three equal channels and drop alpha; refused otherwise.
         value_range: that all values lie within; None is the usual one of their type.
         layout: of `.npy` files, `chw` or `hwc`; None takes the one axis, in front or behind, of at
@@ -61,7 +61,7 @@ class Decoder:
             one_of("data.layout", self.layout, LAYOUTS)
 
     def __call__(self, path: Path) -> Tensor | Exception:
-        """Return an image, `c s s`, or what is wrong with its file.
+        """Return an image, `c h w`, or what is wrong with its file.
 
         Raises:
             InputError: for a good file of another kind than was asked for.
@@ -75,9 +75,6 @@ class Decoder:
         else:
             image = self._picture(found, path)
         values.check(image, self.value_range, str(path))
-        height, width = image.shape[1:]
-        if self.size is None and height != width:
-            raise InputError(f"{path}: is {width}x{height}, expected a square; set data.size=N")
         return values.fit(image[None], self.size)[0]
 
     def _picture(self, image: Image.Image, path: Path) -> Tensor:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from infomin import rng
@@ -57,16 +58,9 @@ def image_folder(
         InputError: for a missing or empty folder, or a file that cannot be used, by name.
     """
     decoder = Decoder(size, convert, value_range, layout)
-    if root is None:
-        raise InputError("data.root: expected the folder that holds the images, got none")
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"data.root: {folder} is not a folder; give the folder that holds images")
-    train_folder = folder / "train"
-    test_folder = next((folder / n for n in _TEST_FOLDERS if (folder / n).is_dir()), None)
-    split = train_folder.is_dir() and test_folder is not None
-    train, test = (train_folder, test_folder) if split and test_folder else (folder, None)
-    paths = [_images_below(train)] + ([_images_below(test)] if test else [])
+    folder = image_root(root)
+    train, test = split_folders(folder)
+    paths = [images_below(train)] + ([images_below(test)] if test else [])
     key = {
         "name": folder.resolve().name,
         "root": str(folder.resolve()),
@@ -82,10 +76,10 @@ def image_folder(
             bad += more
         else:
             first, second = _hold_out(first, test_share, seed)
-        if _kind(first.images) != _kind(second.images):
+        if kind(first.images) != kind(second.images):
             raise InputError(
-                f"{folder}: training images are {_kind(first.images)}, test images "
-                f"{_kind(second.images)}; expected one kind"
+                f"{folder}: training images are {kind(first.images)}, test images "
+                f"{kind(second.images)}; expected one kind"
             )
         if first.images.shape[1:] != second.images.shape[1:]:
             raise InputError(
@@ -99,7 +93,33 @@ def image_folder(
     return cached(key, cache, build)
 
 
-def _images_below(folder: Path) -> list[Path]:
+def image_root(root: str | None) -> Path:
+    """Return the folder of images that a user named.
+
+    Raises:
+        InputError: when it is missing.
+    """
+    if root is None:
+        raise InputError("data.root: expected the folder that holds the images, got none")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"data.root: {folder} is not a folder; give the folder that holds images")
+    return folder
+
+
+def split_folders(folder: Path) -> tuple[Path, Path | None]:
+    """Return the folders of training and of test images; the whole and None without both."""
+    train = folder / "train"
+    test = next((folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()), None)
+    return (train, test) if train.is_dir() and test is not None else (folder, None)
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Return the paths of all images in a folder and below it, sorted.
+
+    Raises:
+        InputError: when there are none.
+    """
     found = [
         Path(where) / name
         for where, _, names in os.walk(folder, followlinks=True)
@@ -134,10 +154,12 @@ def _read(
                 )
             bad += 1
             continue
-        if images and _kind(result) != _kind(images[0]):
+        if result.shape[1] != result.shape[2]:
+            raise InputError(f"{path}: is {_shape(result)}, expected a square; set data.size=N")
+        if images and kind(result) != kind(images[0]):
             raise InputError(
-                f"images of different kinds: {used[0]} is {_kind(images[0])}, {path} is "
-                f"{_kind(result)}; expected one kind"
+                f"images of different kinds: {used[0]} is {kind(images[0])}, {path} is "
+                f"{kind(result)}; expected one kind"
             )
         if images and result.shape != images[0].shape:
             raise InputError(
@@ -156,16 +178,25 @@ def _read(
 
 
 def _hold_out(all_images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    n = len(all_images)
+    first, second = hold_out(len(all_images), share, seed)
+    return all_images.part(first), all_images.part(second)
+
+
+def hold_out(n: int, share: float, seed: int) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
+    """Choose which of n images are for training, and which for test; both ascending.
+
+    Raises:
+        InputError: when one of the two would be empty.
+    """
     held = round(n * share)
     if not 0 < held < n:
         raise InputError(f"data.test_share: {share} of {n} images leaves {held} for test")
     order = torch.randperm(n, generator=rng.generator(seed, "hold out"))
-    first, second = order[held:].sort().values, order[:held].sort().values
-    return all_images.part(first), all_images.part(second)
+    return order[held:].sort().values, order[:held].sort().values
 
 
-def _kind(images: Tensor) -> str:
+def kind(images: Tensor) -> str:
+    """Say what images are: number of channels, and their type."""
     return f"{images.shape[-3]} channels of {str(images.dtype).removeprefix('torch.')}"
 
 

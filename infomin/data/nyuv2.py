@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -69,7 +69,7 @@ def nyuv2(
     for name, value in (("patch", patch), ("patches", patches), ("per_class", per_class)):
         at_least(f"data.{name}", value, 1)
     folder = Path(root).expanduser()
-    frames = [_frames(folder / split) for split in ("train", "test")]
+    frames = [frame_files(folder / split) for split in ("train", "test")]
     key = {
         "name": "nyuv2",
         "files": [stamp for split in frames for frame in split for stamp in stamps(frame)],
@@ -79,7 +79,7 @@ def nyuv2(
     def build() -> DataSet:
         def cut(frame: Sequence[Path]) -> tuple[Tensor, Tensor]:
             generator = rng.generator(seed, "nyuv2", *frame[0].parts[-3:])
-            images, labels = _cut(_read(frame), patch, patches, generator, frame[0])
+            images, labels = _cut(read_frame(frame), patch, patches, generator, frame[0])
             return fit(images[:, : len(CHANNELS[channels])], size), labels
 
         sets = []
@@ -99,8 +99,12 @@ def nyuv2(
     return cached(key, cache, build)
 
 
-def _frames(folder: Path) -> list[list[Path]]:
-    """Return colours, depth and classes of every frame."""
+def frame_files(folder: Path) -> list[list[Path]]:
+    """Return the files of every frame of a set: colours, depth and classes.
+
+    Raises:
+        InputError: when there are none, or one is missing.
+    """
     colors = sorted((folder / "rgb").glob("*.jpg"))
     if not colors:
         raise InputError(f"data.root: no images in {folder / 'rgb'}; expected *.jpg there")
@@ -111,8 +115,12 @@ def _frames(folder: Path) -> list[list[Path]]:
     return frames
 
 
-def _read(frame: Sequence[Path]) -> Tensor:
-    """Return colours, depth and classes of one frame, `5 h w`, uint8, without its border."""
+def read_frame(frame: Sequence[Path]) -> UInt8[Tensor, "5 h w"]:
+    """Return colours, depth and classes of one frame, without its border.
+
+    Raises:
+        InputError: for a file that cannot be read, or of another kind or size than expected.
+    """
     planes: list[np.ndarray] = []
     for path, mode in zip(frame, ("RGB", "L", "L"), strict=True):
         try:

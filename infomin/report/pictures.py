@@ -2,6 +2,7 @@
 
 import colorsys
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import torch
@@ -33,19 +34,31 @@ def views_picture(
     images: Float[Tensor, "b c h w"],
     title: str = "",
     channel_names: Sequence[str] | None = None,
+    drawn: Any = None,
 ) -> Figure:
     """Draw images in the first rows and every channel of every view below, dark low, light high.
 
     Channels called R, G, B make one row of colours, scaled from the value range; every other
     channel of images and views is a row of its own, scaled over it from its 1st to its 99th
-    percentile.
+    percentile. A view that has the colours of the image, as a patch, is one row of colours too.
+
+    Arguments:
+        view: makes the views.
+        images: within its value range.
+        title: above the picture.
+        channel_names: of the images.
+        drawn: by `view.sample`; None shows the views that evaluation sees.
     """
     names = units.names(channel_names, images.shape[1])
     colored, (low, high) = names[:3] == RGB, view.value_range
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
     rows += [(names[i], _scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
-    channels = torch.cat(list(view.split(images)), 1).split(1, dim=1)
-    rows += zip(view_names(view.view_channels), map(_scaled, channels), strict=True)
+    views = view(images, drawn=drawn)
+    if names == RGB and view.in_color:
+        rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
+    else:
+        channels = torch.cat(list(views), 1).split(1, dim=1)
+        rows += zip(view_names(view.view_channels), map(_scaled, channels), strict=True)
     size = (1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3)
     layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
     figure = Figure(figsize=size, dpi=110, layout=layout)

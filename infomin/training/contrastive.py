@@ -85,6 +85,8 @@ class Pretraining(Learner):
         super().__init__(steps, settings.batch, math.log(settings.batch), fabric)
         self.part = parallel.share(fabric, settings.batch)
         self.settings, self.augment = settings, augment
+        height, width = images.shape[2:]
+        views.fits(*augment.frame(height, width))
         self.images = images.to(fabric.device)
         self.views = views.to(fabric.device)
         parallel.share_batch_norm(fabric, towers)

@@ -3,7 +3,17 @@
 from infomin.views.base import View
 from infomin.views.channels import ChannelViews
 from infomin.views.combined import CombinedViews
+from infomin.views.frequency import FrequencyViews
 from infomin.views.learned import LearnedViews
+from infomin.views.patches import PatchViews
 from infomin.views.whole import WholeViews
 
-__all__ = ["ChannelViews", "CombinedViews", "LearnedViews", "View", "WholeViews"]
+__all__ = [
+    "ChannelViews",
+    "CombinedViews",
+    "FrequencyViews",
+    "LearnedViews",
+    "PatchViews",
+    "View",
+    "WholeViews",
+]

@@ -29,7 +29,12 @@ class View(nn.Module):
 
     Raises:
         InputError: for another word in `crops`, or a range that is none.
+
+    Attributes:
+        in_color: whether the channels of every view are those of the images, scaled to [-1, 1].
     """
+
+    in_color = False
 
     def __init__(
         self,
@@ -47,6 +52,9 @@ class View(nn.Module):
     def sample(self, n: int, generator: torch.Generator) -> Any:
         """Draw what training leaves to chance in a batch of n: nothing, or what has `.part`."""
         return None
+
+    def fits(self, height: int, width: int) -> None:
+        """Make sure that crops of this height and width are large enough; by default all are."""
 
     def forward(self, *crops: Image, drawn: Any = None) -> Views:
         """Return M views, of one crop or of M crops, view i from crop i.

@@ -1,0 +1,196 @@
+"""Semantic segmentation on frozen towers: a small decoder, trained on top, names every pixel.
+
+The paper has a decoder of four layers, U-Net-like, and no more is known of it. Here the features of
+all towers at the last tap of each resolution go in, coarsest first: a 3x3 convolution, then twice
+the size, joined with the next finer ones, and so on; a 1x1 convolution names the classes at the
+finest resolution, and logits are interpolated to that of the labels. Backbones of three
+resolutions, FourConv and the small AlexNet, have four layers so.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int64
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomin import rng
+from infomin.augment import as_float
+from infomin.data import Batches, Frames
+from infomin.data.frames import IGNORED
+from infomin.data.values import take
+from infomin.encoders import Towers
+from infomin.errors import positive, whole_number
+from infomin.evaluation.overlap import confusion, constant, overlap
+from infomin.pretrained import Pretrained
+from infomin.shapes import Images, Views
+from infomin.training.learner import Learner, Metrics
+from infomin.training.schedule import factor, set_rate
+
+
+@dataclass(frozen=True)
+class SegmentationSettings:
+    """Numbers of a decoder's training.
+
+    Attributes:
+        epochs: passes over all training frames.
+        batch: frames a step.
+        rate: peak learning rate of Adam, cosine to 0.
+        width: channels of the decoder's layers.
+        seed: of its weights, of the order and of the flips.
+    """
+
+    epochs: int = 30
+    batch: int = 16
+    rate: float = 2e-3
+    width: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "width"):
+            whole_number(f"segment.{name}", getattr(self, name), 1)
+        positive("segment.rate", self.rate)
+
+
+class Decoder(nn.Module):
+    """From feature maps, finest first, to logits of the classes at the finest resolution.
+
+    Arguments:
+        channels: of each map.
+        classes: number of classes.
+        width: channels of the layers between.
+    """
+
+    def __init__(self, channels: Sequence[int], classes: int, width: int) -> None:
+        super().__init__()
+        inputs = [c + (i < len(channels) - 1) * width for i, c in enumerate(channels)]
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(n, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+            )
+            for n in inputs
+        )
+        self.classes = nn.Conv2d(width, classes, 1)
+        self.to(memory_format=torch.channels_last)  # as the maps of a backbone are
+
+    def forward(self, maps: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
+        """Return logits."""
+        x: Tensor = self.layers[-1](maps[-1])
+        for layer, finer in zip(self.layers[-2::-1], maps[-2::-1], strict=True):
+            x = F.interpolate(x, finer.shape[2:], mode="bilinear")
+            x = layer(torch.cat([x, finer], 1))
+        logits: Tensor = self.classes(x)
+        return logits
+
+
+class Segmentation(Learner):
+    """Trains a decoder on the features of a frozen encoder.
+
+    Frames are flipped left to right at random, which is all that is done to them.
+
+    Arguments:
+        pretrained: encoder and views; unchanged afterwards.
+        frames: with a label for every pixel.
+        settings: the numbers.
+        fabric: device and precision.
+    """
+
+    def __init__(
+        self,
+        pretrained: Pretrained,
+        frames: Frames,
+        settings: SegmentationSettings,
+        fabric: Fabric,
+    ) -> None:
+        self.batches = Batches(
+            len(frames.train), settings.batch, settings.seed, "segment", "segment.batch"
+        )
+        super().__init__(settings.epochs * self.batches.per_epoch, settings.batch, 0.0, fabric)
+        self.settings, self.frames = settings, frames
+        self.views = pretrained.views.to(fabric.device).eval()
+        self.towers = pretrained.towers.to(fabric.device).eval()
+        with torch.no_grad():
+            one = self.views.split(as_float(frames.images.train.images[:1].to(fabric.device)))
+            self.taps = levels(self.towers, one)
+            channels = [m.shape[1] for m in self.towers.maps(one, self.taps)]
+        with rng.seeded(settings.seed, "decoder"):
+            self.decoder = Decoder(channels, len(frames.classes), settings.width).to(fabric.device)
+        self.optimizer = torch.optim.Adam(self.decoder.parameters(), lr=settings.rate)
+        self.modules = {"decoder": self.decoder}
+        self.optimizers = {"decoder": self.optimizer}
+
+    def advance(self) -> Metrics:
+        """One step of the decoder."""
+        began = time.perf_counter()
+        chosen = self.batches(self.step)
+        generator = rng.generator(self.settings.seed, "flip", self.step)
+        flip = rearrange(torch.rand(len(chosen), generator=generator) < 0.5, "b -> b 1 1")
+        images = as_float(take(self.frames.images.train.images, chosen))
+        labels = take(self.frames.train, chosen).long()
+        images = torch.where(flip[:, None], images.flip(-1), images).to(self.fabric.device)
+        labels = torch.where(flip, labels.flip(-1), labels).to(self.fabric.device)
+        waited = time.perf_counter() - began
+        logits = self.logits(images, labels.shape[1:])
+        loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
+        value = self.finite("loss", loss)
+        set_rate(self.optimizer, factor("cosine", self.step, self.steps))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        right = (logits.argmax(1) == labels)[labels != IGNORED].float().mean().item()
+        rate = self.optimizer.param_groups[0]["lr"]
+        return {"loss": value, "accuracy": right, "rate": rate, "data_seconds": waited}
+
+    def logits(self, images: Images, size: Sequence[int]) -> Float[Tensor, "b k h w"]:
+        """Return logits for frames, at the size of their labels."""
+        with self.fabric.autocast():
+            with torch.no_grad():
+                maps = self.towers.maps(self.views.split(images), self.taps)
+            coarse = self.decoder(maps)
+        return F.interpolate(coarse.float(), list(size), mode="bilinear")
+
+    @torch.no_grad()
+    def guess(self, images: Tensor, chunk: int = 32) -> Int64[Tensor, "n h w"]:
+        """Return the class of every pixel of frames `n c h w`, in their own type; on the CPU."""
+        self.decoder.eval()
+        guesses = []
+        for part in images.split(chunk):
+            frames = as_float(part.to(self.fabric.device))
+            guesses.append(self.logits(frames, frames.shape[2:]).argmax(1).cpu())
+        self.decoder.train()
+        return torch.cat(guesses)
+
+    def judge(self) -> dict[str, Any]:
+        """Return mean IoU and pixel accuracy on the test frames, chance, and the protocol."""
+        frames, classes = self.frames, self.frames.classes
+        height, width = frames.test.shape[1:]
+        counts = confusion(frames.test, self.guess(frames.images.test.images), len(classes))
+        found = overlap(counts)
+        often = int(torch.bincount(frames.train[frames.train != IGNORED]).argmax())
+        chance = constant(counts, often)
+        named = zip(classes, found.iou, strict=True)
+        return {
+            "mean_iou": found.mean_iou,
+            "pixel_accuracy": found.pixel_accuracy,
+            "chance": {"mean_iou": chance.mean_iou, "pixel_accuracy": chance.pixel_accuracy},
+            "iou": {name: iou for name, iou in named if iou is not None},
+            "settings": asdict(self.settings),
+            "protocol": f"frozen features of taps {', '.join(self.taps)}, decoder of "
+            f"{len(self.taps) + 1} layers, width {self.settings.width}, Adam, "
+            f"{self.settings.epochs} epochs, {len(frames.train)} training frames, flipped at "
+            f"random; mean over the {sum(iou is not None for iou in found.iou)} classes of "
+            f"{len(frames.test)} test frames of {width}x{height} pixels, last epoch; chance is "
+            f"{classes[often]} everywhere",
+        }
+
+
+def levels(towers: Towers, views: Views) -> tuple[str, ...]:
+    """Return the last tap of each resolution that views come down to, finest first."""
+    taps = towers.backbones[0].dense_taps
+    last = {tuple(m.shape[2:]): tap for m, tap in zip(towers.maps(views, taps), taps, strict=True)}
+    return tuple(tap for shape, tap in last.items() if min(shape) > 1)

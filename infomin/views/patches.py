@@ -1,0 +1,141 @@
+"""Patches: both views are cut out of one image, one d pixels beside and above or below the other.
+
+The paper has v1 at (x, y) and v2 at (x + d, y + d). That alone would give v1 the upper left of all
+images and v2 the lower right, the more so the larger d is, until skies are held against lawns. Here
+every pair of places that lies in the image, on either diagonal and in either order, is equally
+likely: both views see the same places, as often on the left as on the right, above as below. What
+remains is that the patches of a distant pair lie in opposite corners and leave out the middle, in
+any image. A series over d is fair only on images of one size, with room for its largest d.
+
+A batch can hold several patches of one photograph, where a data set cuts many windows out of each
+(`infomin.data.windows`) or where photographs repeat. They are negatives of one another as any two
+images are, and K counts them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64, Num
+from torch import Tensor
+
+from infomin.augment import as_float
+from infomin.color import convert
+from infomin.errors import InputError, whole_number
+from infomin.shapes import Image, Images, Views
+from infomin.units import UNIT
+from infomin.views.base import View
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the pairs of a batch lie.
+
+    Attributes:
+        down, right: place of the square that holds both patches, as a share of the room there is.
+        below, beside: whether v1 is the lower of the two, and the right one.
+    """
+
+    down: Float[Tensor, " n"]
+    right: Float[Tensor, " n"]
+    below: Bool[Tensor, " n"]
+    beside: Bool[Tensor, " n"]
+
+    def part(self, which: slice) -> "Places":
+        """Return the places of a part of the batch."""
+        return Places(self.down[which], self.right[which], self.below[which], self.beside[which])
+
+
+class PatchViews(View):
+    """Two patches of an image, all channels in each, scaled to [-1, 1].
+
+    Arguments:
+        channels: C of the images.
+        patch: side of the patches, in pixels: what the towers take.
+        distance: d, in pixels of the images, along either axis; 0 makes both patches the same.
+        value_range: lowest and highest value of the images.
+
+    Raises:
+        InputError: for a patch below 1 pixel, or a distance below 0.
+    """
+
+    in_color = True
+
+    def __init__(
+        self,
+        channels: int = 3,
+        patch: int = 32,
+        distance: int = 32,
+        value_range: Sequence[float] = UNIT,
+    ) -> None:
+        whole_number("views.patch", patch, 1)
+        whole_number("views.distance", distance, 0)
+        super().__init__((channels, channels), "shared", value_range, channels)
+        self.patch, self.distance = patch, distance
+
+    def sample(self, n: int, generator: torch.Generator) -> Places:
+        """Draw where n pairs lie; in pixels once the size of the images is known."""
+        down, right, below, beside = torch.rand(4, n, generator=generator)
+        return Places(down, right, below < 0.5, beside < 0.5)
+
+    def fits(self, height: int, width: int) -> None:
+        """Make sure that both patches find room in images of this height and width.
+
+        Raises:
+            InputError: for a patch or a distance that leaves the image.
+        """
+        side = min(height, width)
+        larger = f"of images of {width}x{height}; data.size=N augment=whole leaves more"
+        if self.patch > side:
+            raise InputError(f"views.patch: expected 1..{side} pixels {larger}, got {self.patch}")
+        if self.patch + self.distance > side:
+            raise InputError(
+                f"views.distance: expected 0..{side - self.patch} pixels beside patches of "
+                f"{self.patch} {larger}, got {self.distance}"
+            )
+
+    def forward(
+        self, *crops: Num[Tensor, "b c rows columns"], drawn: Places | None = None
+    ) -> Views:
+        """Return two patches of each image, of any type; or as `split`, with nothing drawn.
+
+        Raises:
+            InputError: see `fits`.
+        """
+        if drawn is None:
+            return self.split(as_float(crops[0]))
+        (frames,) = crops
+        height, width = frames.shape[2:]
+        self.fits(height, width)
+        room = [side - self.patch - self.distance + 1 for side in (height, width)]
+        top, left = _pixels(drawn.down, room[0]), _pixels(drawn.right, room[1])
+        places = (
+            (top + self.distance * drawn.below, left + self.distance * drawn.beside),
+            (top + self.distance * ~drawn.below, left + self.distance * ~drawn.beside),
+        )
+        return tuple(self._scaled(as_float(_cut(frames, *p, self.patch))) for p in places)
+
+    def split(self, x: Images) -> Views:
+        """Return the whole image twice: evaluation resizes it to the size of the patches first."""
+        whole = self._scaled(x)
+        return whole, whole
+
+    def _scaled(self, x: Images) -> Image:
+        return convert(self.unit(x), "rgb", normalize=True)
+
+    def __str__(self) -> str:
+        """Return a short name for runs and tables."""
+        return f"patches-d{self.distance}"
+
+
+def _pixels(share: Float[Tensor, " n"], room: int) -> Int64[Tensor, " n"]:
+    """Return which of so many pixels, each equally likely; a share can round up to 1."""
+    return (share * room).long().clamp(max=room - 1)
+
+
+def _cut(
+    frames: Num[Tensor, "b c h w"], top: Int64[Tensor, " b"], left: Int64[Tensor, " b"], side: int
+) -> Num[Tensor, "b c s s"]:
+    """Cut one square out of each image, without a copy of the rest."""
+    cuts = zip(frames, top.tolist(), left.tolist(), strict=True)
+    return torch.stack([frame[:, t : t + side, x : x + side] for frame, t, x in cuts])

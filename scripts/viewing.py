@@ -1,0 +1,67 @@
+"""Views, from their configuration: made by hand, or by a generator."""
+
+from typing import Any
+
+import torch
+from augmenting import after_g, make_photometric
+from cli import plain, taken
+from lightning_fabric import Fabric
+from omegaconf import DictConfig
+
+from infomin import artifact, load_generator
+from infomin.data import DataSet
+from infomin.errors import one_of
+from infomin.run import newest
+from infomin.shipped import located
+from infomin.table import ColorTable
+from infomin.views import (
+    ChannelViews,
+    CombinedViews,
+    FrequencyViews,
+    LearnedViews,
+    PatchViews,
+    View,
+    WholeViews,
+)
+
+KINDS = ("raw", "whole", "patches", "frequency", "learned")
+
+
+def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, dict[str, Any]]:
+    """Make views, and return with them what a result tells of their generator, if they have one."""
+    v = cfg.views
+    one_of("views.kind", v.kind, KINDS)
+    if v.kind != "learned":
+        return _by_hand(v, data), {}
+    folder = str(v.generator or newest(v.runs or cfg.out, "learn_views", "generator"))
+    g = load_generator(folder)
+    fabric.print(taken("generator", folder, data.name))
+    data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
+    one_of("views.table", v.table, (True, False, "auto"))
+    exact = g.channels == 3 and data.train.images.dtype == torch.uint8
+    looked_up = exact if v.table == "auto" else v.table
+    fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
+    table = ColorTable.cached(g) if looked_up else None
+    photometric = make_photometric(cfg) if after_g(cfg) else None
+    if v.combine.p == 1 and v.combine.views == "all" and photometric is None:
+        return LearnedViews(g, v.crops, table), _lineage(folder)
+    chosen = plain(v.combine.views)
+    views = CombinedViews(g, v.combine.p, chosen, photometric, v.crops, table)
+    return views, _lineage(folder)
+
+
+def _by_hand(v: DictConfig, data: DataSet) -> View:
+    if v.kind == "raw":
+        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops, data.value_range)
+    if v.kind == "whole":
+        return WholeViews(data.channels, v.color, v.number, v.crops, data.value_range)
+    if v.kind == "patches":
+        return PatchViews(data.channels, v.patch, v.distance, data.value_range)
+    return FrequencyViews(v.sigma, data.channels, v.crops, data.value_range)
+
+
+def _lineage(folder: str) -> dict[str, Any]:
+    """Return what tables need to tell the views of one game from those of another."""
+    training = artifact.read_card(located(folder), "generator")["training"]
+    told = {name: training.get(name) for name in ("data", "objective", "seed", "steps", "settings")}
+    return {"generator": told}

@@ -1,0 +1,203 @@
+"""Segmentation on frozen towers: frames with labels, exact overlap, a decoder that learns."""
+
+import numpy as np
+import pytest
+import reference
+import torch
+from lightning_fabric import Fabric
+from PIL import Image
+from real import DATA, needs
+from refusal import refused
+from rooms import BED, COLORS, FLOOR, WALL, write
+
+from infomin import ViewGenerator, data
+from infomin.data.frames import ALL_CLASSES, IGNORED
+from infomin.encoders import build_towers
+from infomin.evaluation.overlap import confusion, constant, overlap
+from infomin.evaluation.segmentation import Decoder, Segmentation, SegmentationSettings, levels
+from infomin.pretrained import Pretrained
+from infomin.report.segments import segmentation_picture
+from infomin.views import ChannelViews, FrequencyViews, LearnedViews, PatchViews
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("nyu") / "rooms", train=24, test=8)
+
+
+@pytest.fixture
+def frames(root):
+    return data.nyuv2_frames(str(root), 24, 32, "rgb")
+
+
+def test_iou_by_hand():
+    truth = torch.tensor([[0, 0, 1, 1], [2, 2, 2, IGNORED]], dtype=torch.uint8)
+    guess = torch.tensor([[0, 1, 1, 1], [2, 2, 3, 0]])
+    found = overlap(confusion(truth, guess, 5))
+    # class 0: 1 of 2; class 1: 2 of 3; class 2: 2 of 3; 3 is guessed and never true; 4 is neither
+    assert found.iou == (0.5, pytest.approx(2 / 3), pytest.approx(2 / 3), None, None)
+    assert found.mean_iou == pytest.approx((0.5 + 4 / 3) / 3)
+    assert found.pixel_accuracy == pytest.approx(5 / 7)
+    perfect = overlap(confusion(truth, truth.clamp(max=4), 5))
+    assert perfect.mean_iou == 1 and perfect.pixel_accuracy == 1
+
+
+def test_overlap_equals_its_slow_reference():
+    truth, guess = torch.randint(0, 7, (6, 9, 11)), torch.randint(0, 9, (6, 9, 11))
+    truth[torch.rand(truth.shape) < 0.2] = IGNORED
+    mean, accuracy = reference.segmentation(truth, guess, IGNORED)
+    found = overlap(confusion(truth, guess, 9))
+    assert found.mean_iou == pytest.approx(mean) and found.pixel_accuracy == pytest.approx(accuracy)
+    parts = [confusion(t, g, 9) for t, g in zip(truth, guess, strict=True)]
+    assert torch.equal(sum(parts), confusion(truth, guess, 9)), "frame by frame, exactly"
+
+
+def test_chance_is_one_class_everywhere():
+    truth = torch.tensor([0] * 6 + [1] * 3 + [4])
+    guess = torch.randint(0, 5, (10,))
+    found = constant(confusion(truth, guess, 5), 0)
+    assert found == overlap(confusion(truth, torch.zeros(10).long(), 5))
+    assert found.mean_iou == pytest.approx(0.6 / 3) and found.pixel_accuracy == pytest.approx(0.6)
+    with refused("labels: expected a pixel with a label, got none"):
+        overlap(confusion(torch.full((3,), IGNORED), torch.zeros(3).long(), 2))
+
+
+@pytest.mark.usefixtures("single")
+def test_frames_keep_their_labels_and_lose_their_border(root):
+    whole = data.nyuv2_frames(str(root), 48, 64)  # 64 x 80, less 8 on each side
+    assert whole.images.train.images.shape == (24, 4, 48, 64)
+    assert whole.train.shape == (24, 48, 64) and whole.test.shape == (8, 48, 64)
+    assert whole.train.unique().tolist() == [WALL, FLOOR, BED, IGNORED]
+    assert len(whole.classes) == 39 and whole.classes[BED] == "bed"
+    unlabelled = (whole.train == IGNORED).float().mean((0, 1))
+    assert (unlabelled[32:34] == 1).all() and unlabelled.sum() == 2, "the strip, and no border"
+    for label, color in COLORS.items():
+        found = whole.images.train.images[:, :3].permute(0, 2, 3, 1)[whole.train == label]
+        torch.testing.assert_close(
+            found.float().mean(0), torch.tensor(color).float(), atol=12, rtol=0
+        )
+    half = data.nyuv2_frames(str(root), 24, 32, "rgb")
+    assert half.images.train.images.shape == (24, 3, 24, 32) and half.images.channels == 3
+    assert half.train.unique().tolist() == [WALL, FLOOR, BED, IGNORED], "no class between two"
+    agree = (half.train == whole.train[:, ::2, ::2]) | (half.train == whole.train[:, 1::2, 1::2])
+    assert agree.float().mean() > 0.99
+
+
+def test_what_is_wrong_with_frames_is_told(root, tmp_path):
+    with refused("data.root: expected the folder of train/rgb, train/label40, ..., got none"):
+        data.nyuv2_frames()
+    with refused("data.height: expected a whole number of at least 1, got 0"):
+        data.nyuv2_frames(str(root), 0)
+    with refused("data.channels: expected one of rgb, rgbd, got 'depth'"):
+        data.nyuv2_frames(str(root), channels="depth")
+    broken = write(tmp_path / "rooms", train=1, test=1) / "train" / "label40" / "0000.png"
+    labels = np.array(Image.open(broken))
+    labels[30, 30] = len(ALL_CLASSES)
+    Image.fromarray(labels).save(broken)
+    with refused("label40/0000.png: holds class 39, expected 0..38, or 255 for none"):
+        data.nyuv2_frames(str(tmp_path / "rooms"))
+
+
+VIEWS = [ChannelViews(color="ydbdr"), FrequencyViews(1.0), PatchViews(3, 16, 4)]
+NETS = [
+    ({"name": "fourconv", "size": 16, "dim": 8}, ("conv1", "conv2", "conv4")),
+    ({"name": "alexnet", "size": 16, "dim": 8, "width": 0.05}, ("conv1", "conv4", "conv5")),
+    ({"name": "resnet", "size": 16, "dim": 8}, ("layer1", "layer2", "layer3", "layer4")),
+]
+
+
+def encoder(views, options=NETS[0][0]):
+    return Pretrained(views, build_towers(view_channels=views.view_channels, **options), options)
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize(("options", "taps"), NETS)
+def test_the_last_tap_of_every_resolution_is_read_on_frames_of_any_size(options, taps):
+    one = encoder(VIEWS[0], options)
+    views = one.views.split(torch.rand(1, 3, 40, 56))
+    found = levels(one.towers.eval(), views)
+    assert found == taps
+    maps = one.towers.maps(views, found)
+    sides = [m.shape[3] for m in maps]
+    assert sides == sorted(set(sides), reverse=True)
+    logits = Decoder([m.shape[1] for m in maps], 7, 8)(maps)
+    assert logits.shape == (1, 7, *maps[0].shape[2:])
+
+
+def trained(one, frames, **numbers):
+    settings = SegmentationSettings(
+        **{"epochs": 12, "batch": 6, "rate": 1e-2, "width": 16, **numbers}
+    )
+    learner = Segmentation(one, frames, settings, Fabric(accelerator="cpu", devices=1))
+    metrics = list(learner)
+    return learner, metrics
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("views", [*VIEWS, None], ids=str)
+def test_a_decoder_learns_and_leaves_the_encoder_bit_identical(frames, views):
+    one = encoder(views or LearnedViews(ViewGenerator(flow={"blocks": 1, "hidden": 4})))
+    before = {name: w.clone() for name, w in one.towers.state_dict().items()}
+    learner, metrics = trained(one, frames)
+    assert metrics[-1]["loss"] < metrics[0]["loss"] / 2
+    result = learner.judge()
+    assert result["mean_iou"] > result["chance"]["mean_iou"] + 0.3
+    assert result["iou"].keys() == {"wall", "floor", "bed"}
+    assert "taps conv1, conv2, conv4, decoder of 4 layers" in result["protocol"]
+    assert "mean over the 3 classes of 8 test frames of 32x24 pixels" in result["protocol"]
+    after = one.towers.state_dict()
+    assert all(torch.equal(w, after[name]) for name, w in before.items())
+    guess = learner.guess(frames.images.test.images, chunk=3)
+    assert torch.equal(guess, learner.guess(frames.images.test.images))
+    assert learner.decoder.training
+
+
+@pytest.mark.usefixtures("single")
+def test_the_same_seed_gives_the_same_decoder_and_a_resumed_one_goes_on(frames):
+    one = encoder(VIEWS[0])
+    first, metrics = trained(one, frames, epochs=2)
+    again, same = trained(one, frames, epochs=2)
+    assert [m["loss"] for m in metrics] == [m["loss"] for m in same]
+    assert first.judge() == again.judge()
+    half = Segmentation(one, frames, first.settings, first.fabric)
+    steps = iter(half)
+    for _ in range(3):
+        next(steps)
+    resumed = Segmentation(one, frames, first.settings, first.fabric)
+    resumed.load_state_dict(half.state_dict())
+    assert [m["loss"] for m in resumed] == [m["loss"] for m in metrics[3:]]
+
+
+def test_wrong_numbers_are_told():
+    with refused("segment.epochs: expected a whole number of at least 1, got 0"):
+        SegmentationSettings(epochs=0)
+    with refused("segment.rate: expected a number > 0, got 0"):
+        SegmentationSettings(rate=0)
+
+
+@pytest.mark.usefixtures("single")
+def test_the_picture_shows_frames_truth_and_guess(frames):
+    images, truth = frames.images.test.images[:3], frames.test[:3]
+    guess = truth.long().clamp(max=BED)
+    figure = segmentation_picture(images, truth, guess, frames.classes, "title")
+    assert len(figure.axes) == 9 and figure.get_suptitle() == "title"
+    shown = [axis.images[0].get_array() for axis in figure.axes]
+    none = (truth[0] == IGNORED).numpy()
+    assert (shown[3][none] == 1).all() and not (shown[6][none] == 1).all()
+    assert np.allclose(shown[3][~none], shown[6][~none])
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == [
+        "wall",
+        "floor",
+        "bed",
+    ]
+
+
+@needs("nyuv2")
+@pytest.mark.slow
+@pytest.mark.usefixtures("single")
+def test_the_real_frames_have_39_classes():
+    found = data.nyuv2_frames(str(DATA / "nyuv2"), 36, 48)
+    assert len(found.train) == 795 and len(found.test) == 654
+    shares = torch.bincount(found.train.flatten(), minlength=256)
+    assert (shares[:39] > 0).all() and shares[39:255].sum() == 0
+    assert shares.argsort(descending=True)[:3].tolist()[0] in (0, IGNORED)

@@ -1,0 +1,128 @@
+"""Where accuracy turns: found where it is, and not where there is none."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import f as fisher
+
+from infomin.report.turning import Point, concave_peak, turning_point
+
+PLACES = np.linspace(0.8, 5.2, 8)
+
+
+def series(curve, noise=0.004, seeds=3, places=PLACES, seed=0):
+    """Runs along a curve: settings and seeds both deviate from it."""
+    random = np.random.default_rng(seed)
+    points = []
+    for x in places:
+        own = noise * random.normal()
+        for _ in range(seeds):
+            i_nce = x + 0.05 * random.normal()
+            accuracy = curve(i_nce) + own + noise * random.normal()
+            points.append(Point(f"d={x:.2f}", i_nce, accuracy))
+    return points
+
+
+def reverse_u(x):
+    return 0.64 - 0.01 * (x - 2.9) ** 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_known_peak_is_found_within_its_interval(seed):
+    found = turning_point(series(reverse_u, seed=seed), resamples=400)
+    assert found.verdict == "peak" and abs(found.peak - 2.9) < 0.25
+    assert found.low < 2.9 < found.high and found.p_curve < 0.01
+    assert (found.settings, found.runs) == (8, 24)
+
+
+def test_without_noise_the_peak_is_exact():
+    points = [Point(str(x), x, reverse_u(x)) for x in PLACES]
+    found = turning_point(points, resamples=200)
+    assert found.verdict == "peak"
+    assert found.peak == pytest.approx(2.9) and found.low == pytest.approx(2.9)
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(0.03, "rises"), (-0.03, "falls")])
+@pytest.mark.parametrize("bend", [0.0, 0.03])
+def test_monotone_accuracy_has_no_turning_point(slope, verdict, bend):
+    """Also where it flattens: a parabola then peaks, but beyond what was measured."""
+
+    def curve(x):
+        near = x if slope > 0 else 6 - x
+        return 0.5 + abs(slope) * near - bend * abs(slope) * near**2
+
+    found = turning_point(series(curve, 0.002), resamples=300)
+    assert found.verdict == verdict and math.copysign(1, found.slope) == math.copysign(1, slope)
+    assert f"none in the data: accuracy {verdict} throughout, by " in str(found)
+
+
+def test_an_upward_curve_is_no_turning_point():
+    found = turning_point(series(lambda x: 0.5 + 0.01 * x**2), resamples=300)
+    assert found.verdict == "rises" and found.peak == math.inf and found.p_curve > 0.5
+    found = turning_point(series(lambda x: 0.5 + 0.02 * (x - 3) ** 2), resamples=300)
+    assert found.verdict == "valley" and "accuracy falls and rises again" in str(found)
+
+
+def test_noise_alone_is_seldom_taken_for_a_peak():
+    verdicts = [
+        turning_point(series(lambda x: 0.6, seed=seed), seed, 200).verdict for seed in range(20)
+    ]
+    assert verdicts.count("flat") >= 14 and verdicts.count("peak") <= 1
+
+
+def test_a_peak_at_the_edge_is_not_claimed():
+    found = turning_point(series(lambda x: 0.6 - 0.004 * (x - 4.8) ** 2, 0.01), resamples=300)
+    assert found.verdict != "peak"
+    assert found.high > found.range[1] or found.p_curve > 0.05
+
+
+def test_too_few_settings_tell_nothing_however_many_seeds():
+    points = series(reverse_u, places=PLACES[:3], seeds=20)
+    found = turning_point(points)
+    assert found.verdict == "too few" and math.isnan(found.peak)
+    assert (
+        str(found) == "turning point: cannot be told from 3 settings, 60 runs; 4 settings at least"
+    )
+    assert turning_point([]).verdict == "too few"
+    same = [Point(str(i), 1.0, 0.1 * i) for i in range(6)]
+    assert turning_point(same).verdict == "too few", "one place of I_NCE"
+
+
+def test_the_test_of_curvature_is_the_f_test_against_a_line():
+    points = series(reverse_u, 0.02, seeds=1, seed=3)
+    x, y = (np.array([getattr(p, name) for p in points]) for name in ("i_nce", "accuracy"))
+    rest = [np.square(y - np.polyval(np.polyfit(x, y, n), x)).sum() for n in (1, 2)]
+    ratio = (rest[0] - rest[1]) / (rest[1] / (len(x) - 3))
+    two_sided = fisher.sf(ratio, 1, len(x) - 3)
+    found = turning_point(points, resamples=20)
+    assert found.p_curve == pytest.approx(two_sided / 2)
+
+
+def test_seeds_do_not_count_as_settings():
+    """The same means with more runs behind them are no more evidence for a shape."""
+    one = series(reverse_u, 0.01, seeds=1)
+    many = [point for point in one for _ in range(10)]
+    few, more = (turning_point(points, resamples=20) for points in (one, many))
+    assert few.p_curve == pytest.approx(more.p_curve) and more.runs == 10 * few.runs
+
+
+def test_the_interval_is_a_function_of_the_seed_and_of_nothing_else():
+    points = series(reverse_u, 0.01)
+    one, same, other = (turning_point(points, seed, 100) for seed in (0, 0, 1))
+    assert one == same and (one.low, one.high) != (other.low, other.high)
+    assert one.peak == other.peak
+
+
+def test_a_concave_fit_of_a_line_or_a_valley_peaks_at_an_end_of_the_world():
+    x = np.array([0.0, 1.0, 2.0, 3.0])
+    assert concave_peak(x, (x - 2) ** 2) == -math.inf and concave_peak(x, x**2) == math.inf
+    assert concave_peak(x, -((x - 1.2) ** 2)) == pytest.approx(1.2)
+    assert concave_peak(x[:2], -x[:2]) == -math.inf
+
+
+def test_the_sentence_says_all_that_a_report_needs():
+    text = str(turning_point(series(reverse_u), resamples=200))
+    assert text.startswith("turning point: accuracy peaks at I_NCE = 2.")
+    assert "nats [" in text and "curvature p = " in text and text.endswith("8 settings, 24 runs")
+    assert "\n" not in text

@@ -1,0 +1,102 @@
+"""Windows of photographs of both orientations: where they come from, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from real import DATA, needs
+from refusal import picture, refused, spoil
+from sameness import same
+
+from infomin import data
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Eight photographs, upright and lying: red tells which, green the row, blue the column."""
+    for i in range(8):
+        height, width = (24, 16) if i % 2 else (16, 24)
+        pixels = np.zeros((height, width, 3), np.uint8)
+        pixels[..., 0] = i
+        pixels[..., 1] = np.arange(height)[:, None]
+        pixels[..., 2] = np.arange(width)
+        path = tmp_path / "photographs" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return tmp_path / "photographs"
+
+
+def read(root, **options):
+    options = {"size": 10, "each": 100, **options}
+    return data.windows(str(root), cache=str(root.parent / "cache"), **options)
+
+
+def test_windows_are_squares_of_the_photographs_pixels(root):
+    found = read(root)
+    assert found.train.images.shape == (600, 3, 10, 10) and len(found.test) == 200
+    assert found.train.images.dtype == torch.uint8 and found.name == "photographs"
+    assert found.classes == () and (found.train.labels == -1).all()
+    for images in (found.train.images.int(), found.test.images.int()):
+        steps = torch.arange(10, dtype=torch.int)
+        assert torch.equal(images[:, 1] - images[:, 1, :1], steps[:, None].expand_as(images[:, 1]))
+        assert torch.equal(images[:, 2] - images[:, 2, :, :1], steps.expand_as(images[:, 2]))
+        lying = images[:, 0, 0, 0] % 2 == 0
+        assert images[lying, 1].max() == 15 and images[lying, 2].max() == 23, "up to the border"
+        assert images[~lying, 1].max() == 23 and images[~lying, 2].max() == 15
+        assert images[:, 1:].min() == 0
+
+
+def test_test_windows_are_of_other_photographs(root):
+    found = read(root)
+    of = [set(part.images[:, 0].unique().tolist()) for part in (found.train, found.test)]
+    assert len(of[0]) == 6 and len(of[1]) == 2 and of[0] | of[1] == set(range(8))
+    other = read(root, seed=1)
+    assert set(other.test.images[:, 0].unique().tolist()) != of[1]
+
+
+def test_folders_for_training_and_test_are_taken_as_such(root):
+    for i in range(8):
+        part = root / ("test" if i < 3 else "train")
+        part.mkdir(exist_ok=True)
+        (root / f"{i}.png").rename(part / f"{i}.png")
+    found = read(root, each=2)
+    assert found.test.images[:, 0].unique().tolist() == [0, 1, 2] and len(found.train) == 10
+
+
+def test_the_same_windows_every_time(root):
+    first = read(root)
+    (cached,) = (root.parent / "cache").iterdir()
+    assert same(first, read(root))
+    cached.unlink()
+    assert same(first, read(root)) and not same(first, read(root, seed=1))
+
+
+def test_what_is_wrong_is_told(root, tmp_path):
+    with refused("data.root: expected the folder that holds the images, got none"):
+        data.windows()
+    with refused("data.size: expected 1..16 pixels, the shorter side of .*png, got 17"):
+        read(root, size=17)
+    with refused("data.size: expected a whole number of at least 1, got 0"):
+        read(root, size=0)
+    with refused("data.each: expected a whole number of at least 1, got 0"):
+        read(root, each=0)
+    with refused("data.test_share: 0 of 8 images leaves 0 for test"):
+        read(root, test_share=0)
+    grey = picture(root / "grey.png", "L", (30, 30))
+    with refused(rf"{grey}: has mode L, expected RGB; data.convert=true"):
+        read(root)
+    assert len(read(root, convert=True).train) + len(read(root, convert=True).test) == 900
+    grey.unlink()
+    bad = spoil(root / "3.png", "truncated")
+    with refused(rf"{bad}: cannot be read \("):
+        read(root)
+
+
+@needs("kodak24")
+@pytest.mark.slow
+def test_the_real_photographs_of_both_orientations(tmp_path):
+    found = data.windows(str(DATA / "kodak24"), 192, 4, cache=str(tmp_path))
+    assert found.train.images.shape == (72, 3, 192, 192) and len(found.test) == 24
+    assert found.train.images.float().std((1, 2, 3)).min() > 1
