@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from infomin import files
-from infomin.report import figures, grid, tables
+from infomin.report import cells, figures, grid, sweep, tables
 from infomin.report.grid import Record
 
 
@@ -23,11 +23,11 @@ def run_cells(cfg: DictConfig) -> list[Record]:
     chosen = HydraConfig.get().runtime.choices
     runs = _reports(cfg) / "cells" / f"{chosen.data}-{chosen.budget}"  # shared by all grids
     rows = plain(cfg.rows) or [*itertools.product(cfg.colors, cfg.compare)]
-    cells = grid.cells(runs, rows, cfg.seeds, plain(cfg.generators))
+    made = cells.cells(runs, rows, cfg.seeds, plain(cfg.generators))
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
     common += [word for word in TOLD if word.startswith(("data.", "budget."))]
-    told = (cfg.learn, cfg.pretrain, cfg.variants, cfg.augmentations)
-    todo = {cell: grid.commands(cell, common, *map(plain, told)) for cell in cells}
+    told = (cfg.learn, cfg.pretrain, cfg.variants, cfg.augmentations, cfg.judge)
+    todo = {cell: cells.commands(cell, common, *map(plain, told)) for cell in made}
     jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs
     return grid.run(todo, settings, CONF.parent, jobs, functools.partial(print, file=sys.stderr))
 
@@ -44,8 +44,13 @@ def write(cfg: DictConfig, records: Sequence[Record]) -> tuple[str, Path]:
     table = tables.summary(records, plain(cfg.against))
     command = tables.shown(["python scripts/report.py", *TOLD])
     figure = folder / f"{cfg.name}.png"
-    figures.sweet_spot(records, cfg.title).savefig(figure)
     text = f"{tables.markdown(table)}\n\n{tables.origin(records, command)}"
+    if cfg.sweep:
+        found = sweep.turning(records)
+        sweep.figure(records, cfg.title, found).savefig(figure)
+        text += f"\n\nT{str(found)[1:]}."
+    else:
+        figures.sweet_spot(records, cfg.title).savefig(figure)
     files.write_bytes(folder / "table.md", text.encode())
     for document in cfg.write:
         tables.replace_section(Path(document), folder.name, text)

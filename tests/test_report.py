@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from infomin.errors import InputError
+from infomin.files import write_json
 from infomin.generator import ViewGenerator
-from infomin.report import figures, grid, tables
-from infomin.report.grid import Cell, Record
+from infomin.report import cells, figures, grid, sweep, tables
+from infomin.report.cells import Cell
+from infomin.report.grid import Record
 from infomin.report.pictures import color_picture, linear_part, views_picture
 from infomin.views import ChannelViews
 
@@ -18,7 +20,8 @@ def record(views, seed, top1, tmp_path, augmentation="crop"):
     judged["i_nce"] = {"value": 2.0 + seed, "cap": 5.55}
     game = None if views == "raw" else {"seconds": 120.0, "collapsed": [], "i_nce": {"value": 1.5}}
     where = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
-    return Record(Cell("rgb", views, seed, tmp_path, augmentation), judged, game, where, tmp_path)
+    cell = Cell("rgb", views, seed, tmp_path, augmentation)
+    return Record(cell, judged, judged, game, where, tmp_path)
 
 
 def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
@@ -76,10 +79,10 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
         "(run / 'result.json').write_text(json.dumps(result))\n"
         "print('ran')\n"
     )
-    (cell,) = grid.cells(tmp_path / "runs", [("rgb", "raw")], [0])
+    (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
 
     def times_run(*options, settings="size: 32"):
-        lines = grid.commands(cell, [], [], options)
+        lines = cells.commands(cell, [], [], options)
         (record,) = grid.run({cell: lines}, lambda line: settings, tmp_path, 1, lambda line: None)
         assert record.pretraining["top1"] == 0.5
         return (cell.folder / "log.txt").read_text().count("ran")
@@ -90,12 +93,51 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
 
 def test_a_generator_learned_elsewhere_plays_no_game(tmp_path):
     rows = [("rgb", "elsewhere"), ("rgb", "semi")]
-    given, own = grid.cells(tmp_path, rows, [3], {"elsewhere": "photos-semi-rgb"})
+    given, own = cells.cells(tmp_path, rows, [3], {"elsewhere": "photos-semi-rgb"})
     assert (given.learned, own.learned) == (False, True) and given.player == given
-    (line,) = grid.commands(given, ["budget=smoke"], ["game.steps=1"], ["pretrain.epochs=1"])
+    (line,) = cells.commands(given, ["budget=smoke"], ["game.steps=1"], ["pretrain.epochs=1"])
     told = ["views=learned", "views.generator=photos-semi-rgb", "pretrain.epochs=1", "budget=smoke"]
     assert line[:5] == ["scripts/pretrain.py", *told]
-    assert len(grid.commands(own, [], [], [])) == 2
+    assert len(cells.commands(own, [], [], [])) == 2
+
+
+def test_views_without_colours_and_an_evaluation_elsewhere(tmp_path):
+    (cell,) = cells.cells(tmp_path, [("rgb", "frequency", "0.5")], [1])
+    named = {"0.5": ["views.sigma=0.5"]}
+    judge = ["data=image_folder", "data.root=PLACE"]
+    trained, judged = cells.commands(cell, ["data=windows"], [], [], None, named, judge)
+    told = ["views=frequency", "views.sigma=0.5", "data=windows", "seed=1", f"out={cell.folder}"]
+    assert trained == ["scripts/pretrain.py", *told] and not cell.learned
+    assert judged == ["scripts/linear_eval.py", *judge, "seed=1", f"out={cell.folder}"]
+
+
+def test_a_cell_is_judged_where_it_was_told_to_be(tmp_path):
+    (cell,) = cells.cells(tmp_path, [("rgb", "patches", "8")], [0])
+    for kind, result in (("pretrain", {"i_nce": {"value": 1.0}}), ("linear_eval", {"top1": 0.4})):
+        run = cell.folder / kind / "run"
+        run.mkdir(parents=True)
+        write_json(run / "provenance.json", {})
+        write_json(run / "result.json", {**result, "seconds": 30.0})
+    found = grid.read(cell)
+    assert found.judged["top1"] == 0.4 and found.pretraining["i_nce"]["value"] == 1.0
+    assert found.minutes == 1.0
+
+
+def test_a_sweep_finds_the_peak_that_is_there(tmp_path):
+    records = []
+    for i, value in enumerate((0.5, 1.0, 2.0, 3.0, 4.0, 4.5)):
+        for seed in (0, 1, 2):
+            made = record("frequency", seed, 0.6 - 0.05 * (value - 2) ** 2, tmp_path, str(i))
+            made.pretraining["i_nce"]["value"] = value + 0.01 * seed
+            records.append(made)
+    found = sweep.turning(records)
+    assert found.verdict == "peak" and found.settings == 6 and found.runs == 18
+    assert found.peak == pytest.approx(2.0, abs=0.05)
+    figure = sweep.figure(records, "Title", found)
+    axis = figure.axes[0]
+    assert [t.get_text() for t in axis.texts] == ["0", "1", "2", "3", "4", "5"]
+    assert "3 seeds, n = 18 runs" in axis.get_title(loc="left")
+    figure.savefig(tmp_path / "sweep.png")
 
 
 def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):

@@ -43,7 +43,7 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
             shape = _SHAPES[augmentations.index(augmentation) % len(_SHAPES)]
         axis.plot(
             record.pretraining["i_nce"]["value"],
-            100 * record.pretraining["top1"],
+            100 * record.judged["top1"],
             shape,
             color=ink,
             markersize=8,
@@ -54,7 +54,7 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
         )
         seen.add(name)
     cap = records[0].pretraining["i_nce"]["cap"]
-    chance = 100 * records[0].pretraining["chance"]
+    chance = 100 * records[0].judged["chance"]
     axis.axvline(cap, color="#666666", linestyle=":", linewidth=1)
     axis.annotate(
         f"cap log K = {cap:.2f}",

@@ -1,10 +1,9 @@
-"""A grid of experiments: every cell is a game, if its views are learned, and a pretraining.
+"""A grid of experiments: run what has not been run, and read what all of it recorded.
 
 Each cell runs the very commands that a person would type, in processes of their own, and keeps its
 runs in a folder of its own. A cell that has finished with the same commands, which meant the same
 settings, is not run again, so that an interrupted grid goes on where it stopped, and grids over the
-same data share what they have in common. A cell that differs from another in its pretraining only
-plays no game: it takes the generator of that other one, and waits for it.
+same data share what they have in common.
 """
 
 import os
@@ -12,150 +11,38 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infomin import files
-from infomin.errors import InputError, one_of
+from infomin.errors import InputError
+from infomin.report.cells import Cell
 from infomin.run import RESULT
 
-HAND_MADE = ("raw", "whole")
-CROP = "crop"
 DONE = "done.json"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of a grid.
-
-    Attributes:
-        color: the space that views start from.
-        views: `raw` or `whole`, the mode of a game (`unsup`, `sup`, `semi`), the name of a variant
-            of one, or that of a generator learned elsewhere.
-        seed: of game and pretraining.
-        cells: the folder of all cells.
-        augmentation: the name of a variant of the pretraining; `crop` is the usual one.
-        generator: the one learned elsewhere.
-    """
-
-    color: str
-    views: str
-    seed: int
-    cells: Path
-    augmentation: str = CROP
-    generator: str | None = None
-
-    @property
-    def row(self) -> tuple[str, str, str]:
-        """What cells of all seeds have in common."""
-        return self.color, self.views, self.augmentation
-
-    @property
-    def folder(self) -> Path:
-        """Where its runs are."""
-        other = "" if self.augmentation == CROP else f"-{self.augmentation}"
-        return self.cells / f"{self.color}-{self.views}{other}-s{self.seed}"
-
-    @property
-    def learned(self) -> bool:
-        """Whether a game of this grid made its views."""
-        return self.views not in HAND_MADE and self.generator is None
-
-    @property
-    def player(self) -> "Cell":
-        """The cell that plays the game for this one, often itself."""
-        return replace(self, augmentation=CROP) if self.learned else self
-
-    def __str__(self) -> str:
-        other = "" if self.augmentation == CROP else f", {self.augmentation}"
-        return f"{self.views} from {self.color}{other}, seed {self.seed}"
-
-
-@dataclass(frozen=True)
 class Record:
-    """What a finished cell left behind: results, provenance, and the picture of its views."""
+    """What a finished cell left behind: results, provenance, and the picture of its views.
+
+    `judged` is the result of the evaluation: that of the pretraining, or on other data.
+    """
 
     cell: Cell
     pretraining: Mapping[str, Any]
+    judged: Mapping[str, Any]
     game: Mapping[str, Any] | None
     provenance: Mapping[str, Any]
     picture: Path
 
     @property
     def minutes(self) -> float:
-        """Wall time of game and pretraining."""
-        game = float(self.game["seconds"]) if self.game else 0.0
-        return (game + float(self.pretraining["seconds"])) / 60
-
-
-def cells(
-    folder: Path,
-    rows: Sequence[Sequence[str]],
-    seeds: Sequence[int],
-    generators: Mapping[str, str] | None = None,
-) -> list[Cell]:
-    """Return all cells, seed by seed, so that a first complete table comes early.
-
-    Arguments:
-        folder: of all cells.
-        rows: color, views and, unless it is `crop`, augmentation.
-        seeds: of each row.
-        generators: learned elsewhere, by the name that they have in rows.
-
-    Raises:
-        InputError: when a row needs the game of another that is not there.
-    """
-    elsewhere = generators or {}
-    made = [
-        Cell(color, views, seed, folder, (*augmentation, CROP)[0], elsewhere.get(views))
-        for seed in seeds
-        for color, views, *augmentation in rows
-    ]
-    for cell in made:
-        if cell.player not in made:
-            raise InputError(
-                f"rows: {[*cell.row]} takes the generator of {[*cell.player.row]}; add that row"
-            )
-    return made
-
-
-def commands(
-    cell: Cell,
-    common: Sequence[str],
-    learn: Sequence[str],
-    pretrain: Sequence[str],
-    variants: Mapping[str, Sequence[str]] | None = None,
-    augmentations: Mapping[str, Sequence[str]] | None = None,
-) -> list[list[str]]:
-    """Return the command lines of a cell, `scripts/...` and overrides.
-
-    Arguments:
-        cell: which one.
-        common: overrides of every script.
-        learn, pretrain: overrides of one script.
-        variants: by name, the overrides that make a game, its mode among them.
-        augmentations: by name, further overrides of the pretraining.
-
-    Raises:
-        InputError: for an unknown augmentation.
-    """
-    told = [*common, f"seed={cell.seed}", f"out={cell.folder}"]
-    known = {CROP: [], **(augmentations or {})}
-    one_of("rows: augmentation", cell.augmentation, known)
-    trained = [*pretrain, *known[cell.augmentation], *told]
-    if cell.generator is not None:
-        given = f"views.generator={cell.generator}"
-        return [["scripts/pretrain.py", "views=learned", given, *trained]]
-    if not cell.learned:
-        views = [f"views={cell.views}", f"views.color={cell.color}"]
-        return [["scripts/pretrain.py", *views, *trained]]
-    if cell.player != cell:
-        runs = f"views.runs={cell.player.folder}"
-        return [["scripts/pretrain.py", "views=learned", runs, *trained]]
-    kind = (variants or {}).get(cell.views, [f"mode={cell.views}"])
-    game = ["scripts/learn_views.py", *kind, f"color={cell.color}", *learn, *told]
-    return [game, ["scripts/pretrain.py", "views=learned", *trained]]
+        """Wall time of game, pretraining and an evaluation elsewhere."""
+        apart = [] if self.judged is self.pretraining else [self.judged]
+        games = [self.game] if self.game else []
+        return sum(float(run["seconds"]) for run in (*games, self.pretraining, *apart)) / 60
 
 
 def run(
@@ -203,7 +90,7 @@ def run(
             for number, future in enumerate(as_completed(cell_of), 1):
                 future.result()
                 record = read(cell_of[future])
-                top1, value = record.pretraining["top1"], record.pretraining["i_nce"]["value"]
+                top1, value = record.judged["top1"], record.pretraining["i_nce"]["value"]
                 say(
                     f"[{number}/{len(waiting)}] {record.cell}: top-1 {top1:.1%}, "
                     f"I_NCE {value:.2f}, {record.minutes:.1f} min"
@@ -221,7 +108,10 @@ def read(cell: Cell) -> Record:
     game = files.read_json(_newest(played)) if cell.learned else None
     provenance = files.read_json(pretraining.parent / "provenance.json")
     picture = pretraining.parent / "pictures" / "views.png"
-    return Record(cell, files.read_json(pretraining), game, provenance, picture)
+    result = files.read_json(pretraining)
+    elsewhere = cell.folder / "linear_eval"
+    judged = files.read_json(_newest(elsewhere)) if elsewhere.is_dir() else result
+    return Record(cell, result, judged, game, provenance, picture)
 
 
 def _run(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from infomin import files
 from infomin.errors import InputError
-from infomin.report.grid import CROP, Record
+from infomin.report.cells import CROP
+from infomin.report.grid import Record
 from infomin.run import PROVENANCE, RESULT
 
 Row = dict[str, str]
@@ -38,9 +39,9 @@ def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> 
                 "input": color,
                 "views": views,
                 **({"augmentation": augmentation} if several else {}),
-                "top-1 %": _spread(group, lambda r: 100 * r.pretraining["top1"], 1),
+                "top-1 %": _spread(group, lambda r: 100 * r.judged["top1"], 1),
                 **_compared(group, reference, against),
-                "kNN %": _spread(group, lambda r: 100 * r.pretraining["knn"], 1),
+                "kNN %": _spread(group, lambda r: 100 * r.judged["knn"], 1),
                 "I_NCE held out, nats": _spread(
                     group, lambda r: r.pretraining["i_nce"]["value"], 2
                 ),
@@ -80,7 +81,7 @@ def origin(records: Sequence[Record], command: str) -> str:
     commits = ", ".join(sorted({str(r.provenance["commit"]) for r in records}))
     machines = ", ".join(sorted({str(r.provenance["hardware"]) for r in records}))
     versions = ", ".join(sorted({f"torch {r.provenance['versions']['torch']}" for r in records}))
-    protocols = sorted({str(r.pretraining["protocol"]) for r in records})
+    protocols = sorted({str(r.judged["protocol"]) for r in records})
     caps = sorted({f"{r.pretraining['i_nce']['cap']:.2f}" for r in records})
     total = sum(r.minutes for r in records)
     return (
@@ -146,7 +147,7 @@ def _in_the_game(record: Record) -> float | None:
 def _reference(records: Sequence[Record], against: Sequence[str] | None) -> dict[int, float]:
     """Return the accuracy of the row compared with, by seed."""
     found = {
-        r.cell.seed: float(r.pretraining["top1"])
+        r.cell.seed: float(r.judged["top1"])
         for r in records
         if against and r.cell.row == (*against, CROP)[:3]
     }
@@ -165,7 +166,7 @@ def _compared(
 
     def gain(record: Record) -> float | None:
         before = reference.get(record.cell.seed)
-        return None if before is None else 100 * (record.pretraining["top1"] - before)
+        return None if before is None else 100 * (record.judged["top1"] - before)
 
     color, views, *augmentation = against
     name = " ".join(["against", views, color, *augmentation])
