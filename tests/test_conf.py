@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from infomin.encoders import BACKBONES
 from infomin.errors import InputError
 from infomin.flows import build_flow
-from infomin.report import grid
+from infomin.report import cells
 
 CONF = Path(__file__).parent.parent / "conf"
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -92,9 +92,9 @@ def test_an_experiment_overrides_the_primary_configuration(composed):
 
 
 def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
-    cells = grid.cells(tmp_path, [("rgb", "raw"), ("rgb", "semi")], [3])
-    raw, semi = (grid.commands(c, ["budget=smoke"], ["mode=x"], []) for c in cells)
-    told = ["budget=smoke", "seed=3", f"out={cells[0].folder}"]
+    made = cells.cells(tmp_path, [("rgb", "raw"), ("rgb", "semi")], [3])
+    raw, semi = (cells.commands(c, ["budget=smoke"], ["mode=x"], []) for c in made)
+    told = ["budget=smoke", "seed=3", f"out={made[0].folder}"]
     assert raw == [["scripts/pretrain.py", "views=raw", "views.color=rgb", *told]]
     assert [line[0] for line in semi] == ["scripts/learn_views.py", "scripts/pretrain.py"]
     assert "mode=semi" in semi[0] and "views=learned" in semi[1]
@@ -102,31 +102,49 @@ def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
 
 def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
     cfg = composed("report", "experiment=steadiness")
-    for cell in grid.cells(tmp_path, [("rgb", views) for views in cfg.compare], [0]):
-        (script, *told), _ = grid.commands(cell, [], [], [], OmegaConf.to_container(cfg.variants))
+    for cell in cells.cells(tmp_path, [("rgb", views) for views in cfg.compare], [0]):
+        (script, *told), _ = cells.commands(cell, [], [], [], OmegaConf.to_container(cfg.variants))
         assert script == "scripts/learn_views.py" and told[0] == "mode=unsup"
         composed("learn_views", *told)  # every override is known there
 
 
 def test_a_variant_of_a_pretraining_takes_the_game_of_the_usual_one(tmp_path, composed):
     cfg = OmegaConf.to_container(composed("report", "experiment=combine"))
-    cells = grid.cells(tmp_path, cfg["rows"], cfg["seeds"])
+    made = cells.cells(tmp_path, cfg["rows"], cfg["seeds"])
     games = 0
-    for cell in cells:
-        *game, (script, *told) = grid.commands(cell, [], [], [], {}, cfg["augmentations"])
+    for cell in made:
+        *game, (script, *told) = cells.commands(cell, [], [], [], {}, cfg["augmentations"])
         games += len(game)
         assert script == "scripts/pretrain.py"
         views = composed("pretrain", *told).views  # every override is known there
         if cell.learned and not game:
             assert views.runs == str(tmp_path / f"rgb-semi-s{cell.seed}")
-    assert games == len(cfg["seeds"]) and len(cells) == len({cell.folder for cell in cells})
+    assert games == len(cfg["seeds"]) and len(made) == len({cell.folder for cell in made})
 
 
 def test_wrong_rows_of_a_grid_are_told(tmp_path):
     needs = r"rows: \['rgb', 'semi', 'none'\] takes the generator of \['rgb', 'semi', 'crop'\]; add"
     with pytest.raises(InputError, match=needs):
-        grid.cells(tmp_path, [("rgb", "raw", "none"), ("rgb", "semi", "none")], [0])
-    (cell,) = grid.cells(tmp_path, [("rgb", "raw", "blur")], [0])
+        cells.cells(tmp_path, [("rgb", "raw", "none"), ("rgb", "semi", "none")], [0])
+    (cell,) = cells.cells(tmp_path, [("rgb", "raw", "blur")], [0])
     unknown = "rows: augmentation: expected one of crop, none, got 'blur'"
     with pytest.raises(InputError, match=unknown):
-        grid.commands(cell, [], [], [], {}, {"none": ["augment=none"]})
+        cells.commands(cell, [], [], [], {}, {"none": ["augment=none"]})
+
+
+SWEEPS = sorted(
+    p.stem for p in (CONF / "experiment").glob("*.yaml") if "sweep: true" in p.read_text()
+)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_composes_with_every_one_of_its_settings(tmp_path, composed, name):
+    cfg = OmegaConf.to_container(composed("report", f"experiment={name}"))
+    made = cells.cells(tmp_path, cfg["rows"], [0])
+    assert len(made) >= 6
+    told = [cells.commands(c, [], [], cfg["pretrain"], {}, cfg["augmentations"])[-1] for c in made]
+    meant = [OmegaConf.to_container(composed("pretrain", *line[1:-2])) for line in told]
+    for cfg_of_cell in meant:
+        instantiate(cfg_of_cell["photometric"], _convert_="all")
+        cfg_of_cell.pop("out")
+    assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
