@@ -45,10 +45,11 @@ def write(cfg: DictConfig, records: Sequence[Record]) -> tuple[str, Path]:
     command = tables.shown(["python scripts/report.py", *TOLD])
     figure = folder / f"{cfg.name}.png"
     text = f"{tables.markdown(table)}\n\n{tables.origin(records, command)}"
+    shown = tables.plain(table)
     if cfg.sweep:
         found = sweep.turning(records)
         sweep.figure(records, cfg.title, found).savefig(figure)
-        text += f"\n\nT{str(found)[1:]}."
+        text, shown = f"{text}\n\nT{str(found)[1:]}.", f"{shown}\n\n{found}"
     else:
         figures.sweet_spot(records, cfg.title).savefig(figure)
     files.write_bytes(folder / "table.md", text.encode())
@@ -57,7 +58,7 @@ def write(cfg: DictConfig, records: Sequence[Record]) -> tuple[str, Path]:
     if cfg.write:
         pictures = files.make_folder(Path(cfg.write[0]).parent / "images")
         shutil.copy(figure, pictures / f"{folder.name}.png")
-    return tables.plain(table), figure
+    return shown, figure
 
 
 def _reports(cfg: DictConfig) -> Path:
