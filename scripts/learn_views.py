@@ -2,6 +2,7 @@
 
     python scripts/learn_views.py mode=semi
     python scripts/learn_views.py mode=unsup color=ydbdr data=image_folder data.root=PATH
+    python scripts/learn_views.py mode=semi select=sweet_spot
     python scripts/learn_views.py -m seed=0,1,2
 
 Three minutes on two cores, budget=small. Leaves runs/learn_views/<run>/generator for pretrain.py.
@@ -12,6 +13,7 @@ from dataclasses import asdict
 
 from cli import build, main, open_run, plain
 from omegaconf import DictConfig
+from selecting import keeping, select, steps_kept
 
 from infomin import evaluation
 from infomin.augment import resize
@@ -30,7 +32,7 @@ def learn_views(cfg: DictConfig) -> None:
     """Learn, check and save a generator."""
     # Data, and whose labels may be seen
     settings, augment, mode = build(cfg.game), build(cfg.augment), cfg.game.mode
-    data = build(cfg.data)
+    kept, data = steps_kept(cfg), build(cfg.data)
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={mode}, unlike mode=unsup,")
@@ -39,10 +41,9 @@ def learn_views(cfg: DictConfig) -> None:
     # Players: the generator, its estimators f and classifiers c
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
+    start, net = {"groups": plain(cfg.groups), "color": cfg.color}, plain(cfg.estimator)
     with seeded(cfg.seed, "generator"):
-        start = {"groups": plain(cfg.groups), "color": cfg.color}
         g = ViewGenerator(**data.kind, **start, flow=plain(cfg.flow))
-    net = plain(cfg.estimator)
     f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **net)
     net["dim"] = max(len(data.classes), 2)
     c = build_towers(view_channels=g.view_channels, seed=cfg.seed, normalize=False, **net)
@@ -50,19 +51,19 @@ def learn_views(cfg: DictConfig) -> None:
 
     # The game
     run = open_run(cfg, "learn_views", f"{mode}-{cfg.color}-s{cfg.seed}", fabric.is_global_zero)
-    for _ in run.follow(game, f"learn_views {mode}", cfg.save_every):
-        pass
+    keeping(run.follow(game, f"learn_views {mode}", cfg.save_every), game, run, kept)
     if not fabric.is_global_zero:
         return
 
     # What came out, measured on held-out images
-    g, test = game.result.eval(), data.test.to(fabric.device)
+    g, test, told = game.result.eval(), data.test.to(fabric.device), {}
+    if cfg.select == "sweet_spot":
+        g, f, told = select(cfg, run, game, labelled)
     views, i_nce, class_accuracy = LearnedViews(g, cfg.crops), None, []
-    if settings.informed:
-        i_nce = evaluation.held_out_i_nce(
-            views, f, test.images, augment, settings.temperature, settings.batch
-        )
-    if settings.classified:
+    if settings.informed or told:
+        numbers = settings.temperature, settings.batch
+        i_nce = evaluation.held_out_i_nce(views, f, test.images, augment, *numbers)
+    if settings.classified and not told:  # c are those of the last g
         class_accuracy = evaluation.classifier_accuracy(views, c, test, augment.size)
     sample = resize(test.images[:: max(1, len(test) // 256)][:256], data.size)
     warnings = diagnose(g, sample, i_nce, class_accuracy, len(data.classes))
@@ -72,15 +73,14 @@ def learn_views(cfg: DictConfig) -> None:
     result = {"data": data.name, "objective": mode, "seed": cfg.seed, "steps": settings.steps}
     result |= {"labels": len(labelled), "i_nce": asdict(i_nce) if i_nce else None}
     result |= {"class_accuracy": class_accuracy, "collapsed": warnings, "check": asdict(check)}
-    result |= {"settings": plain(cfg.game), "curve": run.curve("i_nce"), **run.rate}
+    result |= {"settings": plain(cfg.game), "curve": run.curve("i_nce"), **told, **run.rate}
     folder = g.cpu().save(run.place("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
     title = f"views learned from {cfg.color}, mode={mode}, seed {cfg.seed}, {data.name}"
     picture = run.picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
     run.picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
     print(f"round trip error {check.round_trip_error:.1e}; picture: {picture}")
     print(f"generator: {folder}")

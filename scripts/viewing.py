@@ -1,5 +1,6 @@
 """Views, from their configuration: made by hand, or by a generator."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from omegaconf import DictConfig
 
 from infomin import artifact, load_generator
 from infomin.data import DataSet
-from infomin.errors import one_of
+from infomin.errors import InputError, one_of
 from infomin.run import newest
 from infomin.shipped import located
 from infomin.table import ColorTable
@@ -34,6 +35,8 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     if v.kind != "learned":
         return _by_hand(v, data), {}
     folder = str(v.generator or newest(v.runs or cfg.out, "learn_views", "generator"))
+    if v.at is not None:
+        folder = _along(Path(folder).parent / "along", v.at)
     g = load_generator(folder)
     fabric.print(taken("generator", folder, data.name))
     data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
@@ -48,6 +51,17 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     chosen = plain(v.combine.views)
     views = CombinedViews(g, v.combine.p, chosen, photometric, v.crops, table)
     return views, _lineage(folder)
+
+
+def _along(kept: Path, share: float) -> str:
+    """Return the generator that was kept nearest to a share of its game."""
+    steps = {int(path.name): path for path in kept.glob("*") if path.name.isdecimal()}
+    if not steps or not 0 < share <= 1:
+        raise InputError(
+            f"views.at: expected a share of the game within (0, 1] and generators in {kept}, got "
+            f"{share} and {len(steps)}; learn_views.py keep=8 keeps them"
+        )
+    return str(steps[min(steps, key=lambda step: abs(step - share * max(steps)))])
 
 
 def _by_hand(v: DictConfig, data: DataSet) -> View:

@@ -43,6 +43,12 @@ def only_line(script, code=2):
             "k=2000",
             "k: expected 2 <= K <= 1600 held-out images, got 2000",
         ),
+        ("learn_views", "select=best", "select: expected one of last, sweet_spot, got 'best'"),
+        (
+            "learn_views",
+            "mode=unsup select=sweet_spot",
+            "select: sweet_spot asks labels, mode=unsup has none; take mode=semi",
+        ),
         ("learn_views", "mode=none", "Could not find 'mode/none'; Available options in 'mode'"),
         ("learn_views", "color=lab", "got 'lab', which has no exact linear inverse"),
         ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),

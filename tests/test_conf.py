@@ -142,9 +142,14 @@ def test_a_sweep_composes_with_every_one_of_its_settings(tmp_path, composed, nam
     cfg = OmegaConf.to_container(composed("report", f"experiment={name}"))
     made = cells.cells(tmp_path, cfg["rows"], [0])
     assert len(made) >= 6
-    told = [cells.commands(c, [], [], cfg["pretrain"], {}, cfg["augmentations"])[-1] for c in made]
-    meant = [OmegaConf.to_container(composed("pretrain", *line[1:-2])) for line in told]
-    for cfg_of_cell in meant:
-        instantiate(cfg_of_cell["photometric"], _convert_="all")
-        cfg_of_cell.pop("out")
+    meant = []
+    for cell in made:
+        *game, trained = cells.commands(
+            cell, [], cfg["learn"], cfg["pretrain"], cfg["variants"], cfg["augmentations"]
+        )
+        of_cell = OmegaConf.to_container(composed("pretrain", *trained[1:-2]))
+        instantiate(of_cell["photometric"], _convert_="all")
+        meant.append((of_cell, cell.player.views))
+        assert all(composed("learn_views", *line[1:]) for line in game)
+        assert cell.folder.parent == tmp_path
     assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"

@@ -171,3 +171,27 @@ def test_information_of_views_and_of_what_is_known(tmp_path):
     assert len(result(test)["rows"]) == 11
     assert "| mixture, 2 dimensions | 1.33 |" in document.read_text()
     assert (test.folders[-1] / "pictures" / "calibration.png").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_the_labels_choose_among_generators_kept_along_the_game(tmp_path):
+    few = ("keep=3", "selection.epochs=1", "selection.folds=2", "select=sweet_spot")
+    game = Script(tmp_path, "learn_views", *GAME, *few)
+    assert game.wait() == 0, game.err
+    assert game.err.count("candidate ") == 3 and "points more than the last" in game.out
+    (run,) = game.folders
+    assert sorted(path.name for path in (run / "along").iterdir()) == [
+        "0000002",
+        "0000004",
+        "0000006",
+    ]
+    told = result(game)
+    steps = [c["step"] for c in told["candidates"]]
+    assert steps == [2, 4, 6] and told["selected"] in steps and told["class_accuracy"] == []
+    chosen = load_generator(run / "along" / f"{told['selected']:07d}").state_dict()
+    saved = load_generator(run / "generator").state_dict()
+    assert all((saved[name] == chosen[name]).all() for name in saved)
+
+    early = Script(tmp_path, "pretrain", *PRETRAIN, "views.at=0.3")
+    assert early.wait() == 0, early.err
+    assert str(run / "along" / "0000002") in early.out

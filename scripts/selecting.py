@@ -1,0 +1,65 @@
+"""`select=sweet_spot`: of the generators kept along a game, the one that the labels prefer."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from cli import plain
+from omegaconf import DictConfig
+from torch import Tensor
+
+from infomin.encoders import Towers, build_towers
+from infomin.errors import InputError, one_of
+from infomin.evaluation import selection
+from infomin.generator import ViewGenerator, load_generator
+from infomin.run import Run
+from infomin.table import ColorTable
+from infomin.training.contrastive import ContrastiveSettings
+from infomin.training.learner import Metrics
+from infomin.training.view_learning import Game
+from infomin.views import LearnedViews
+
+KEPT = 8
+"""Generators along the game, where none are asked for and one is to be selected."""
+
+
+def steps_kept(cfg: DictConfig) -> list[int]:
+    """Return the steps after which generators are kept."""
+    one_of("select", cfg.select, ("last", "sweet_spot"))
+    if cfg.select == "sweet_spot" and cfg.game.mode == "unsup":
+        raise InputError("select: sweet_spot asks labels, mode=unsup has none; take mode=semi")
+    return selection.along(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
+
+
+def keeping(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> None:
+    """Play a game, and keep the generator after some of the steps."""
+    for _ in steps:
+        if run.main and game.step in kept:
+            training = {"step": game.step, "steps": game.steps}
+            game.result.save(run.place(f"along/{game.step:07d}"), training)
+
+
+def select(
+    cfg: DictConfig, run: Run, game: Game, labelled: Tensor
+) -> tuple[ViewGenerator, Towers, dict[str, Any]]:
+    """Return the generator that the labels prefer, new encoders of its views, and all findings."""
+    s, tried = cfg.selection, []
+    settings = ContrastiveSettings(s.epochs, cfg.game.batch, cfg.game.temperature, seed=cfg.seed)
+    for folder in sorted((run.folder / "along").iterdir()):
+        g = load_generator(folder, game.fabric.device)
+        eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
+        views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
+        f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
+        accuracy, i_nce = selection.try_views(
+            views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
+        )
+        found = selection.Candidate(int(folder.name), accuracy, i_nce)
+        print(f"candidate {len(tried) + 1}: {found}", file=sys.stderr)
+        tried.append((found, g, f))
+    best, g, f = max(tried, key=lambda t: t[0].order)
+    gain = 100 * (best.accuracy - tried[-1][0].accuracy)
+    print(f"selected: {best}, {gain:.1f} points more than the last")
+    told = {"selected": best.step, "candidates": [asdict(found) for found, _, _ in tried]}
+    return g, f, told
