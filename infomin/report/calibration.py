@@ -30,14 +30,12 @@ def table(rows: Sequence[Row], bits: bool = False) -> list[dict[str, str]]:
 
 
 def figure(rows: Sequence[Row]) -> Figure:
-    """Draw estimates with their intervals against the truth, and the cap."""
+    """Draw estimates with their intervals against the truth, and the cap of each."""
     drawn = Figure(figsize=(5.2, 4.6), dpi=120)
     axis = drawn.subplots()
-    cap = max(row.found.cap for row in rows)
-    highest = 1.05 * max(cap, *(row.truth for row in rows))
+    caps = [row.found.cap for row in rows]
+    highest = 1.05 * max(*caps, *(row.truth for row in rows))
     axis.plot([0, highest], [0, highest], color="#666666", linewidth=1, label="true = estimated")
-    axis.axhline(cap, color="#666666", linestyle=":", linewidth=1)
-    axis.annotate(f"cap log K = {cap:.2f}", (0.02 * highest, cap), va="bottom", fontsize=9)
     truth, value = [r.truth for r in rows], [r.found.value for r in rows]
     interval = [
         [r.found.value - r.found.low for r in rows],
@@ -46,6 +44,7 @@ def figure(rows: Sequence[Row]) -> Figure:
     axis.errorbar(
         truth, value, interval, fmt="o", color="#0072b2", capsize=3, label="learned critic"
     )
+    axis.plot(truth, caps, "_", color="#666666", markersize=12, label="cap log K")
     known = [r for r in rows if r.best]
     axis.plot(
         [r.truth for r in known],
