@@ -31,15 +31,18 @@ def share_factors(cfg: DictConfig) -> None:
     true_or_false("supervised", cfg.supervised)
     sharing, settings, supervised = build(cfg.sharing), build(cfg.training), cfg.supervised
     digits, backgrounds = build(cfg.digits), build(cfg.backgrounds)
-    train, test = moving_mnist(digits, backgrounds, build(cfg.motion))
+    motion = build(cfg.motion)
+    train, test = moving_mnist(digits, backgrounds, motion)
 
     # Encoders: f1 of sequences, f2 of images, whose backbone is judged
     fabric = make_fabric(cfg.device, 1, cfg.precision)
     fabric.launch()
-    net, optimizer = plain(cfg.encoder) | {"size": cfg.motion.canvas}, build(cfg.optimizer)
-    hidden = net.pop("hidden")
-    (f2,) = build_towers(view_channels=(3,), seed=cfg.seed, **net).towers
-    f1 = build_sequence_tower(channels=3, hidden=hidden, seed=cfg.seed, **net)
+    net, optimizer = plain(cfg.encoder) | {"size": motion.shown}, build(cfg.optimizer)
+    hidden, one, like = net.pop("hidden"), net.pop("one_backbone"), {"seed": cfg.seed}
+    true_or_false("encoder.one_backbone", one)
+    f2, another = build_towers(view_channels=(3, 3), **like, **net).towers
+    of_frames = (f2 if one else another).backbone
+    f1 = build_sequence_tower(of_frames, 3, net["size"], hidden, net["dim"], **like)
     learner = SharedFactors(train, sharing, f1, f2, optimizer, settings, fabric)
     if supervised:
         with rng.seeded(cfg.seed, "heads"):

@@ -60,7 +60,8 @@ def test_the_strided_net_is_the_papers(single):
 
 
 def sequence_tower(**options):
-    return build_sequence_tower("strided", 3, 16, hidden=8, dim=4, **options).eval()
+    (f2,) = build_towers("strided", (3,), 16, dim=4).towers
+    return build_sequence_tower(f2.backbone, 3, 16, **{"hidden": 8, "dim": 4} | options).eval()
 
 
 def test_a_sequence_is_embedded_on_the_sphere_whatever_its_length(single):
@@ -98,7 +99,7 @@ def test_an_lstm_runs_over_the_features_of_the_frames(single):
 
 
 def test_sequence_towers_are_seeded(single):
-    one, same, other = (next(sequence_tower(seed=s).parameters()) for s in (0, 0, 1))
+    one, same, other = (sequence_tower(seed=s).head.weight for s in (0, 0, 1))
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
@@ -128,11 +129,9 @@ def test_wrong_arguments_are_told():
     with pytest.raises(InputError, match="encoder.kernel: expected an odd number of pixels, got 4"):
         build_towers("strided", (3,), 64, kernel=4)
     with pytest.raises(InputError, match="size: StridedConv needs images of at least 16 pixels"):
-        build_sequence_tower("strided", 3, 8)
-    with pytest.raises(InputError, match="encoder.name: expected one of fourconv"):
-        build_sequence_tower("vit", 3, 64)
+        build_towers("strided", (3,), 8)
     with pytest.raises(InputError, match="encoder.hidden: expected at least 1, got 0"):
-        build_sequence_tower("strided", 3, 64, hidden=0)
+        sequence_tower(hidden=0)
     with pytest.raises(InputError, match="encoder.depth: expected 18 or 50, got 34"):
         build_towers("resnet", (1, 2), 32, depth=34)
     with pytest.raises(InputError, match="tap: expected one of conv1"):

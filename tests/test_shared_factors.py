@@ -41,20 +41,20 @@ def moving(seed=0):
     )
 
 
-def towers():
-    net = {"name": "strided", "size": 16, "kernel": 3, "dim": 16, "seed": 0}
-    (f2,) = build_towers(view_channels=(3,), **net).towers
-    return build_sequence_tower(channels=3, hidden=16, **net), f2
+def towers(one=True):
+    f2, another = build_towers("strided", (3, 3), size=16, kernel=3, dim=16).towers
+    of_frames = (f2 if one else another).backbone
+    return build_sequence_tower(of_frames, 3, 16, hidden=16, dim=16), f2
 
 
-def make(shared=("background",), supervised=False, lr=5e-3, **options):
+def make(shared=("background",), supervised=False, lr=5e-3, one=True, **options):
     settings = SharedFactorsSettings(**({"steps": 8, "batch": 32} | options))
     fabric = make_fabric("cpu", precision="32-true")
 
     def optimizer(parameters):
         return torch.optim.AdamW(parameters, lr=lr)
 
-    f1, f2 = towers()
+    f1, f2 = towers(one)
     if supervised:
         with rng.seeded(0, "heads"):
             return SupervisedFactors(moving(), Heads(f2, 2, 3), optimizer, settings, fabric)
@@ -62,11 +62,12 @@ def make(shared=("background",), supervised=False, lr=5e-3, **options):
 
 
 def weights(learner):
-    return [p.detach().clone() for m in learner.modules.values() for p in m.parameters()]
+    return [p.detach().clone() for p in torch.nn.ModuleDict(learner.modules).parameters()]
 
 
-def test_a_step_follows_the_gradient_of_infonce_on_both_towers(monkeypatch):
-    learner = make()
+@pytest.mark.parametrize("one", [True, False])
+def test_a_step_follows_the_gradient_of_infonce_on_both_towers(monkeypatch, one):
+    learner = make(one=one)
     reference = copy.deepcopy(learner)
     monkeypatch.setattr(learner.optimizer, "step", lambda: None)
     metrics = next(iter(learner))
@@ -74,12 +75,22 @@ def test_a_step_follows_the_gradient_of_infonce_on_both_towers(monkeypatch):
     loss = infonce(cosine_scores(z1, z2, 0.1))
     assert metrics["loss"] == pytest.approx(loss.item(), rel=1e-5)
     assert metrics["i_nce"] == pytest.approx(math.log(32) - loss.item(), rel=1e-4)
-    parameters = [p for m in reference.modules.values() for p in m.parameters()]
+    parameters = list(torch.nn.ModuleDict(reference.modules).parameters())
     expected = torch.autograd.grad(loss, parameters)
-    found = [p.grad for m in learner.modules.values() for p in m.parameters()]
+    found = [p.grad for p in torch.nn.ModuleDict(learner.modules).parameters()]
     for gradient, other in zip(found, expected, strict=True):
         torch.testing.assert_close(gradient, other, atol=1e-5, rtol=1e-3)
     assert all(gradient.abs().max() > 0 for gradient in found if gradient.ndim > 1)
+
+
+def test_one_backbone_or_two_are_trained():
+    learners = [make(one=one, steps=1) for one in (True, False)]
+    counts = [
+        sum(p.numel() for p in learner.optimizer.param_groups[0]["params"]) for learner in learners
+    ]
+    backbone = sum(p.numel() for p in learners[0].f2.backbone.parameters())
+    assert counts[1] - counts[0] == backbone
+    assert learners[0].f1.backbone is learners[0].f2.backbone
 
 
 def test_training_is_a_function_of_its_seed():

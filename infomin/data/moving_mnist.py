@@ -13,6 +13,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional as F
 
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.values import take
@@ -26,25 +27,37 @@ class Motion:
     """How a digit moves: at constant speed, reflected at the borders.
 
     Attributes:
-        canvas: side of a frame, in pixels.
+        canvas: side of a frame, in pixels; all lengths are in these.
+        size: side of the frames that come out, in pixels, by which the canvas divides: they are
+            shrunk by means over squares. None is the canvas.
         speed: share of the canvas that a digit moves from one frame to the next.
         frames: k; v1 is x_1, ..., x_k.
         target: t; v2 shares factors with x_t, whose position v1 can foretell.
     """
 
     canvas: int = 64
+    size: int | None = None
     speed: float = 0.1
     frames: int = 10
     target: int = 20
 
     def __post_init__(self) -> None:
-        for name in ("canvas", "frames", "target"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+        numbers = {name: getattr(self, name) for name in ("canvas", "frames", "target")}
+        for name, value in (numbers | {"size": self.shown}).items():
+            if type(value) is not int or value < 1:
                 raise InputError(
-                    f"motion.{name}: expected a whole number of at least 1, got "
-                    f"{getattr(self, name)!r}"
+                    f"motion.{name}: expected a whole number of at least 1, got {value!r}"
                 )
+        if self.canvas % self.shown:
+            raise InputError(
+                f"motion.size: expected a divisor of the canvas, {self.canvas}, got {self.size}"
+            )
         positive("motion.speed", self.speed)
+
+    @property
+    def shown(self) -> int:
+        """Side of the frames that come out, in pixels."""
+        return self.canvas if self.size is None else self.size
 
 
 @dataclass(frozen=True)
@@ -186,7 +199,11 @@ class MovingMnist:
         ink = rearrange(ink, "n (t y) j -> (n t) y j", t=frames)
         ink = torch.bmm(ink, rearrange(across, "n t x j -> (n t) j x"))
         ink = rearrange(ink, "(n t) y x -> n t 1 y x", t=frames)
-        return torch.addcmul(ground, ink, 1 - ground)
+        whole = torch.addcmul(ground, ink, 1 - ground)
+        if self.motion.shown == self.motion.canvas:
+            return whole
+        shrunk = F.avg_pool2d(whole.flatten(0, 1), self.motion.canvas // self.motion.shown)
+        return rearrange(shrunk, "(n t) c h w -> n t c h w", t=frames)
 
     def factors(self, scenes: Scenes) -> dict[str, Tensor]:
         """Return what single images show: two classes and a position, in pixels of the canvas."""

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.encoders.backbones import BACKBONES, Backbone, feature_width
-from infomin.errors import at_least, blamed_on, one_of
+from infomin.encoders.backbones import Backbone, feature_width
+from infomin.errors import at_least
 from infomin.rng import seeded
 
 Frames = Float[Tensor, "b t c h w"]
@@ -16,7 +16,7 @@ class SequenceTower(nn.Module):
     """f1 of a sequence, `b t c h w -> (b, dim)`: an embedding on the unit sphere.
 
     Arguments:
-        backbone: the same for every frame.
+        backbone: the same for every frame; it may be that of another tower, too.
         channels, size: of a frame.
         hidden: width of the one layer of the LSTM; its last state is embedded by a linear head.
         dim: of the embedding.
@@ -41,28 +41,24 @@ class SequenceTower(nn.Module):
 
 
 def build_sequence_tower(
-    name: str,
+    backbone: Backbone,
     channels: int,
     size: int,
     hidden: int = 64,
     dim: int = 64,
     seed: int = 0,
-    **options: object,
 ) -> SequenceTower:
-    """Build the encoder of a sequence.
+    """Build the encoder of a sequence around a backbone.
 
     Arguments:
-        name: one of `BACKBONES`, of the frames.
+        backbone: of the frames.
         channels, size: of a frame.
         hidden: width of the LSTM.
         dim: of the embedding.
-        seed: of the initial weights.
-        options: of the backbone's class.
+        seed: of the initial weights of LSTM and head.
 
     Raises:
-        InputError: for an unknown name, or frames too small for the backbone.
+        InputError: for an LSTM of no width.
     """
-    one_of("encoder.name", name, BACKBONES)
-    with seeded(seed, "sequence tower"), blamed_on(f"encoder {name}"):
-        backbone = BACKBONES[name](channels, size=size, **options)
+    with seeded(seed, "sequence tower"):
         return SequenceTower(backbone, channels, size, hidden, dim)

@@ -39,7 +39,7 @@ def audit_chart(
         title: what was audited; the number of test images is added.
         shared: factors that the views share, drawn in another colour; None draws all alike.
     """
-    figure = Figure(figsize=(7.2, 0.62 * len(survivals) + 1.7), dpi=120)
+    figure = Figure(figsize=(7.2, 0.6 * len(survivals) + 2), dpi=120)
     axis = figure.subplots()
     places = range(len(survivals))
     for place, s in zip(places, survivals, strict=True):
@@ -56,16 +56,17 @@ def audit_chart(
     axis.axvline(0, color="black", linewidth=2)
     axis.axvline(1, color="#666666", linewidth=1, linestyle=":")
     axis.set_yticks(list(places), [s.factor for s in survivals], fontsize=14)
-    axis.invert_yaxis()
+    below = 1.2 if shared is not None else 0.6  # room for the legend
+    axis.set_ylim(len(survivals) - 1 + below, -0.6)
     # room for the words beside the longest bar
     axis.set_xlim(min(-0.05, *(s.score for s in survivals)) - 0.02, 1.75)
     axis.set_xticks([0, 0.5, 1], ["0 chance", "0.5", "1 perfect"], fontsize=12)
     axis.set_xlabel("survival = 1 - error / chance, no unit", fontsize=13)
     numbers = ", ".join(sorted({f"{s.n:,}" for s in survivals}))
-    axis.set_title(f"{title}, n = {numbers} test images", fontsize=12, loc="left")
+    axis.set_title(f"{title}, n = {numbers} test images", fontsize=13, loc="left")
     if shared is not None:
         kinds = [Patch(facecolor=i, hatch=h, edgecolor="black", label=t) for i, h, t in _KINDS]
-        axis.legend(handles=kinds, fontsize=11, loc="lower right", framealpha=0.9)
+        axis.legend(handles=kinds, fontsize=12, loc="lower left", ncols=2, frameon=False)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     figure.tight_layout()

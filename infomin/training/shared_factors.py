@@ -66,8 +66,8 @@ class _OnTheFly(Learner):
         super().__init__(settings.steps, settings.batch, math.log(settings.batch), fabric)
         self.settings, self.scenes = settings, scenes.to(fabric.device)
         self.modules = {name: m.to(fabric.device).train() for name, m in modules.items()}
-        parameters = [p for module in self.modules.values() for p in module.parameters()]
-        self.optimizer = optimizer(parameters)
+        # what two modules have in common counts once
+        self.optimizer = optimizer(nn.ModuleDict(self.modules).parameters())
         self.optimizers = {"all": self.optimizer}
 
     def descend(self, loss: Tensor, name: str) -> Metrics:
@@ -88,7 +88,7 @@ class SharedFactors(_OnTheFly):
         scenes: the training set.
         sharing: which factors, and how.
         f1: embeds v1, a sequence.
-        f2: embeds v2, an image.
+        f2: embeds v2, an image; its backbone may be that of f1.
         optimizer: makes one from parameters.
         settings: the numbers.
         fabric: device, precision.
