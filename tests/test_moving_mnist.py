@@ -24,7 +24,8 @@ from infomin.data import (
     moving_digits,
     moving_mnist,
 )
-from infomin.data.moving_mnist import SameClass, trajectory
+from infomin.data.moving_mnist import trajectory
+from infomin.data.sharing import SameClass
 
 SMALL = Motion(canvas=16, frames=4, target=6)
 
@@ -115,6 +116,16 @@ def test_a_digit_between_pixels_keeps_its_ink_and_its_centre():
         centre = (along * torch.arange(16)).sum(1) / along.sum(1)
         expected = (of_digit * torch.arange(6)).sum(1) / of_digit.sum(1)
         torch.testing.assert_close(centre, expected + drawn.position[:, 0, axis])
+
+
+def test_shrunk_frames_are_means_over_squares_of_whole_ones():
+    motion = Motion(canvas=16, size=4, frames=2)
+    whole, shrunk = scenes(), scenes(motion)
+    drawn = whole.draw(5, 2, rng.generator(0, "test"))
+    squares = whole.render(drawn).unflatten(4, (4, 4)).unflatten(3, (4, 4))
+    torch.testing.assert_close(shrunk.render(drawn), squares.mean((4, 6)))
+    known = [moving.factors(drawn)["position"] for moving in (whole, shrunk)]
+    assert torch.equal(*known), "positions stay in pixels of the canvas"
 
 
 def test_backgrounds_stay_while_the_digit_moves():
@@ -218,6 +229,8 @@ def test_v2_is_built_from_the_frame_that_is_named():
         ),
         (lambda: Sharing(["digit"], background="x"), "sharing.background: expected one of image, "),
         (lambda: Motion(frames=0), "motion.frames: expected a whole number of at least 1, got 0"),
+        (lambda: Motion(size=0), "motion.size: expected a whole number of at least 1, got 0"),
+        (lambda: Motion(size=48), "motion.size: expected a divisor of the canvas, 64, got 48"),
         (lambda: Motion(target=0), "motion.target: expected a whole number of at least 1, got 0"),
         (lambda: Motion(speed=0.0), "motion.speed: expected a number > 0, got 0.0"),
         (

@@ -5,11 +5,12 @@ from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import labelled_subset
-from infomin.data.moving_mnist import FACTORS, Motion, MovingMnist, Sharing, moving_mnist
+from infomin.data.moving_mnist import Motion, MovingMnist, moving_mnist
 from infomin.data.moving_sources import moving_backgrounds, moving_digits
 from infomin.data.nyuv2 import nyuv2
 from infomin.data.photos import photos
 from infomin.data.scenes import scenes
+from infomin.data.sharing import FACTORS, Sharing
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
 
 __all__ = [

@@ -6,7 +6,6 @@ so that what the two share is known exactly. Batches are made on the fly, whole 
 are a function of their generator.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,10 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from infomin.data.images import DataSet, ImageSet
+from infomin.data.sharing import SameClass, Sharing
 from infomin.data.values import take
-from infomin.errors import InputError, at_least, one_of, positive
-
-FACTORS = ("digit", "position", "background")
+from infomin.errors import InputError, at_least, positive
 
 
 @dataclass(frozen=True)
@@ -58,37 +56,6 @@ class Motion:
     def shown(self) -> int:
         """Side of the frames that come out, in pixels."""
         return self.canvas if self.size is None else self.size
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """Which factors v2 has in common with frame x_t, and what having them in common means.
-
-    The paper does not say what "the same digit" is. Since v2 is built from x_t, and only the other
-    factors are drawn anew, what is shared stays as it is by default, pixel by pixel: the same
-    instance of a digit, the same crop of the same image. With `class`, only the class is shared.
-
-    Attributes:
-        factors: some of `FACTORS`, at least one.
-        digit: `instance`, or `class`: another instance of the same class.
-        background: `image`, or `class`: another image of the same class.
-    """
-
-    factors: Sequence[str]
-    digit: str = "instance"
-    background: str = "image"
-
-    def __post_init__(self) -> None:
-        known = ", ".join(FACTORS)
-        told = self.factors if isinstance(self.factors, list | tuple) else [self.factors]
-        if not told or not {*map(str, told)} <= {*FACTORS} or len({*told}) < len(told):
-            raise InputError(
-                f"shared: expected some of {known}, each once, such as [digit,position], got "
-                f"{self.factors!r}"
-            )
-        object.__setattr__(self, "factors", tuple(name for name in FACTORS if name in told))
-        one_of("sharing.digit", self.digit, ("instance", "class"))
-        one_of("sharing.background", self.background, ("image", "class"))
 
 
 @dataclass(frozen=True)
@@ -243,28 +210,6 @@ def moving_mnist(
         data.needs_classes("Colorful-Moving-MNIST")
     train = MovingMnist(digits.train, backgrounds.train, motion)
     return train, MovingMnist(digits.test, backgrounds.test, motion)
-
-
-class SameClass:
-    """Draws, for every sample, another one of its class; the sample itself where there is none.
-
-    Arguments:
-        labels: of all samples.
-    """
-
-    def __init__(self, labels: Int64[Tensor, " n"]) -> None:
-        self.order = labels.argsort(stable=True)
-        counts = torch.bincount(labels)
-        self.count, self.first = counts[labels], (counts.cumsum(0) - counts)[labels]
-        self.place = self.order.argsort() - self.first
-
-    def __call__(
-        self, index: Int64[Tensor, " m"], generator: torch.Generator
-    ) -> Int64[Tensor, " m"]:
-        """Return the index of another sample for each, all others of the class equally likely."""
-        count = self.count[index]
-        onward = 1 + (torch.rand(len(index), generator=generator) * (count - 1)).floor().long()
-        return self.order[self.first[index] + (self.place[index] + onward) % count]
 
 
 def trajectory(
