@@ -118,9 +118,12 @@ def test_a_digit_between_pixels_keeps_its_ink_and_its_centre():
         torch.testing.assert_close(centre, expected + drawn.position[:, 0, axis])
 
 
-def test_shrunk_frames_are_means_over_squares_of_whole_ones():
-    motion = Motion(canvas=16, size=4, frames=2)
-    whole, shrunk = scenes(), scenes(motion)
+@pytest.mark.parametrize("bare", ["digits", "backgrounds"])
+def test_shrunk_background_and_ink_are_means_over_squares(bare):
+    sets = dict(zip(("digits", "backgrounds"), pieces(), strict=True))
+    sets[bare] = ImageSet(torch.zeros_like(sets[bare].images), sets[bare].labels)
+    whole = MovingMnist(*sets.values(), SMALL)
+    shrunk = MovingMnist(*sets.values(), Motion(canvas=16, size=4, frames=2))
     drawn = whole.draw(5, 2, rng.generator(0, "test"))
     squares = whole.render(drawn).unflatten(4, (4, 4)).unflatten(3, (4, 4))
     torch.testing.assert_close(shrunk.render(drawn), squares.mean((4, 6)))

@@ -9,7 +9,7 @@ are a function of their generator.
 from dataclasses import dataclass, replace
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,8 +26,8 @@ class Motion:
 
     Attributes:
         canvas: side of a frame, in pixels; all lengths are in these.
-        size: side of the frames that come out, in pixels, by which the canvas divides: they are
-            shrunk by means over squares. None is the canvas.
+        size: side of the frames that come out, in pixels, by which the canvas divides: background
+            and ink are shrunk by means over squares. None is the canvas.
         speed: share of the canvas that a digit moves from one frame to the next.
         frames: k; v1 is x_1, ..., x_k.
         target: t; v2 shares factors with x_t, whose position v1 can foretell.
@@ -56,6 +56,11 @@ class Motion:
     def shown(self) -> int:
         """Side of the frames that come out, in pixels."""
         return self.canvas if self.size is None else self.size
+
+    @property
+    def shrink(self) -> int:
+        """Side of the squares that become one pixel."""
+        return self.canvas // self.shown
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class MovingMnist:
         device = ground.device
         digit = take(self.digits.images, scenes.digit).squeeze(1) / 255
         down, across = (
-            _spread(p, self.side, self.motion.canvas).to(device, digit.dtype)
+            _spread(p, self.side, self.motion).to(device, digit.dtype)
             for p in scenes.position.unbind(2)
         )
         frames = down.shape[1]
@@ -166,11 +171,7 @@ class MovingMnist:
         ink = rearrange(ink, "n (t y) j -> (n t) y j", t=frames)
         ink = torch.bmm(ink, rearrange(across, "n t x j -> (n t) j x"))
         ink = rearrange(ink, "(n t) y x -> n t 1 y x", t=frames)
-        whole = torch.addcmul(ground, ink, 1 - ground)
-        if self.motion.shown == self.motion.canvas:
-            return whole
-        shrunk = F.avg_pool2d(whole.flatten(0, 1), self.motion.canvas // self.motion.shown)
-        return rearrange(shrunk, "(n t) c h w -> n t c h w", t=frames)
+        return torch.addcmul(ground, ink, 1 - ground)
 
     def factors(self, scenes: Scenes) -> dict[str, Tensor]:
         """Return what single images show: two classes and a position, in pixels of the canvas."""
@@ -195,7 +196,7 @@ class MovingMnist:
         rows, columns = rearrange(rows, "n h -> n h 1"), rearrange(columns, "n w -> n 1 w")
         index = [i.to(chosen.device) for i in (which, rows, columns)]
         cut = chosen[index[0], :, index[1], index[2]]
-        return rearrange(cut, "n h w c -> n c h w") / 255
+        return F.avg_pool2d(rearrange(cut, "n h w c -> n c h w") / 255, self.motion.shrink)
 
 
 def moving_mnist(
@@ -225,8 +226,9 @@ def trajectory(
 
 
 def _spread(
-    position: Float[Tensor, "n t"], side: int, canvas: int
-) -> Float[Tensor, "n t canvas side"]:
+    position: Float[Tensor, "n t"], side: int, motion: Motion
+) -> Float[Tensor, "n t size side"]:
     """Weights that place `side` pixels on a canvas, from a position that may lie between pixels."""
     cell = rearrange(position, "n t -> n t 1 1") + torch.arange(side)
-    return (1 - (rearrange(torch.arange(canvas), "p -> p 1") - cell).abs()).clamp_(min=0)
+    whole = (1 - (rearrange(torch.arange(motion.canvas), "p -> p 1") - cell).abs()).clamp_(min=0)
+    return reduce(whole, "n t (p s) i -> n t p i", "mean", s=motion.shrink)
