@@ -216,8 +216,8 @@ def test_the_strip_shows_every_frame_and_v2():
     v1, v2 = torch.zeros(2, 3, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)
     axis = pairs_picture(v1, v2, "pairs").axes[0]
     strip = axis.images[0].get_array()
-    assert strip.shape == (2 * 11, 5 * 11, 3)
-    assert (strip[:8, 44:52] == 0.5).all() and (strip[:8, 33:44] == 1).all()
+    assert strip.shape == (2 * 10, 5 * 10, 3)
+    assert (strip[:8, 40:48] == 0.5).all() and (strip[:8, 30:40] == 1).all()
     assert [label.get_text() for label in axis.get_xticklabels()] == ["x1", "x2", "x3", "v2"]
 
 

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
-_GAP = 3  # pixels between frames
+_GAP = 2  # pixels between frames
+_INCHES = 0.8  # of a frame, whatever its pixels
 
 
 @torch.no_grad()
@@ -23,7 +24,7 @@ def pairs_picture(
     frames = torch.cat([v1, torch.ones_like(v1[:, :1]), v2[:, None]], 1)
     padded = F.pad(rearrange(frames, "b t c h w -> (b t) c h w"), (0, _GAP, 0, _GAP), value=1.0)
     strip = rearrange(padded, "(b t) c h w -> (b h) (t w) c", b=len(v1)).cpu().numpy()
-    figure = Figure(figsize=(strip.shape[1] / 90, strip.shape[0] / 90 + 0.6), dpi=120)
+    figure = Figure(figsize=(_INCHES * frames.shape[1], _INCHES * len(v1) + 0.6), dpi=120)
     axis = figure.subplots()
     axis.imshow(strip)
     side, k = v1.shape[-1] + _GAP, v1.shape[1]
