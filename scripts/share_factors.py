@@ -58,7 +58,8 @@ def share_factors(cfg: DictConfig) -> None:
     # What can be read out of test images
     test, readout, i_nce = test.to(fabric.device), plain(cfg.readout), None
     if supervised:
-        found = evaluation.supervised_errors(model, train, test, readout["n_test"], cfg.seed)
+        numbers = (readout["n_train"], readout["n_test"], cfg.seed)
+        found = evaluation.supervised_errors(model, train, test, *numbers)
     else:
         found = evaluation.read_out(f2.backbone, learner.scenes, test, seed=cfg.seed, **readout)
         told = (sharing, settings.temperature, settings.batch)

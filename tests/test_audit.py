@@ -158,7 +158,8 @@ def test_readouts_leave_the_backbone_bit_identical_and_in_its_mode():
     read = [read_out(tower.backbone, train, test, 700, 300, epochs=1) for _ in range(2)]
     assert [s.factor for s in read[0]] == ["digit", "position", "background"]
     assert read[0] == read[1] and read[0][1].chance == pytest.approx(13.8, abs=1)
-    supervised_errors(Heads(tower, 10, 2), train, test, 100)
+    labelled = supervised_errors(Heads(tower, 10, 2), train, test, 700, 300)
+    assert [s.chance for s in labelled] == [s.chance for s in read[0]]
     assert all(torch.equal(v, before[k]) for k, v in tower.state_dict().items())
     assert tower.backbone.training
 
@@ -180,7 +181,7 @@ def test_perfect_heads_have_no_error():
 
     moving = MovingMnist(ImageSet(*_set(1, 28)), ImageSet(*_set(3, 64)), Motion())
     truth = moving.factors(moving.draw(200, 1, rng.generator(0, "readout", "test", 0)))
-    assert [s.error for s in supervised_errors(Told(), moving, moving, 200)] == pytest.approx(
+    assert [s.error for s in supervised_errors(Told(), moving, moving, 300, 200)] == pytest.approx(
         [0, 0, 0], abs=1e-4
     )
 

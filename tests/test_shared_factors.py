@@ -132,7 +132,7 @@ def test_nothing_is_found_where_only_strangers_meet():
 def test_labels_teach_all_three_factors():
     learner = make(supervised=True, steps=250)
     list(learner)
-    found = {s.factor: s for s in supervised_errors(learner.model, moving(), moving(), 500)}
+    found = {s.factor: s for s in supervised_errors(learner.model, moving(), moving(), 500, 500)}
     assert found["digit"].score > 0.9 and found["background"].score > 0.9
     assert found["position"].score > 0.5
 

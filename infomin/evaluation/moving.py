@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infomin import rng
 from infomin.data import MovingMnist, Sharing
+from infomin.data.moving_mnist import Scenes
 from infomin.encoders import Backbone, SequenceTower, Tower
 from infomin.evaluation.audit import Survival, audit, survival
 from infomin.evaluation.ridge import mean_distance
@@ -50,14 +51,19 @@ def read_out(
 
 @torch.no_grad()
 def supervised_errors(
-    model: Heads, train: MovingMnist, test: MovingMnist, n_test: int = 4000, seed: int = 0
+    model: Heads,
+    train: MovingMnist,
+    test: MovingMnist,
+    n_train: int = 10000,
+    n_test: int = 4000,
+    seed: int = 0,
 ) -> list[Survival]:
     """Return the errors of heads that were trained with their backbone, on test images.
 
     Arguments:
         model: put into evaluation mode for the time, then back.
-        train: what it was trained on, which chance is measured by.
-        test, n_test, seed: see `read_out`.
+        train: what it was trained on, which chance is measured by, as in `read_out`.
+        test, n_train, n_test, seed: see there.
     """
     was = model.training
     model.eval()
@@ -66,7 +72,7 @@ def supervised_errors(
         told.append({name: out.cpu() for name, out in model(images).items()})
         truth.append(known)
     model.train(was)
-    seen = train.factors(train.draw(n_test, 1, rng.generator(seed, "readout", "train", 0)))
+    seen = _joined([train.factors(drawn) for drawn in _draws(train, n_train, seed, "train")])
     out, known = _joined(told), _joined(truth)
     found = []
     for name, values in known.items():
@@ -123,10 +129,14 @@ def _images(
     scenes: MovingMnist, n: int, seed: int, split: str
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Give single images in chunks, with the factors of each."""
+    for drawn in _draws(scenes, n, seed, split):
+        yield scenes.render(drawn)[:, 0], scenes.factors(drawn)
+
+
+def _draws(scenes: MovingMnist, n: int, seed: int, split: str) -> Iterator[Scenes]:
     for i, start in enumerate(range(0, n, _CHUNK)):
         generator = rng.generator(seed, "readout", split, i)
-        drawn = scenes.draw(min(_CHUNK, n - start), 1, generator)
-        yield scenes.render(drawn)[:, 0], scenes.factors(drawn)
+        yield scenes.draw(min(_CHUNK, n - start), 1, generator)
 
 
 def _joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
