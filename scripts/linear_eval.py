@@ -3,14 +3,19 @@
     python scripts/linear_eval.py
     python scripts/linear_eval.py pretrained=runs/pretrain/RUN/encoder probe.tap=conv3
 
-Seconds on two cores with budget=small.
+Seconds on two cores with budget=small. Where the factors of images are known, as with data=scenes,
+they are audited: which of them survive in the features.
 """
+
+from dataclasses import asdict
 
 from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin import evaluation
 from infomin.pretrained import load_pretrained
+from infomin.report import tables
+from infomin.report.audits import audit_chart, audit_rows
 from infomin.run import newest
 from infomin.views import LearnedViews
 
@@ -32,10 +37,20 @@ def linear_eval(cfg: DictConfig) -> None:
     run = open_run(cfg, "linear_eval", data.name)
     result = evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
 
+    # Factors, where they are known
+    audited = []
+    if data.test.factors:
+        tap, epochs = cfg.probe.tap, cfg.probe.epochs
+        audited = evaluation.audit_encoder(pretrained, data, tap, cfg.seed, epochs=epochs)
+        run.picture("audit", audit_chart(audited, f"encoder of {views}"))
+        result["audit"] = [asdict(s) | {"survival": s.score} for s in audited]
+
     # Report
     run.finish({"encoder": str(folder), "data": data.name, **result})
     print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
     print(f"protocol: {result['protocol']}")
+    if audited:
+        print(tables.plain(audit_rows(audited)))
 
 
 if __name__ == "__main__":

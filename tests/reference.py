@@ -80,3 +80,35 @@ def segmentation(truth: Tensor, guess: Tensor, ignored: int) -> tuple[float, flo
         shares.append(len(a & b) / len(a | b))
     right = sum(true[i] == guessed[i] for i in known)
     return sum(shares) / len(shares), right / len(known)
+
+
+def bouncing(start: Tensor, velocity: Tensor, frames: int, span: float) -> Tensor:
+    """Positions of one point between walls at 0 and `span`, one frame and one axis at a time."""
+    at, by, seen = start.tolist(), velocity.tolist(), []
+    for _ in range(frames):
+        seen.append(list(at))
+        for axis in range(2):
+            at[axis] += by[axis]
+            while not 0 <= at[axis] <= span:
+                at[axis] = -at[axis] if at[axis] < 0 else 2 * span - at[axis]
+                by[axis] = -by[axis]
+    return torch.tensor(seen)
+
+
+def pasted(ground: Tensor, digit: Tensor, top: int, left: int) -> Tensor:
+    """A white digit on a background `3 h w`, pixel by pixel."""
+    frame = ground.clone()
+    for row in range(len(digit)):
+        for column in range(len(digit)):
+            ink = float(digit[row, column])
+            place = frame[:, top + row, left + column]
+            frame[:, top + row, left + column] = ink + (1 - ink) * place
+    return frame
+
+
+def ridge(x: Tensor, y: Tensor, wanted: Tensor, penalty: float) -> Tensor:
+    """Ridge regression on standardised features, by the normal equations."""
+    mean, std, middle = x.mean(0), x.std(0), y.mean(0)
+    x, wanted = (x - mean) / std, (wanted - mean) / std
+    weights = torch.linalg.inv(x.T @ x + len(x) * penalty * torch.eye(x.shape[1]))
+    return wanted @ weights @ x.T @ (y - middle) + middle

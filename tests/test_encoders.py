@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from infomin.encoders import BACKBONES, build_towers
+from infomin.encoders import BACKBONES, build_sequence_tower, build_towers
 from infomin.errors import InputError
 
 NETS = [
@@ -12,6 +12,7 @@ NETS = [
         ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
     ),
     ("resnet", {"size": 16}, ("stem", "layer1", "layer2", "layer3", "layer4", "pool")),
+    ("strided", {"size": 16}, ("conv1", "conv2", "conv3", "conv4", "pool")),
 ]
 
 
@@ -70,6 +71,60 @@ def test_the_small_alexnet_is_the_papers(single):
         assert backbone(x, "fc6").shape == backbone(x, "fc7").shape == (1, 4096)
 
 
+def test_the_strided_net_is_the_papers(single):
+    backbone = BACKBONES["strided"](3, size=64)
+    convolutions = [m for m in backbone.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [c.out_channels for c in convolutions] == [8, 16, 32, 64]
+    with torch.no_grad():
+        x = torch.rand(2, 3, 64, 64)
+        assert backbone.eval()(x).shape == (2, 64)
+        torch.testing.assert_close(backbone(x), backbone(x, "conv4").unflatten(1, (64, 16)).mean(2))
+
+
+def sequence_tower(**options):
+    (f2,) = build_towers("strided", (3,), 16, dim=4).towers
+    return build_sequence_tower(f2.backbone, 3, 16, **{"hidden": 8, "dim": 4} | options).eval()
+
+
+def test_a_sequence_is_embedded_on_the_sphere_whatever_its_length(single):
+    tower = sequence_tower()
+    with torch.no_grad():
+        for length in (1, 5):
+            z = tower(torch.rand(3, length, 3, 16, 16))
+            assert z.shape == (3, 4)
+            torch.testing.assert_close(z.norm(dim=1), torch.ones(3))
+
+
+def test_a_sequence_is_more_than_its_frames_and_none_of_its_neighbours(single):
+    """Order matters, and another sequence in the batch does not."""
+    tower, frames = sequence_tower(), torch.rand(2, 5, 3, 16, 16)
+    with torch.no_grad():
+        whole = tower(frames)
+        assert (whole - tower(frames.flip(1))).abs().max() > 1e-4
+        torch.testing.assert_close(whole[:1], tower(frames[:1]))
+
+
+def test_an_lstm_runs_over_the_features_of_the_frames(single):
+    """Gates, one frame at a time, from the weights."""
+    tower, frames = sequence_tower(), torch.rand(2, 3, 3, 16, 16)
+    w = dict(tower.memory.named_parameters())
+    h, c = torch.zeros(2, 8), torch.zeros(2, 8)
+    with torch.no_grad():
+        for t in range(3):
+            x = tower.backbone(frames[:, t])
+            gates = x @ w["weight_ih_l0"].T + h @ w["weight_hh_l0"].T
+            i, f, g, o = (gates + w["bias_ih_l0"] + w["bias_hh_l0"]).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+        z = torch.nn.functional.normalize(tower.head(h), dim=1)
+        torch.testing.assert_close(tower(frames), z, atol=1e-5, rtol=1e-4)
+
+
+def test_sequence_towers_are_seeded(single):
+    one, same, other = (sequence_tower(seed=s).head.weight for s in (0, 0, 1))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
 def test_towers_are_seeded_and_differ(single):
     one, same, other = (build_towers("fourconv", (1, 1), 16, seed=s) for s in (0, 0, 1))
     weights = [next(t.parameters()) for t in (one, same, other)]
@@ -93,6 +148,12 @@ def test_wrong_arguments_are_told():
         build_towers("fourconv", (1, 2), 4)
     with pytest.raises(InputError, match="encoder.pools: expected 0 to 2, got 3"):
         build_towers("fourconv", (1, 2), 32, widths=[4, 4])
+    with pytest.raises(InputError, match="encoder.kernel: expected an odd number of pixels, got 4"):
+        build_towers("strided", (3,), 64, kernel=4)
+    with pytest.raises(InputError, match="size: StridedConv needs images of at least 16 pixels"):
+        build_towers("strided", (3,), 8)
+    with pytest.raises(InputError, match="encoder.hidden: expected at least 1, got 0"):
+        sequence_tower(hidden=0)
     with pytest.raises(InputError, match="encoder.depth: expected 18 or 50, got 34"):
         build_towers("resnet", (1, 2), 32, depth=34)
     with pytest.raises(InputError, match="tap: expected one of conv1"):

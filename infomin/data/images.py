@@ -1,7 +1,7 @@
 """What every data source gives: resident images with labels, for training and for test."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,10 +23,13 @@ class ImageSet:
         images: `n c h w`; uint8 means [0, 1] after division by 255, uint16 and float32 mean their
             own numbers.
         labels: `n`.
+        factors: what else is known of the images, by name: integers `n` are classes, floats `n` or
+            `n k` numbers.
     """
 
     images: Num[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
+    factors: Mapping[str, Num[Tensor, "n ..."]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -38,11 +41,13 @@ class ImageSet:
 
     def part(self, index: Int64[Tensor, " m"]) -> "ImageSet":
         """Return some of the images, with their labels."""
-        return ImageSet(take(self.images, index), self.labels[index])
+        factors = {name: values[index] for name, values in self.factors.items()}
+        return ImageSet(take(self.images, index), self.labels[index], factors)
 
     def to(self, device: torch.device) -> "ImageSet":
         """Move to a device."""
-        return ImageSet(self.images.to(device), self.labels.to(device))
+        factors = {name: values.to(device) for name, values in self.factors.items()}
+        return ImageSet(self.images.to(device), self.labels.to(device), factors)
 
 
 @dataclass(frozen=True)

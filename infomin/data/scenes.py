@@ -25,7 +25,7 @@ def scenes(
     places: int = 4,
     seed: int = 0,
 ) -> DataSet:
-    """Draw scenes; the label is the shape.
+    """Draw scenes; the label is the shape, and all factors are known.
 
     Arguments:
         size: side in pixels.
@@ -43,7 +43,8 @@ def scenes(
     sets = []
     for split, n in (("train", train), ("test", test)):
         factors = draw_factors(n, hues, places, rng.generator(seed, "scenes", split))
-        sets.append(ImageSet(render(factors, size, hues, places), factors[:, 0]))
+        known = dict(zip(FACTORS, factors.unbind(1), strict=True))
+        sets.append(ImageSet(render(factors, size, hues, places), factors[:, 0], known))
     return DataSet("scenes", sets[0], sets[1], SHAPES)
 
 

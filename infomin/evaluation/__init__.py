@@ -1,5 +1,6 @@
-"""Evaluation of frozen encoders: features once, then a linear probe and kNN on them."""
+"""Evaluation of frozen encoders: features once, then linear probes and kNN on them, an audit."""
 
+from infomin.evaluation.audit import Survival, audit, audit_encoder, survival
 from infomin.evaluation.features import (
     extract,
     held_out_embeddings,
@@ -10,16 +11,27 @@ from infomin.evaluation.features import (
 from infomin.evaluation.judge import classifier_accuracy, judge
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import ProbeResult, linear_probe
+from infomin.evaluation.moving import held_out_pairs, read_out, supervised_errors
+from infomin.evaluation.ridge import RidgeResult, ridge_probe
 
 __all__ = [
     "ProbeResult",
+    "RidgeResult",
+    "Survival",
+    "audit",
+    "audit_encoder",
     "classifier_accuracy",
     "extract",
     "held_out_embeddings",
     "held_out_i_nce",
+    "held_out_pairs",
     "i_nce_between",
     "judge",
     "knn_accuracy",
     "linear_probe",
+    "read_out",
+    "ridge_probe",
     "sizes",
+    "supervised_errors",
+    "survival",
 ]

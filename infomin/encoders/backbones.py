@@ -1,22 +1,20 @@
-"""Encoders f_i: one tower per view, a backbone of named stages and an embedding head.
+"""Backbones: networks of named stages, each of which can be read.
 
 The paper's backbone is the small AlexNet that its lab used on STL-10 (the `alex64x64` of Deep
-InfoMax; 64-pixel input, 3x3 convolutions, 96-192-384-384-192). `FourConv` is ours, for quick runs
-on 32-pixel images; it pools before it normalises, which costs a quarter of the elementwise work.
+InfoMax; 64-pixel input, 3x3 convolutions, 96-192-384-384-192), and on Colorful-Moving-MNIST
+`StridedConv`. `FourConv` is ours, for quick runs on 32-pixel images; it pools before it normalises,
+which costs a quarter of the elementwise work.
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 
-from infomin.errors import InputError, blamed_on, one_of, true_or_false
-from infomin.rng import seeded
-from infomin.shapes import Image, Images
+from infomin.errors import InputError, at_least
+from infomin.shapes import Images
 
 
 class Backbone(nn.Module):
@@ -117,10 +115,7 @@ class FourConv(Backbone):
         widths: Sequence[int] = (16, 32, 64, 64),
         pools: int = 3,
     ) -> None:
-        if not widths:
-            raise InputError(
-                "encoder.widths: expected the width of one convolution or more, got []"
-            )
+        _some_width(widths)
         if type(pools) is not int or not 0 <= pools <= len(widths):
             raise InputError(f"encoder.pools: expected 0 to {len(widths)}, got {pools!r}")
         _at_least(size, 2**pools, "FourConv")
@@ -166,6 +161,45 @@ class SmallAlexNet(Backbone):
         super().__init__(in_channels, stages)
 
 
+class StridedConv(Backbone):
+    """Four convolutions of stride 2, then the mean over places; taps conv1..conv4, pool (d = 64).
+
+    The net of the paper's Colorful-Moving-MNIST, as far as it is known: four layers, these
+    filters, an average pool. Kernel, stride and normalisation are ours. Where an object stands is
+    in the mean over places only because the zeros around an image tell its borders; a kernel of 5
+    lets every place see one of them.
+
+    Arguments:
+        in_channels: of a frame.
+        size: side of the input, at least 2 to the power of the number of layers.
+        widths: of the convolutions.
+        kernel: side of their kernels, odd.
+
+    Raises:
+        InputError: for no convolution, an even kernel, or too small an input.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        size: int = 64,
+        widths: Sequence[int] = (8, 16, 32, 64),
+        kernel: int = 5,
+    ) -> None:
+        _some_width(widths)
+        at_least("encoder.kernel", kernel, 1)
+        if kernel % 2 != 1:
+            raise InputError(f"encoder.kernel: expected an odd number of pixels, got {kernel}")
+        _at_least(size, 2 ** len(widths), "StridedConv")
+        stages, before = [], in_channels
+        for i, width in enumerate(widths):
+            convolution = nn.Conv2d(before, width, kernel, 2, padding=kernel // 2, bias=False)
+            stage = nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
+            stages.append((f"conv{i + 1}", stage))
+            before = width
+        super().__init__(in_channels, [*stages, ("pool", nn.AdaptiveAvgPool2d(1))])
+
+
 class ResNet(Backbone):
     """torchvision's ResNet with the stem for small images (3x3, stride 1, no pool).
 
@@ -190,105 +224,34 @@ class ResNet(Backbone):
         super().__init__(in_channels, [("stem", stem), *layers, ("pool", nn.AdaptiveAvgPool2d(1))])
 
 
-BACKBONES = {"fourconv": FourConv, "alexnet": SmallAlexNet, "resnet": ResNet}
+BACKBONES = {
+    "fourconv": FourConv,
+    "alexnet": SmallAlexNet,
+    "resnet": ResNet,
+    "strided": StridedConv,
+}
 
 
-class Tower(nn.Module):
-    """A backbone and a linear head, `b c h w -> (b, dim)`.
-
-    With `normalize` it is f_i, an embedding on the unit sphere (CMC); without, a classifier c_i.
-    """
-
-    def __init__(
-        self, backbone: Backbone, in_channels: int, size: int, dim: int, normalize: bool = True
-    ) -> None:
-        super().__init__()
-        true_or_false("encoder.normalize", normalize)
-        self.backbone, self.normalize = backbone, normalize
-        # on the meta device: an image of any size costs neither time nor memory
-        weights = {name: w.to("meta") for name, w in backbone.state_dict().items()}
-        images = torch.zeros(1, in_channels, size, size, device="meta")
-        backbone.eval()
-        with torch.no_grad():
-            features = functional_call(backbone, weights, images).shape[1]
-        backbone.train()
-        self.head = nn.Linear(features, dim)
-
-    def forward(self, v: Images) -> Float[Tensor, "b dim"]:
-        """Embed a view, or return its logits; float32."""
-        z: Tensor = self.head(self.backbone(v)).float()
-        return F.normalize(z, dim=1) if self.normalize else z
-
-
-class Towers(nn.Module):
-    """One tower per view: `(v1, ..., vM) -> (z1, ..., zM)`."""
-
-    def __init__(self, towers: Sequence[Tower]) -> None:
-        super().__init__()
-        self.towers = nn.ModuleList(towers)
-
-    def __len__(self) -> int:
-        return len(self.towers)
-
-    def forward(self, views: Sequence[Image]) -> tuple[Float[Tensor, "b dim"], ...]:
-        """Embed every view with its own tower."""
-        return tuple(tower(v) for tower, v in zip(self.towers, views, strict=True))
-
-    def features(self, views: Sequence[Image], tap: str | None = None) -> Float[Tensor, "b d"]:
-        """Return the features of all towers at a tap, side by side: what a probe reads."""
-        features = [b(v, tap).float() for b, v in zip(self.backbones, views, strict=True)]
-        return torch.cat(features, dim=1)
-
-    def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
-        """Return the features of all towers at several taps, side by side, before flattening."""
-        each = [b.maps(v, taps) for b, v in zip(self.backbones, views, strict=True)]
-        return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
-
-    @property
-    def backbones(self) -> list[Backbone]:
-        """The backbones, one per view."""
-        return [cast(Tower, tower).backbone for tower in self.towers]
-
-    @property
-    def taps(self) -> tuple[str, ...]:
-        """The taps of the backbones."""
-        return self.backbones[0].taps
-
-    def tap(self, name: str | None) -> str:
-        """Return the name of a tap, the last one for None; see `Backbone.tap`."""
-        return self.backbones[0].tap(name)
-
-
-def build_towers(
-    name: str,
-    view_channels: Sequence[int],
-    size: int,
-    dim: int = 128,
-    seed: int = 0,
-    normalize: bool = True,
-    **options: object,
-) -> Towers:
-    """Build one tower per view.
+def feature_width(backbone: Backbone, channels: int, size: int) -> int:
+    """Return d, the number of features that a backbone makes of an image.
 
     Arguments:
-        name: `fourconv`, `alexnet` or `resnet`.
-        view_channels: channels of each view.
-        size: side of the input, in pixels.
-        dim: of the embedding, or number of classes.
-        seed: of the initial weights.
-        normalize: embeddings on the unit sphere, or logits.
-        options: of the backbone's class.
-
-    Raises:
-        InputError: for an unknown name, or an input too small for the backbone.
+        backbone: unchanged; it is asked on the meta device, so that an image of any size costs
+            neither time nor memory.
+        channels, size: of the images.
     """
-    one_of("encoder.name", name, BACKBONES)
-    towers = []
-    for i, channels in enumerate(view_channels):
-        with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):
-            backbone = BACKBONES[name](channels, size=size, **options)
-            towers.append(Tower(backbone, channels, size, dim, normalize))
-    return Towers(towers)
+    weights = {name: w.to("meta") for name, w in backbone.state_dict().items()}
+    images = torch.zeros(1, channels, size, size, device="meta")
+    backbone.eval()
+    with torch.no_grad():
+        width = int(functional_call(backbone, weights, images).shape[1])
+    backbone.train()
+    return width
+
+
+def _some_width(widths: Sequence[int]) -> None:
+    if not widths:
+        raise InputError("encoder.widths: expected the width of one convolution or more, got []")
 
 
 def _at_least(size: int, least: int, name: str) -> None:

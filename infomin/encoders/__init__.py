@@ -1,0 +1,26 @@
+"""Encoders f_i: one tower per view, a backbone of named stages and an embedding head."""
+
+from infomin.encoders.backbones import (
+    BACKBONES,
+    Backbone,
+    FourConv,
+    ResNet,
+    SmallAlexNet,
+    StridedConv,
+)
+from infomin.encoders.sequence import SequenceTower, build_sequence_tower
+from infomin.encoders.towers import Tower, Towers, build_towers
+
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "FourConv",
+    "ResNet",
+    "SequenceTower",
+    "SmallAlexNet",
+    "StridedConv",
+    "Tower",
+    "Towers",
+    "build_sequence_tower",
+    "build_towers",
+]
