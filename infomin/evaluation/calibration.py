@@ -105,27 +105,26 @@ def shared_scenes(shared: Sequence[str], size: int = 16, hues: int = 8, places: 
     return Known(f"scenes, shared {', '.join(shared)}", nats, draw, None)
 
 
-def cases(settings: CriticSettings, k: int = 2**16, anchors: int = 4096) -> list[Case]:
+def cases(settings: CriticSettings, k: int = 2**16, anchors: int = 2048) -> list[Case]:
     """Return the cases of the self-test: 0.5 to 8 nats, in 2 to 24 dimensions and in images.
 
     Arguments:
         settings: of the learning; more information takes more of it.
-        k, anchors: of the estimates; the largest information takes 4 K.
+        k, anchors: of the estimates; little information takes K / 4, the largest 4 K.
     """
     easy = replace(settings, batch=settings.batch // 2)
     hard = replace(settings, steps=settings.steps * 2)
-    made = [_vectors(gaussians(2, 0.5), easy, k, anchors)]
-    made += [_vectors(gaussians(4, 2.0), easy, k, anchors)]
+    little = (gaussians(2, 0.5), gaussians(4, 2.0), bent(gaussians(4, 2.0)), mixture(2))
+    little += (channel(24, 0.1),)
+    made = [_vectors(known, easy, k // 4, anchors) for known in little]
     made += [_vectors(gaussians(10, 4.0), settings, k, anchors)]
+    made += [_vectors(bent(gaussians(8, 4.0)), hard, k, anchors)]
     made += [_vectors(gaussians(8, 6.0), settings, k, anchors)]
     made += [_vectors(gaussians(6, 8.0), hard, 4 * k, anchors // 2)]
-    made += [_vectors(bent(gaussians(4, 2.0)), easy, k, anchors)]
-    made += [_vectors(bent(gaussians(8, 4.0)), settings, k, anchors)]
-    made += [_vectors(mixture(2), easy, k, anchors), _vectors(channel(24, 0.1), easy, k, anchors)]
     few = replace(settings, steps=settings.steps // 2, batch=settings.batch // 4)
     one, three = shared_scenes(["shape"]), shared_scenes(["shape", "ground_hue", "row"])
     # cosines span 2 / tau nats; where that is little they learn sooner
-    made += [Case(one, partial(ImageCritic, 16, 0.2), few, k, anchors)]
+    made += [Case(one, partial(ImageCritic, 16, 0.2), few, k // 4, anchors)]
     fast = replace(few, rate=4e-3)
     made += [Case(three, partial(ImageCritic, 16, 0.05), fast, k, anchors)]
     return made

@@ -91,7 +91,7 @@ BOUNDS: dict[str, Callable[[Tensor], Tensor]] = {
 def log_mean_exp(x: Tensor, dim: int) -> Tensor:
     """Return log mean exp x, which is exactly c where all x are c."""
     highest = x.amax(dim, keepdim=True)
-    return (x - highest).exp().mean(dim).log() + highest.squeeze(dim)
+    return (x - highest).exp_().mean(dim).log() + highest.squeeze(dim)
 
 
 def in_bits(nats: float) -> float:
