@@ -114,8 +114,8 @@ def cases(settings: CriticSettings, k: int = 2**16, anchors: int = 2048) -> list
     """
     easy = replace(settings, batch=settings.batch // 2)
     hard = replace(settings, steps=settings.steps * 2)
-    little = (gaussians(2, 0.5), gaussians(4, 2.0), bent(gaussians(4, 2.0)), mixture(2))
-    little += (channel(24, 0.1),)
+    little = [gaussians(2, 0.5), gaussians(4, 2.0), bent(gaussians(4, 2.0))]
+    little += [mixture(2), channel(24, 0.1)]
     made = [_vectors(known, easy, k // 4, anchors) for known in little]
     made += [_vectors(gaussians(10, 4.0), settings, k, anchors)]
     made += [_vectors(bent(gaussians(8, 4.0)), hard, k, anchors)]
