@@ -144,9 +144,8 @@ def _mapped(path: Path) -> Tensor | None:
         colors = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
     except (OSError, ValueError, EOFError):
         return None
-    return (
-        colors if (tuple(colors.shape), colors.dtype) == ((3 * _COLORS,), torch.float32) else None
-    )
+    whole = colors.dtype == torch.float32 and colors.shape == (3 * _COLORS,)
+    return colors if whole else None
 
 
 def _last_used(path: Path) -> float:

@@ -30,6 +30,8 @@ def steps_kept(cfg: DictConfig) -> list[int]:
     one_of("select", cfg.select, ("last", "sweet_spot"))
     if cfg.select == "sweet_spot" and cfg.game.mode == "unsup":
         raise InputError("select: sweet_spot asks labels, mode=unsup has none; take mode=semi")
+    if cfg.select == "sweet_spot" and cfg.devices > 1:
+        raise InputError(f"select: sweet_spot is for one process, got devices={cfg.devices}")
     return selection.along(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
 
 

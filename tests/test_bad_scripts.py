@@ -49,6 +49,11 @@ def only_line(script, code=2):
             "mode=unsup select=sweet_spot",
             "select: sweet_spot asks labels, mode=unsup has none; take mode=semi",
         ),
+        (
+            "learn_views",
+            "devices=2 select=sweet_spot",
+            "select: sweet_spot is for one process, got devices=2",
+        ),
         ("learn_views", "mode=none", "Could not find 'mode/none'; Available options in 'mode'"),
         ("learn_views", "color=lab", "got 'lab', which has no exact linear inverse"),
         ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),

@@ -12,7 +12,6 @@ for independent pairs. All are symmetric in the views. They differ in what they 
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -84,7 +83,7 @@ BOUNDS: dict[str, Callable[[Tensor], Tensor]] = {
     "i_nce": i_nce,
     "donsker_varadhan": donsker_varadhan,
     "nwj": nwj,
-    "clipped_donsker_varadhan": partial(clipped_donsker_varadhan),
+    "clipped_donsker_varadhan": clipped_donsker_varadhan,
 }
 
 

@@ -32,7 +32,7 @@ class LearnedViews(View):
         return self.generator(x)
 
     def one(self, x: Images, i: int) -> Image:
-        """Return view i alone: a table looks up its colours only."""
+        """Return view i alone: a table looks up its channels only."""
         if self.table is not None:
             return self.table.view(x, i)
         return super().one(x, i)
