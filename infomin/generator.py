@@ -193,11 +193,13 @@ class ViewGenerator(nn.Module):
         )
 
     def _transform(self, x: Images) -> Images:
-        rows = self.start(to_rows(x))
-        learning = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
-        if learning or x.device.type != "cpu" or torch.compiler.is_compiling():
-            return to_images(self.flow(rows), like=x)
-        return to_images(in_chunks(self.flow.frozen(), rows), like=x)
+        whole = Composition([self.start, self.flow])
+        differentiable = torch.is_grad_enabled() and any(
+            t.requires_grad for t in (x, *self.parameters())
+        )
+        if differentiable or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return to_images(whole(to_rows(x)), like=x)
+        return to_images(in_chunks(whole.frozen(), to_rows(x)), like=x)
 
     def _enforces(self, x: Tensor) -> None:
         self._accepts(x)

@@ -25,6 +25,9 @@ Levels = Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"]
 KEPT = 8
 """Tables in the cache, 200 MB each; the one longest unused makes room for a new one."""
 _COLORS = 2**24
+_ONE_NUMBER = {4: torch.float32, 8: torch.float64, 16: torch.complex128}
+"""What rows of so many bytes, of the 1 or 2 channels of a view, are looked up as: one number is
+found a quarter faster than a row of them."""
 
 
 @torch.no_grad()
@@ -117,10 +120,10 @@ class ColorTable(nn.Module):
     def _look_up(self, index: Int32[Tensor, "b h w"], i: int) -> Image:
         before, channels = sum(self.view_channels[:i]), self.view_channels[i]
         of_view = self.colors[before * _COLORS : (before + channels) * _COLORS]
-        rows = rearrange(of_view, "(n c) -> n c", c=channels)
-        found = rows.index_select(0, index.flatten())
+        rows = of_view.view(_ONE_NUMBER[channels * of_view.element_size()])
+        found = rows.index_select(0, index.flatten()).view(of_view.dtype)
         b, h, w = index.shape
-        return rearrange(found, "(b h w) c -> b c h w", b=b, h=h, w=w)
+        return rearrange(found, "(b h w c) -> b c h w", b=b, h=h, w=w)
 
 
 def _index(x: Levels) -> Int32[Tensor, "b h w"]:

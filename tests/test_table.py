@@ -23,13 +23,14 @@ def equal(views, others):
 
 
 @pytest.mark.slow
-def test_it_is_bit_equal_on_8_bit_images():
-    g = learned(color="ydbdr", groups=[[1], [2, 0]])
+@pytest.mark.parametrize("groups", [[[1], [2, 0]], [[2], [0], [1]]])
+def test_it_is_bit_equal_on_8_bit_images(groups):
+    g = learned(color="ydbdr", groups=groups)
     table, x = ColorTable(g), torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
     assert equal(table(x), g(x / 255)) and equal(table(x / 255), g(x / 255))
-    assert equal([table.view(x, i) for i in range(2)], table(x))
-    own, other = LearnedViews(g, table=table), torch.randint(256, (4, 3, 32, 32)) / 255
-    assert equal(own(x / 255, other), LearnedViews(g)(x / 255, other))
+    assert equal([table.view(x, i) for i in range(len(groups))], table(x))
+    own, crops = LearnedViews(g, table=table), torch.randint(256, (len(groups), 4, 3, 32, 32)) / 255
+    assert equal(own(*crops), LearnedViews(g)(*crops))
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from infomin.flows.memory import Buffers
 from infomin.shapes import Image, Images, PerRow, Rows
 
 
@@ -21,9 +22,17 @@ def to_images(rows: Rows, like: Image) -> Images:
     return rearrange(rows.mT, "c (b h w) -> b c h w", b=b, h=h, w=w)
 
 
-def in_chunks(flow: "Flow", x: Rows, rows: int = 2**14) -> Rows:
-    """Apply a flow to so many rows at a time, whose hidden layers stay in the caches of a CPU."""
-    return torch.cat([flow(part.mT).mT for part in x.mT.split(rows, dim=1)], 1).mT
+def in_chunks(flow: "Flow", x: Rows, rows: int = 2**15) -> Rows:
+    """Apply a frozen flow to so many rows at a time, whose hidden layers stay in a CPU's caches.
+
+    Without gradients: every chunk is worked on in the same memory.
+    """
+    with _full_precision(x), torch.no_grad():
+        planes = _at_least_float32(x).mT
+        y, buffers = torch.empty_like(planes), Buffers(planes)
+        for part, target in zip(planes.split(rows, dim=1), y.split(rows, dim=1), strict=True):
+            flow.overwrite(target.copy_(part), buffers)
+    return y.mT
 
 
 class Flow(nn.Module):
@@ -58,6 +67,10 @@ class Flow(nn.Module):
         """Return an equal flow for applying only: what depends on weights alone is computed."""
         return self
 
+    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
+        """Put y in the place of x, `(c, n)`; for `in_chunks`."""
+        planes.copy_(self._forward(planes.mT).mT)
+
     def _forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -82,6 +95,11 @@ class Composition(Flow):
     def frozen(self) -> "Composition":
         """Return a composition of frozen flows."""
         return Composition([flow.frozen() for flow in self.flows])  # type: ignore[operator]
+
+    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
+        """Put y in the place of x, member after member."""
+        for flow in self.flows:
+            flow.overwrite(planes, buffers)  # type: ignore[operator]
 
     def _forward(self, x: Tensor) -> Tensor:
         for flow in self.flows:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from infomin.flows.base import Flow
+from infomin.flows.memory import Buffers
 
 
 class Coupling(Flow):
@@ -55,6 +56,24 @@ class Coupling(Flow):
         frozen = copy(self)
         frozen.by_pixels = True
         return frozen
+
+    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
+        """Put y in the place of x: of its channels, only those that change are written."""
+        a, b = _at(self.passed), _at(self.changed)
+        n = planes.shape[1]
+        h = planes[a].mT
+        for i, layer in enumerate(self.hidden):
+            assert isinstance(layer, nn.Linear)
+            into = buffers(f"hidden {i % 2}", n, layer.out_features)
+            h = torch.addmm(layer.bias, h, layer.weight.mT, out=into).relu_()
+        out = buffers("output", self.output.out_features, n)
+        torch.mm(self.output.weight, h.mT, out=out).add_(self.output.bias[:, None])
+        if self.kind == "additive":
+            planes[b] += out
+            return
+        shift, raw = out.chunk(2)
+        scale = raw.tanh_().mul_(self.log_scale_bound).exp_()
+        planes[b] = torch.addcmul(shift, planes[b], scale, out=shift)
 
     def _forward(self, x: Tensor) -> Tensor:
         return self._couple(x)[0]
@@ -116,6 +135,12 @@ class Coupling(Flow):
     def extra_repr(self) -> str:
         """Show what passes."""
         return f"{self.kind}, passed={self.passed}"
+
+
+def _at(channels: list[int]) -> slice | list[int]:
+    """Return neighbours as a slice: indexing by it copies nothing."""
+    first, last = channels[0], channels[-1]
+    return slice(first, last + 1) if channels == list(range(first, last + 1)) else channels
 
 
 def _linear(layer: nn.Module, h: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomin.flows.base import Flow
+from infomin.flows.memory import Buffers
 
 
 class FixedAffine(Flow):
@@ -21,6 +22,11 @@ class FixedAffine(Flow):
         self.register_buffer("inverse_matrix", exact.inverse().to(matrix), persistent=False)
         self.register_buffer("offset", offset, persistent=False)
         self.log_abs_det = exact.slogdet().logabsdet.item()
+
+    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
+        """Put y in the place of x."""
+        y = torch.mm(self.matrix, planes, out=buffers("affine", *planes.shape))
+        torch.add(y, self.offset[:, None], out=planes)
 
     def _forward(self, x: Tensor) -> Tensor:
         return (self.matrix @ x.mT).add_(self.offset[:, None]).mT
