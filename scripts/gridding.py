@@ -5,7 +5,7 @@ import itertools
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cli import CONF, TOLD, plain
@@ -14,8 +14,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from infomin import files
-from infomin.report import cells, figures, grid, sweep, tables
-from infomin.report.grid import Record
+from infomin.report import figures, sweep, tables
+from infomin.report.grid import cells, running
+from infomin.report.grid.records import Record, read
 
 
 def run_cells(cfg: DictConfig) -> list[Record]:
@@ -27,9 +28,21 @@ def run_cells(cfg: DictConfig) -> list[Record]:
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
     common += [word for word in TOLD if word.startswith(("data.", "budget."))]
     told = (cfg.learn, cfg.pretrain, cfg.variants, cfg.augmentations, cfg.judge)
-    todo = {cell: cells.commands(cell, common, *map(plain, told)) for cell in made}
+    todo = {cell: cells.commands(cell, common, *map(plain, told), cfg.by) for cell in made}
+    judge = cfg.by if cfg.judge else None
+    run(cfg, todo, lambda cell: str(read(cell, judge)))
+    return [read(cell, judge) for cell in made]
+
+
+def run(
+    cfg: DictConfig,
+    todo: Mapping[running.C, Sequence[running.Line]],
+    tell: Callable[[running.C], str],
+) -> None:
+    """Run what has not been run of cells, as many at a time as there are cores, 4 at most."""
     jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs
-    return grid.run(todo, settings, CONF.parent, jobs, functools.partial(print, file=sys.stderr))
+    say = functools.partial(print, file=sys.stderr)
+    running.run(todo, settings, CONF.parent, jobs, say, tell)
 
 
 def settings(line: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from infomin.encoders import BACKBONES
 from infomin.errors import InputError
 from infomin.flows import build_flow
-from infomin.report import cells
+from infomin.report.grid import cells
 
 CONF = Path(__file__).parent.parent / "conf"
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))

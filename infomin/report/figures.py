@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from infomin.page.text import cut, number
 from infomin.report.comparison import I_NCE, TOP1, Comparison
-from infomin.report.grid import Record
+from infomin.report.grid.records import SCORES, Record
 from infomin.report.marks import COLORS, SHAPES
 
 # Okabe and Ito's colours and a shape each: told apart without colour as well
@@ -42,8 +42,8 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
             name += f", {augmentation}"
             shape = _SHAPES[augmentations.index(augmentation) % len(_SHAPES)]
         axis.plot(
-            record.pretraining["i_nce"]["value"],
-            100 * record.judged["top1"],
+            record.i_nce,
+            100 * record.score,
             shape,
             color=ink,
             markersize=8,
@@ -54,7 +54,7 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
         )
         seen.add(name)
     cap = records[0].pretraining["i_nce"]["cap"]
-    chance = 100 * records[0].judged["chance"]
+    chance = 100 * records[0].chance
     axis.axvline(cap, color="#666666", linestyle=":", linewidth=1)
     axis.annotate(
         f"cap log K = {cap:.2f}",
@@ -65,7 +65,7 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
         fontsize=9,
     )
     axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
-    axis.set_ylabel(f"linear probe, top-1 % (chance {chance:.0f})", fontsize=11)
+    axis.set_ylabel(f"{SCORES[records[0].judged_by]} (chance {chance:.0f})", fontsize=11)
     seeds = len({record.cell.seed for record in records})
     axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=11, loc="left")
     axis.grid(alpha=0.3)

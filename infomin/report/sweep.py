@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from infomin.report.grid import Record
+from infomin.report.grid.records import SCORES, Record
 from infomin.report.marks import COLORS, SHAPES
 from infomin.report.turning import Point, Turning, turning_point
 
@@ -13,9 +13,7 @@ from infomin.report.turning import Point, Turning, turning_point
 def turning(records: Sequence[Record]) -> Turning:
     """Find where accuracy turns as views share more, or that it does not."""
     label = _labels(records)
-    return turning_point(
-        [Point(label[r.cell.row], _i_nce(r), float(r.judged["top1"])) for r in records]
-    )
+    return turning_point([Point(label[r.cell.row], r.i_nce, r.score) for r in records])
 
 
 def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
@@ -24,7 +22,7 @@ def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
     axis = drawn.subplots()
     for number, (row, label) in enumerate(_labels(records).items()):
         runs = [r for r in records if r.cell.row == row]
-        x, y = [_i_nce(r) for r in runs], [100 * r.judged["top1"] for r in runs]
+        x, y = [r.i_nce for r in runs], [100 * r.score for r in runs]
         several = len(runs) > 1
         axis.errorbar(
             statistics.mean(x),
@@ -47,21 +45,17 @@ def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
         axis.axvspan(found.low, found.high, color="#e69f00", alpha=0.15, linewidth=0)
         axis.axvline(found.peak, color="#e69f00", linewidth=1.5, label="peak, 95 % interval")
     cap = records[0].pretraining["i_nce"]["cap"]
-    chance = 100 * records[0].judged["chance"]
+    chance = 100 * records[0].chance
     axis.axvline(cap, color="#666666", linestyle=":", label=f"cap log K = {cap:.2f}")
     axis.axhline(chance, color="#666666", linestyle="--", label=f"chance {chance:.0f} %")
     axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
-    axis.set_ylabel("linear probe, top-1 %", fontsize=11)
+    axis.set_ylabel(SCORES[records[0].judged_by], fontsize=11)
     seeds = len({record.cell.seed for record in records})
     axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=11, loc="left")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, framealpha=0.9)
     drawn.tight_layout()
     return drawn
-
-
-def _i_nce(record: Record) -> float:
-    return float(record.pretraining["i_nce"]["value"])
 
 
 def _labels(records: Sequence[Record]) -> dict[tuple[str, str, str], str]:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from infomin import files
 from infomin.errors import InputError
-from infomin.report.cells import CROP
-from infomin.report.grid import Record
+from infomin.report.grid.cells import CROP
+from infomin.report.grid.records import SCORES, Record
 from infomin.run import PROVENANCE, RESULT
 
 Row = dict[str, str]
 
 
 def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> list[Row]:
-    """Return one row per (input, views, augmentation): accuracy, kNN, I_NCE, minutes, seeds.
+    """Return one row per (input, views, augmentation): score, kNN, I_NCE, minutes, seeds.
 
     I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
     on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
@@ -39,12 +39,10 @@ def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> 
                 "input": color,
                 "views": views,
                 **({"augmentation": augmentation} if several else {}),
-                "top-1 %": _spread(group, lambda r: 100 * r.judged["top1"], 1),
+                SCORES[group[0].judged_by].split(", ")[-1]: _spread(group, _per_cent, 1),
                 **_compared(group, reference, against),
-                "kNN %": _spread(group, lambda r: 100 * r.judged["knn"], 1),
-                "I_NCE held out, nats": _spread(
-                    group, lambda r: r.pretraining["i_nce"]["value"], 2
-                ),
+                **({"kNN %": _spread(group, _knn, 1)} if "knn" in group[0].judged else {}),
+                "I_NCE held out, nats": _spread(group, lambda r: r.i_nce, 2),
                 **({} if several else {"I_NCE in the game": _spread(group, _in_the_game, 2)}),
                 "minutes": f"{statistics.mean(r.minutes for r in group):.1f}",
                 "n": str(len(group)),
@@ -135,6 +133,14 @@ def _grouped(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Recor
     return groups
 
 
+def _per_cent(record: Record) -> float:
+    return 100 * record.score
+
+
+def _knn(record: Record) -> float:
+    return 100 * float(record.judged["knn"])
+
+
 def _collapsed(group: Sequence[Record]) -> str:
     return str(sum(bool(r.game and r.game["collapsed"]) for r in group))
 
@@ -147,9 +153,7 @@ def _in_the_game(record: Record) -> float | None:
 def _reference(records: Sequence[Record], against: Sequence[str] | None) -> dict[int, float]:
     """Return the accuracy of the row compared with, by seed."""
     found = {
-        r.cell.seed: float(r.judged["top1"])
-        for r in records
-        if against and r.cell.row == (*against, CROP)[:3]
+        r.cell.seed: r.score for r in records if against and r.cell.row == (*against, CROP)[:3]
     }
     if against and not found:
         rows = sorted({f"[{', '.join(r.cell.row)}]" for r in records})
@@ -166,7 +170,7 @@ def _compared(
 
     def gain(record: Record) -> float | None:
         before = reference.get(record.cell.seed)
-        return None if before is None else 100 * (record.judged["top1"] - before)
+        return None if before is None else 100 * (record.score - before)
 
     color, views, *augmentation = against
     name = " ".join(["against", views, color, *augmentation])

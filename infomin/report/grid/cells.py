@@ -1,4 +1,4 @@
-"""The cells of a grid: which there are, and the command lines of each.
+"""The cells of a grid of pretrainings: which there are, and the command lines of each.
 
 A cell is a game, if its views are learned, a pretraining, and an evaluation, if its data are not
 those of the pretraining. A cell that differs from another in its pretraining only plays no game: it
@@ -102,6 +102,7 @@ def commands(
     variants: Mapping[str, Sequence[str]] | None = None,
     augmentations: Mapping[str, Sequence[str]] | None = None,
     judge: Sequence[str] = (),
+    by: str = "linear_eval",
 ) -> list[list[str]]:
     """Return the command lines of a cell, `scripts/...` and overrides.
 
@@ -112,13 +113,14 @@ def commands(
         variants: by name, the overrides that make a game, its mode among them.
         augmentations: by name, further overrides of the pretraining.
         judge: overrides of an evaluation on other data; none where pretraining judges itself.
+        by: the script of that evaluation.
 
     Raises:
         InputError: for an unknown augmentation.
     """
     lines = _training(cell, common, learn, pretrain, variants or {}, augmentations or {})
     if judge:
-        lines.append(["scripts/linear_eval.py", *judge, f"seed={cell.seed}", f"out={cell.folder}"])
+        lines.append([f"scripts/{by}.py", *judge, f"seed={cell.seed}", f"out={cell.folder}"])
     return lines
 
 
