@@ -13,7 +13,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from infomin import files
+from infomin import errors, files
 from infomin.report import figures, sweep, tables
 from infomin.report.grid import cells, running
 from infomin.report.grid.records import Record, read
@@ -21,6 +21,11 @@ from infomin.report.grid.records import Record, read
 
 def run_cells(cfg: DictConfig) -> list[Record]:
     """Run what has not been run of a grid, and return what all of its cells recorded."""
+    errors.one_of("by", cfg.by, ("linear_eval", "segment"))
+    if cfg.by == "segment" and not cfg.judge:
+        raise errors.InputError(
+            'judge: expected the data of the segmentation, such as \'judge=["data.root=PATH"]\''
+        )
     chosen = HydraConfig.get().runtime.choices
     runs = _reports(cfg) / "cells" / f"{chosen.data}-{chosen.budget}"  # shared by all grids
     rows = plain(cfg.rows) or [*itertools.product(cfg.colors, cfg.compare)]

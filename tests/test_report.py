@@ -166,10 +166,11 @@ def test_views_without_colours_and_an_evaluation_elsewhere(tmp_path):
     (cell,) = cells.cells(tmp_path, [("rgb", "frequency", "0.5")], [1])
     named = {"0.5": ["views.sigma=0.5"]}
     judge = ["data=image_folder", "data.root=PLACE"]
-    trained, judged = cells.commands(cell, ["data=windows"], [], [], None, named, judge)
-    told = ["views=frequency", "views.sigma=0.5", "data=windows", "seed=1", f"out={cell.folder}"]
+    common, last = ["data=windows", "budget=smoke"], ["seed=1", f"out={cell.folder}"]
+    trained, judged = cells.commands(cell, common, [], [], None, named, judge)
+    told = ["views=frequency", "views.sigma=0.5", *common, *last]
     assert trained == ["scripts/pretrain.py", *told] and not cell.learned
-    assert judged == ["scripts/linear_eval.py", *judge, "seed=1", f"out={cell.folder}"]
+    assert judged == ["scripts/linear_eval.py", *judge, "budget=smoke", *last]
 
 
 def test_a_cell_is_judged_where_it_was_told_to_be(tmp_path):

@@ -120,7 +120,9 @@ def commands(
     """
     lines = _training(cell, common, learn, pretrain, variants or {}, augmentations or {})
     if judge:
-        lines.append([f"scripts/{by}.py", *judge, f"seed={cell.seed}", f"out={cell.folder}"])
+        budget = [word for word in common if word.startswith("budget")]
+        told = [*judge, *budget, f"seed={cell.seed}", f"out={cell.folder}"]
+        lines.append([f"scripts/{by}.py", *told])
     return lines
 
 
