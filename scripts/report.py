@@ -4,6 +4,7 @@
     python scripts/report.py experiment=demo
     python scripts/report.py experiment=table5 data=image_folder data.root=PATH
     python scripts/report.py experiment=table5 ... 'write=[docs/results.md]'
+    python scripts/report.py experiment=table4
 
 The page is `report/page/report.html` in that folder, whole in itself. Of a grid, cells that
 finished before with the same settings are not run again.
@@ -11,8 +12,10 @@ finished before with the same settings are not run again.
 
 import os
 from pathlib import Path
+from typing import Any
 
-import gridding
+import comparing
+import sharing
 from cli import TOLD, main
 from omegaconf import DictConfig
 
@@ -39,11 +42,12 @@ def report(cfg: DictConfig) -> None:
         return
 
     # Run what has not been run of the grid
-    records = gridding.run_cells(cfg)
+    kind: Any = comparing if cfg.sharings is None else sharing
+    records = kind.run_cells(cfg)
 
     # Its table and figure
-    table, figure = gridding.write(cfg, records)
-    print(f"\n{table}\n\nfigure of accuracy against I_NCE: {os.path.relpath(figure)}")
+    table, figure = kind.write(cfg, records)
+    print(f"\n{table}\n\nfigure: {os.path.relpath(figure)}")
 
     # Its pictures
     for record in records:

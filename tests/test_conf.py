@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from infomin.encoders import BACKBONES
 from infomin.errors import InputError
 from infomin.flows import build_flow
-from infomin.report.grid import cells
+from infomin.report.grid import cells, scenes
 
 CONF = Path(__file__).parent.parent / "conf"
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -153,3 +153,15 @@ def test_a_sweep_composes_with_every_one_of_its_settings(tmp_path, composed, nam
         assert all(composed("learn_views", *line[1:]) for line in game)
         assert cell.folder.parent == tmp_path
     assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
+
+
+def test_table_4_is_the_seven_sharings_of_the_paper_and_labels(tmp_path, composed):
+    cfg = OmegaConf.to_container(composed("report", "experiment=table4"))
+    made = scenes.cells(tmp_path, cfg["sharings"], cfg["seeds"])
+    assert len({cell.folder for cell in made}) == len(made) == 8 * len(cfg["seeds"]) >= 16
+    for cell in made:
+        script, *told = cell.command(["budget=smoke"])
+        known = composed("share_factors", *told)  # every override is known there
+        assert script == "scripts/share_factors.py" and known.seed == cell.seed
+        assert known.supervised == (not cell.shared)
+        assert not cell.shared or tuple(known.shared) == cell.shared

@@ -255,5 +255,9 @@ def test_the_linear_part_of_a_linear_generator_is_its_matrix():
 def test_a_shown_command_names_no_place_of_one_machine():
     told = ["python x.py", "data.root=../somewhere/photos", "out=/a/b", "seed=1", "jobs=2"]
     assert tables.shown(told) == "python x.py data.root=PATH/photos seed=1"
+    listed = 'judge=["data=image_folder","data.root=../a/b"]'
+    assert tables.shown(["python x.py", listed]) == (
+        """python x.py 'judge=["data=image_folder","data.root=PATH/b"]'"""
+    )
     assert tables.shown(["runs=/a/b/runs", "to=/a"]) == "runs=PATH/runs"
     assert tables.shown(["runs=runs"]) == "runs=runs"

@@ -1,8 +1,11 @@
 """Tables of results, written from what runs recorded: mean ± standard deviation over seeds."""
 
+import re
+import shlex
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from infomin import files
 from infomin.errors import InputError
@@ -11,6 +14,8 @@ from infomin.report.grid.records import SCORES, Record
 from infomin.run import PROVENANCE, RESULT
 
 Row = dict[str, str]
+_PLACE = re.compile(r"((?:\w+\.)*(?:root|runs|pretrained|generator))=([^\",\]]+)")
+"""An option that names a folder, by itself or in a list of overrides."""
 
 
 def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> list[Row]:
@@ -74,16 +79,29 @@ def plain(rows: Sequence[Mapping[str, str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def plus_minus(values: Sequence[float], digits: int, sign: str = "") -> str:
+    """Return mean ± standard deviation, with a sign before it where `sign` is +."""
+    if not values:
+        return "-"
+    mean = f"{statistics.mean(values):{sign}.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def made(command: str, provenances: Sequence[Mapping[str, Any]], minutes: float) -> str:
+    """Say by what runs were made: command, commits, hardware, minutes."""
+    commits = ", ".join(sorted({str(told["commit"]) for told in provenances}))
+    machines = ", ".join(sorted({str(told["hardware"]) for told in provenances}))
+    versions = ", ".join(sorted({f"torch {told['versions']['torch']}" for told in provenances}))
+    return f"`{command}`, commit {commits}, {machines}, {versions}, {minutes:.0f} minutes of runs."
+
+
 def origin(records: Sequence[Record], command: str) -> str:
     """Say where a table comes from: command, commits, hardware, protocol."""
-    commits = ", ".join(sorted({str(r.provenance["commit"]) for r in records}))
-    machines = ", ".join(sorted({str(r.provenance["hardware"]) for r in records}))
-    versions = ", ".join(sorted({f"torch {r.provenance['versions']['torch']}" for r in records}))
     protocols = sorted({str(r.judged["protocol"]) for r in records})
     caps = sorted({f"{r.pretraining['i_nce']['cap']:.2f}" for r in records})
-    total = sum(r.minutes for r in records)
+    minutes = sum(r.minutes for r in records)
     return (
-        f"`{command}`, commit {commits}, {machines}, {versions}, {total:.0f} minutes of runs. "
+        f"{made(command, [r.provenance for r in records], minutes)} "
         f"Mean ± standard deviation over n seeds. I_NCE cap log K = {', '.join(caps)}. "
         f"Protocol: {'; or '.join(protocols)}."
     )
@@ -99,11 +117,11 @@ def measured(run: Path, command: str) -> str:
 
 
 def shown(command: Sequence[str]) -> str:
-    """Return a command as a document shows it: without the paths of one machine."""
+    """Return a command as a document shows it, to be typed: without the paths of one machine."""
     places = ("out=", "to=", "write=", "jobs=", "data.cache=")
     told = [word for word in command if not word.startswith(places)]
-    roots = ("data.root=", "runs=", "pretrained=", "views.generator=", "views.runs=")
-    return " ".join(_without_place(word) if word.startswith(roots) else word for word in told)
+    begun, *words = [_PLACE.sub(_without_place, word) for word in told]
+    return " ".join([begun, *map(shlex.quote, words)])
 
 
 def replace_section(path: Path, name: str, text: str) -> None:
@@ -121,9 +139,11 @@ def replace_section(path: Path, name: str, text: str) -> None:
     files.write_bytes(path, f"{head}{begin}\n{text}\n{end}{tail}".encode())
 
 
-def _without_place(word: str) -> str:
-    option, _, path = word.partition("=")
-    return f"{option}=PATH/{Path(path).name}" if Path(path).is_absolute() or ".." in path else word
+def _without_place(found: re.Match[str]) -> str:
+    option, path = found.groups()
+    return (
+        f"{option}=PATH/{Path(path).name}" if Path(path).is_absolute() or ".." in path else found[0]
+    )
 
 
 def _grouped(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Record]]:
@@ -184,8 +204,4 @@ def _spread(
     digits: int,
     sign: str = "",
 ) -> str:
-    values = [v for v in map(value, group) if v is not None]
-    if not values:
-        return "-"
-    mean = f"{statistics.mean(values):{sign}.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+    return plus_minus([v for v in map(value, group) if v is not None], digits, sign)

@@ -1,0 +1,30 @@
+"""Table 4 from its configuration: its cells, their commands, its table and figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gridding
+from cli import TOLD, plain
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from infomin.report import scenes, tables
+from infomin.report.grid.scenes import SceneRecord, cells, read
+
+
+def run_cells(cfg: DictConfig) -> list[SceneRecord]:
+    """Run what has not been run of a grid, and return what all of its cells recorded."""
+    budget = HydraConfig.get().runtime.choices.budget
+    runs = gridding.reports(cfg) / "cells" / f"scenes-{budget}"
+    told = [*plain(cfg.share), f"budget={budget}"]
+    told += [word for word in TOLD if word.startswith("budget.")]
+    made = cells(runs, plain(cfg.sharings), cfg.seeds)
+    gridding.run(cfg, {cell: [cell.command(told)] for cell in made}, lambda cell: str(read(cell)))
+    return [read(cell) for cell in made]
+
+
+def write(cfg: DictConfig, records: Sequence[SceneRecord]) -> tuple[str, Path]:
+    """Write table and figure, into documents too where asked; return the table and the figure."""
+    table = scenes.summary(records)
+    text = f"{tables.markdown(table)}\n\n{scenes.origin(records, gridding.command())}"
+    return tables.plain(table), gridding.write(cfg, text, scenes.figure(records, cfg.title))
