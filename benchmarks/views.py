@@ -13,7 +13,6 @@ Targets: table at least 5 x kornia's rgb_to_lab, cube 1.2 x; flow at least 10 x 
 convolutions; ONNX Runtime no slower than torch; learned views at most 5 % of a step.
 """
 
-import ctypes
 import sys
 import tempfile
 import time
@@ -28,10 +27,11 @@ import small
 import torch
 from convolutions import Convolutions
 from einops import rearrange
+from memory import afresh, peak
 from PIL import Image
 from rivals import BATCH
 from rows import Row, main
-from timing import Measure, interleaved, rate
+from timing import interleaved, rate
 from torch import Tensor, nn
 
 from infomin.augment import resize
@@ -60,31 +60,6 @@ def stirred() -> ViewGenerator:
     for p in g.parameters():
         nn.init.normal_(p, std=0.1)
     return g.eval().requires_grad_(False)
-
-
-def give_back() -> None:
-    """Return freed memory to the system: whoever comes next fetches its pages, as all others."""
-    ctypes.CDLL(None).malloc_trim(0)
-
-
-def afresh(measure: Measure) -> Measure:
-    """Let a contender start without the memory that others have freed."""
-
-    def measured() -> float:
-        give_back()
-        return measure()
-
-    return measured
-
-
-def peak(work: Callable[[], object]) -> float:
-    """Return how many bytes a call takes at its peak, by the kernel's own account."""
-    work()
-    give_back()
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = _kilobytes("VmRSS")
-    work()
-    return (_kilobytes("VmHWM") - before) * 1024.0
 
 
 def measure(quick: bool) -> list[Row]:
@@ -167,11 +142,6 @@ def in_pretraining(rounds: int) -> list[float]:
             spent = [s + b - a for s, (a, b) in zip(spent, pairwise(times), strict=True)]
         shares.append(spent[1] / spent[0])
     return shares
-
-
-def _kilobytes(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith(field)))
 
 
 if __name__ == "__main__":

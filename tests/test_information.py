@@ -16,6 +16,7 @@ from infomin.information import (
     CRITICS,
     CosineCritic,
     JointCritic,
+    SeparableCritic,
     clipped_donsker_varadhan,
     donsker_varadhan,
     estimate,
@@ -211,14 +212,21 @@ def test_pieces_and_anchors_change_no_ratio(monkeypatch):
     assert few.images == 10 and few.value == pytest.approx(torch.cat(ratios).mean().item())
 
 
+def test_the_estimate_embeds_for_a_critic_and_not_for_a_comparison():
+    x, y, critic = torch.randn(64, 3), torch.randn(64, 5), SeparableCritic(3, 5, 8, 1, 4)
+    by_critic = estimate(x, y, critic, 16, rng.generator(0, "t"))
+    embedded = critic.first(x), critic.second(y)
+    assert by_critic == estimate(*embedded, critic.score, 16, rng.generator(0, "t"))
+
+
 def test_the_estimate_of_independent_views_is_not_above_zero():
-    found = estimate(unit(512, 8), unit(512, 8), CosineCritic(0.5).score, 64, rng.generator(0, "t"))
+    found = estimate(unit(512, 8), unit(512, 8), CosineCritic(0.5), 64, rng.generator(0, "t"))
     assert found.value < 0.02 and found.low <= found.value <= found.high and not found.saturated
 
 
 def test_the_estimate_of_equal_views_is_saturated():
     z = unit(300, 64)
-    found = estimate(z, z, CosineCritic(0.05).score, 64, rng.generator(0, "t"))
+    found = estimate(z, z, CosineCritic(0.05), 64, rng.generator(0, "t"))
     assert found.saturated and found.images == 256 and found.cap == pytest.approx(math.log(64))
     assert str(found).endswith("nats, cap 4.16, saturated")
     assert found.told(bits=True).endswith("bits, cap 6.00, saturated")

@@ -71,7 +71,7 @@ def i_nce_between(
     bootstrap interval over images.
     """
     generator = rng.generator(seed, "bootstrap")
-    return estimate(z1, z2, CosineCritic(temperature).score, min(k, len(z1)), generator)
+    return estimate(z1, z2, CosineCritic(temperature), min(k, len(z1)), generator)
 
 
 def held_out_i_nce(

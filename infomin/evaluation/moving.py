@@ -117,7 +117,7 @@ def held_out_pairs(
     f1.train(was[0])
     f2.train(was[1])
     z1, z2 = (torch.cat([part[view] for part in z]) for view in (0, 1))
-    return estimate(z1, z2, CosineCritic(temperature).score, k, rng.generator(seed, "bootstrap"))
+    return estimate(z1, z2, CosineCritic(temperature), k, rng.generator(seed, "bootstrap"))
 
 
 @torch.no_grad()

@@ -15,9 +15,9 @@ import torch
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from infomin.errors import positive
-from infomin.losses import cosine_scores
 
 Compare = Callable[[Tensor, Tensor], Tensor]
 """Scores of embeddings, `(a, d1)` and `(b, d2)` to `(a, b)`."""
@@ -55,9 +55,17 @@ class CosineCritic(Critic):
         positive("temperature", temperature)
         self.temperature = temperature
 
+    def first(self, x: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
+        """Return x at length 1."""
+        return F.normalize(x, dim=1)
+
+    def second(self, y: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """Return y at length 1."""
+        return F.normalize(y, dim=1)
+
     def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
-        """Compare embeddings."""
-        return cosine_scores(z1, z2, self.temperature)
+        """Compare embeddings of length 1."""
+        return z1 @ z2.mT / self.temperature
 
 
 class BilinearCritic(Critic):

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError, at_least
-from infomin.information.bounds import in_bits, log_mean_exp
-from infomin.information.critics import Compare
+from infomin.information.bounds import in_bits
+from infomin.information.critics import Compare, Critic
 
 SATURATED = 0.9
 """Share of the cap log K above which a value is flagged."""
@@ -58,7 +58,7 @@ class Estimate:
 def estimate(
     z1: Float[Tensor, "n ..."],
     z2: Float[Tensor, "n ..."],
-    compare: Compare,
+    critic: Critic | Compare,
     k: int,
     generator: torch.Generator,
     anchors: int | None = None,
@@ -71,8 +71,8 @@ def estimate(
     these. Memory does not depend on K.
 
     Arguments:
-        z1, z2: embeddings of pairs.
-        compare: scores of embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`; `Critic.score`.
+        z1, z2: pairs; embeddings of them where `critic` only compares.
+        critic: embeds and compares, or scores of embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`.
         k: K.
         generator: of groups and interval.
         anchors: about how many pairs are measured; None measures all, which takes K scores each.
@@ -85,6 +85,9 @@ def estimate(
         raise InputError(f"k: expected 2 <= K <= {len(z1)} held-out images, got {k}")
     if anchors is not None:
         at_least("anchors", anchors, 1)
+    compare: Compare = critic
+    if isinstance(critic, Critic):
+        z1, z2, compare = critic.first(z1), critic.second(z2), critic.score
     order = torch.randperm(len(z1), generator=generator).to(z1.device)
     groups = order[: len(order) // k * k].split(k)
     measured = k if anchors is None else min(k, math.ceil(anchors / len(groups)))
@@ -109,14 +112,20 @@ def estimate(
 def _log_ratios(
     z1: Tensor, z2: Tensor, compare: Compare, measured: int, rows: int
 ) -> Float[Tensor, " m"]:
-    """Return the mean of both directions' log-ratios of the first pairs, float64, on the CPU."""
-    parts = []
-    for begin in range(0, measured, rows):
-        here = slice(begin, min(begin + rows, measured))
-        forward, backward = compare(z1[here], z2), compare(z1, z2[here])
-        positives = forward.diagonal(begin)
-        parts.append(
-            positives.double()
-            - (log_mean_exp(forward, 1).double() + log_mean_exp(backward, 0).double()) / 2
-        )
-    return torch.cat(parts).cpu()
+    """Return the mean of both directions' log-ratios of the first pairs, float64, on the CPU.
+
+    Every score is made once: a piece of rows gives all of their sums, and a share of those of
+    columns.
+    """
+    k, positives, by_row = len(z1), [], []
+    by_column = z1.new_full((measured,), -torch.inf, dtype=torch.float64)
+    for begin in range(0, k, rows):
+        here = slice(begin, min(begin + rows, k))
+        scores = compare(z1[here], z2 if begin < measured else z2[:measured])
+        if begin < measured:
+            positives.append(scores.diagonal(begin).double())
+            by_row.append(scores.logsumexp(1).double())
+        by_column = by_column.logaddexp(scores[:, :measured].logsumexp(0).double())
+    pairs = torch.cat(positives)[:measured]
+    both = torch.cat(by_row)[:measured] + by_column
+    return (pairs - both / 2 + math.log(k)).cpu()
