@@ -4,6 +4,7 @@
     python scripts/pretrain.py views=raw views.color=ydbdr
     python scripts/pretrain.py views=learned photometric=simclr views.combine.order=before
     python scripts/pretrain.py views=frequency views.sigma=1.0
+    python scripts/pretrain.py views=learned memory=bank loss=logistic
     python scripts/pretrain.py views=patches views.distance=24 data=windows data.root=PATH
     python scripts/pretrain.py views=learned views.generator=PATH data=image_folder data.root=PATH
 
@@ -24,6 +25,7 @@ from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
 from infomin.training.contrastive import Pretraining
+from infomin.training.objectives import build_objective
 from infomin.views import PatchViews
 
 
@@ -44,8 +46,11 @@ def pretrain(cfg: DictConfig) -> None:
     encoder = plain(cfg.encoder)
     towers = build_towers(view_channels=views.view_channels, seed=cfg.seed, **encoder)
     towers.tap(cfg.probe.tap)  # unknown: say so before the training
-    optimizer = build(cfg.optimizer)
-    learner = Pretraining(views, towers, data.train.images, augment, optimizer, settings, fabric)
+    images, optimizer = data.train.images, build(cfg.optimizer)
+    numbers = (len(images), settings.batch, settings.temperature)
+    told = (plain(cfg.loss), plain(cfg.memory), cfg.graph, plain(cfg.pair_weights), cfg.seed)
+    objective = build_objective(towers, *numbers, *told)
+    learner = Pretraining(views, towers, images, augment, optimizer, settings, fabric, objective)
 
     # Pretraining
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)

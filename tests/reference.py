@@ -18,6 +18,44 @@ def infonce(scores: Tensor) -> float:
     return total / k
 
 
+def sampled_softmax(positive: Tensor, negatives: Tensor) -> float:
+    """The k+1-way contrast, one anchor at a time (CMC, eq. 2 and appendix)."""
+    total = 0.0
+    for p, row in zip(positive, negatives, strict=True):
+        below = math.exp(p) + sum(math.exp(n) for n in row)
+        total -= math.log(math.exp(p) / below)
+    return total / len(positive)
+
+
+def logistic(positive: Tensor, negatives: Tensor, z: float, samples: int) -> float:
+    """NCE, probability by probability (InstDis, eq. 8; CMC's NCECriterion)."""
+    m = negatives.shape[1]
+    noise = m / samples
+    total = 0.0
+    for p, row in zip(positive, negatives, strict=True):
+        h = math.exp(p) / z
+        total -= math.log(h / (h + noise))
+        for n in row:
+            total -= math.log(noise / (math.exp(n) / z + noise))
+    return total / len(positive)
+
+
+def cmc_bank_step(
+    bank: Tensor, other: Tensor, z: Tensor, index: Tensor, drawn: Tensor, t: float, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """Scores of anchors z with another view's bank, and z's own bank afterwards.
+
+    As CMC's NCEAverage: `drawn` is `(b, 1 + K)` with the own index first, rows are gathered for
+    every anchor and multiplied one by one; then the rows of the batch move.
+    """
+    weight = other[drawn.flatten()].view(*drawn.shape, -1)
+    scores = torch.bmm(weight, z[:, :, None])[:, :, 0] / t
+    rows = bank[index] * momentum + z * (1 - momentum)
+    bank = bank.clone()
+    bank[index] = rows / rows.pow(2).sum(1, keepdim=True).sqrt()
+    return scores, bank
+
+
 def donsker_varadhan(scores: Tensor) -> float:
     """E_joint[s] - log E_independent[exp s], pair by pair."""
     k = len(scores)

@@ -16,7 +16,7 @@ LAYERS = [
     ["checkpoint", "hparams", "progress"],
     ["evaluation", "pretrained", "training"],
     ["views", "encoders", "data", "parallel"],
-    ["cube", "table", "augment", "information"],
+    ["cube", "table", "augment", "information", "memory"],
     ["generator", "losses", "photometric"],
     ["color", "artifact"],
     ["flows", "files", "claims", "rng", "provenance", "page", "settings"],

@@ -74,6 +74,24 @@ def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("memory=bank", "memory.negatives=32", "loss=logistic", "loss.every=2"),
+        ("memory=queue", "memory.size=32", "loss=triplet", "graph=core", "pair_weights=[2]"),
+    ],
+    ids=["bank", "queue"],
+)
+def test_pretraining_with_another_loss_and_a_memory(tmp_path, told):
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw", *told)
+    assert trained.wait() == 0, trained.err
+    assert "of 3.50 nats" in trained.err and result(trained)["top1"] > 0  # log 33
+    refused = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw", "memory=bank")
+    assert refused.wait() == 2
+    assert "memory.negatives: expected 1..64, the samples that are no positives" in refused.err
+
+
+@pytest.mark.slow
 def test_segmentation_of_the_newest_encoder(tmp_path):
     trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=frequency")
     assert trained.wait() == 0, trained.err

@@ -59,6 +59,11 @@ class Towers(nn.Module):
         return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
 
     @property
+    def width(self) -> int:
+        """Numbers in an embedding."""
+        return int(cast(Tower, self.towers[0]).head.out_features)
+
+    @property
     def backbones(self) -> list[Backbone]:
         """The backbones, one per view."""
         return [cast(Tower, tower).backbone for tower in self.towers]

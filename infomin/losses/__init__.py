@@ -1,5 +1,22 @@
 """Losses: pure functions of scores, in nats."""
 
-from infomin.losses.infonce import cosine_scores, infonce, matched, pair_scores
+from infomin.losses.infonce import cosine_scores, infonce, matched
+from infomin.losses.multiview import GRAPHS, both, pair_scores, pairs, total, weights_of
+from infomin.losses.sampled import apart, estimated_log_z, logistic, softmax, triplet
 
-__all__ = ["cosine_scores", "infonce", "matched", "pair_scores"]
+__all__ = [
+    "GRAPHS",
+    "apart",
+    "both",
+    "cosine_scores",
+    "estimated_log_z",
+    "infonce",
+    "logistic",
+    "matched",
+    "pair_scores",
+    "pairs",
+    "softmax",
+    "total",
+    "triplet",
+    "weights_of",
+]

@@ -4,9 +4,6 @@ L_NCE = -E[log exp(s_ii) / sum_j exp(s_ij)] with K terms in the denominator, the
 Both directions, 1 -> 2 and 2 -> 1, are *averaged*: with their sum, log K - L would be no bound.
 """
 
-from collections.abc import Sequence
-from itertools import combinations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,11 +29,6 @@ def infonce(scores: Float[Tensor, "k k"]) -> Float[Tensor, ""]:
         raise InputError(f"scores: InfoNCE needs at least 2 samples, got {len(scores)}")
     target = torch.arange(len(scores), device=scores.device)
     return (F.cross_entropy(scores, target) + F.cross_entropy(scores.mT, target)) / 2
-
-
-def pair_scores(z: Sequence[Float[Tensor, "k d"]], temperature: float) -> list[Tensor]:
-    """Return the scores of every pair of views i < j, `(k, k)` each (CMC's full graph)."""
-    return [cosine_scores(z_i, z_j, temperature) for z_i, z_j in combinations(z, 2)]
 
 
 @torch.no_grad()

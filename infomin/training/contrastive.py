@@ -1,10 +1,9 @@
 r"""Pretraining: f_1, ..., f_M learn to find the same image in other views (CMC, arXiv:1906.05849).
 
-Views are raw channels or those of a frozen generator; the loss is in-batch InfoNCE between every
-pair of views, both directions averaged, summed over pairs (one pair for two views).
+Views are raw channels or those of a frozen generator; an objective says what embeddings are
+compared with, by default in-batch InfoNCE between every pair of views.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from infomin.augment import Augment
 from infomin.data import Batches
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, positive
-from infomin.losses import infonce, matched, pair_scores
 from infomin.shapes import Views
 from infomin.training.learner import Learner, Metrics
+from infomin.training.objectives import Objective, build_objective
 from infomin.training.schedule import factor, set_rate
 from infomin.views import View
 
@@ -66,6 +65,10 @@ class Pretraining(Learner):
         optimizer: makes one from parameters.
         settings: the numbers.
         fabric: device, precision, processes.
+        objective: what the towers are trained by; None is in-batch InfoNCE.
+
+    Raises:
+        InputError: for a batch larger than the data, or images too small for the views.
     """
 
     def __init__(
@@ -77,12 +80,16 @@ class Pretraining(Learner):
         optimizer: MakeOptimizer,
         settings: ContrastiveSettings,
         fabric: Fabric,
+        objective: Objective | None = None,
     ) -> None:
         self.batches = Batches(
             len(images), settings.batch, settings.seed, "pretrain", "pretrain.batch"
         )
         steps = settings.epochs * self.batches.per_epoch
-        super().__init__(steps, settings.batch, math.log(settings.batch), fabric)
+        objective = objective or build_objective(
+            towers, len(images), settings.batch, settings.temperature
+        )
+        super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)
         self.settings, self.augment = settings, augment
         height, width = images.shape[2:]
@@ -92,7 +99,9 @@ class Pretraining(Learner):
         parallel.share_batch_norm(fabric, towers)
         self.towers = towers.to(fabric.device).train()
         self.optimizer = optimizer(self.towers.parameters())
-        self.modules = {"towers": self.towers}
+        parallel.share_batch_norm(fabric, objective)
+        self.objective = objective.to(fabric.device).train()
+        self.modules = {"towers": self.towers, "objective": self.objective}
         self.optimizers = {"towers": self.optimizer}
 
     @torch.no_grad()
@@ -108,10 +117,12 @@ class Pretraining(Learner):
         began = time.perf_counter()
         views = self.make(self.step)
         waited = time.perf_counter() - began
+        index = self.batches(self.step)
+        self.objective.begin(index, self.step)
         with self.fabric.autocast():
+            keys = [parallel.gather(self.fabric, k) for k in self.objective.keys(views)]
             z = [parallel.gather(self.fabric, z_i) for z_i in self.towers(views)]
-        scores = pair_scores(z, self.settings.temperature)
-        loss = torch.stack([infonce(s) for s in scores]).sum()
+        loss, i_nce, accuracy = self.objective(z, keys, index)
         value = self.finite("loss", loss)
         set_rate(
             self.optimizer, factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
@@ -120,10 +131,11 @@ class Pretraining(Learner):
         loss.backward()
         parallel.average_gradients(self.fabric, self.towers.parameters())
         self.optimizer.step()
+        self.objective.update(z, keys, index, self.towers)
         return {
             "loss": value,
-            "i_nce": self.cap - value / len(scores),
-            "accuracy": matched(scores[0]),
+            "i_nce": i_nce,
+            "accuracy": accuracy,
             "rate": self.optimizer.param_groups[0]["lr"],
             "data_seconds": waited,
         }

@@ -1,0 +1,68 @@
+r"""Losses of two views summed over pairs of M views (CMC, arXiv:1906.05849, section 3.3).
+
+    core   sum over j >= 2 of L(V_1, V_j)   what V_1 shares with each of the others
+    full   sum over i < j of L(V_i, V_j)    what any two share
+
+With two views both are the one pair.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from infomin.errors import InputError, one_of
+from infomin.losses.infonce import cosine_scores
+
+GRAPHS = ("full", "core")
+Pair = tuple[int, int]
+
+
+def pairs(views: int, graph: str = "full") -> list[Pair]:
+    """Return the pairs i < j of a graph over views 0, ..., M - 1; view 0 is the core.
+
+    Raises:
+        InputError: for fewer than two views, or an unknown graph.
+    """
+    one_of("graph", graph, GRAPHS)
+    if views < 2:
+        raise InputError(f"views: a contrast needs at least 2, got {views}")
+    return [(i, j) for i, j in combinations(range(views), 2) if graph == "full" or i == 0]
+
+
+def weights_of(chosen: Sequence[Pair], weights: Sequence[float] | None) -> list[float]:
+    """Return the weight of every pair, 1 by default.
+
+    Raises:
+        InputError: for another number of weights than pairs, a negative one, or nothing but zeros.
+    """
+    if weights is None:
+        return [1.0] * len(chosen)
+    named = ", ".join(f"{i + 1}-{j + 1}" for i, j in chosen)
+    if len(weights) != len(chosen):
+        raise InputError(
+            f"pair_weights: expected {len(chosen)} numbers, of the views {named}, "
+            f"got {len(weights)}"
+        )
+    if min(weights) < 0 or max(weights) <= 0:
+        raise InputError(
+            f"pair_weights: expected numbers >= 0, not all 0, got {[*weights]} for {named}"
+        )
+    return [float(w) for w in weights]
+
+
+def both(present: Bool[Tensor, "b m"] | None, pair: Pair) -> Bool[Tensor, " b"] | None:
+    """Return which samples of a batch have both views of a pair; None where all have all."""
+    return None if present is None else present[:, pair[0]] & present[:, pair[1]]
+
+
+def pair_scores(z: Sequence[Float[Tensor, "k d"]], temperature: float) -> list[Tensor]:
+    """Return the scores of every pair of views i < j, `(k, k)` each (the full graph)."""
+    return [cosine_scores(z[i], z[j], temperature) for i, j in pairs(len(z))]
+
+
+def total(losses: Sequence[Float[Tensor, ""]], weights: Sequence[float]) -> Float[Tensor, ""]:
+    """Return the weighted sum of the losses of pairs."""
+    return torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum()

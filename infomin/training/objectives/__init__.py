@@ -1,0 +1,19 @@
+"""What encoders are trained by: a loss over pairs of views, and where its negatives come from."""
+
+from infomin.training.objectives.banked import Banked
+from infomin.training.objectives.base import Objective, Told
+from infomin.training.objectives.build import MEMORIES, build_objective
+from infomin.training.objectives.contrasts import CONTRASTS
+from infomin.training.objectives.in_batch import InBatch
+from infomin.training.objectives.queued import Queued
+
+__all__ = [
+    "CONTRASTS",
+    "MEMORIES",
+    "Banked",
+    "InBatch",
+    "Objective",
+    "Queued",
+    "Told",
+    "build_objective",
+]

@@ -1,0 +1,76 @@
+"""Negatives, and by default the positive too, are rows of a memory bank."""
+
+from collections.abc import Sequence
+
+import torch
+from einops import einsum
+from torch import Tensor
+
+from infomin import rng
+from infomin.encoders import Towers
+from infomin.errors import one_of
+from infomin.memory import MemoryBank
+from infomin.training.objectives.base import Embeddings, Objective
+from infomin.training.objectives.contrasts import Contrast
+
+DRAWS = ("shared", "per_sample")
+POSITIVES = ("bank", "batch")
+
+
+class Banked(Objective):
+    """Compares with rows of the other view's bank (CMC, arXiv:1906.05849, section 3.4).
+
+    Negatives drawn once for the whole batch make their scores one matrix product; drawn for each
+    anchor, as the authors' code does, B x K rows are gathered.
+
+    Arguments:
+        bank: a row for every sample and view.
+        negatives: K.
+        contrast, graph, weights: see `Objective`.
+        draws: `shared` or `per_sample`.
+        positive: `bank`, the row of the sample (the authors' choice: steadier), or `batch`, its
+            other view as it is now.
+        batch: samples a step.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        bank: MemoryBank,
+        negatives: int,
+        contrast: Contrast,
+        graph: str = "full",
+        weights: Sequence[float] | None = None,
+        draws: str = "shared",
+        positive: str = "bank",
+        batch: int = 1,
+        seed: int = 0,
+    ) -> None:
+        one_of("memory.draws", draws, DRAWS)
+        one_of("memory.positive", positive, POSITIVES)
+        bank.leaves_room(negatives, batch if draws == "shared" else 1)
+        super().__init__(len(bank.rows), negatives, contrast, graph, weights)
+        self.bank, self.negatives, self.draws, self.positive = bank, negatives, draws, positive
+        self.seed, self.which = seed, torch.empty(0, dtype=torch.int64)
+
+    def begin(self, index: Tensor, step: int) -> None:
+        """Draw the negatives of a step, the same for all pairs of views."""
+        draw = self.bank.shared if self.draws == "shared" else self.bank.per_sample
+        self.which = draw(index, self.negatives, rng.generator(self.seed, "negatives", step))
+
+    def compare(
+        self, z: Embeddings, keys: Embeddings, index: Tensor, anchor: int, other: int
+    ) -> tuple[Tensor, Tensor]:
+        """Compare with rows of the bank."""
+        mine, t = z[anchor], self.contrast.temperature
+        own = self.bank.of(other, index, mine) if self.positive == "bank" else z[other]
+        rows = self.bank.of(other, self.which, mine)
+        if self.draws == "shared":
+            negatives = mine @ rows.mT
+        else:
+            negatives = einsum(mine, rows, "b d, b k d -> b k")
+        return (mine * own).sum(1) / t, negatives / t
+
+    def update(self, z: Embeddings, keys: Embeddings, index: Tensor, towers: Towers) -> None:
+        """Move the rows of the batch towards its embeddings."""
+        self.bank.update(index, [of_view.detach() for of_view in z])

@@ -1,0 +1,63 @@
+"""An objective from a handful of plain numbers: a loss, a memory, a graph of views."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infomin.encoders import Towers
+from infomin.errors import InputError, one_of
+from infomin.losses import pairs
+from infomin.memory import MemoryBank, MomentumQueue
+from infomin.training.objectives.banked import Banked
+from infomin.training.objectives.base import Objective
+from infomin.training.objectives.contrasts import CONTRASTS, build_contrast
+from infomin.training.objectives.in_batch import InBatch
+from infomin.training.objectives.queued import Queued
+
+MEMORIES = ("none", "bank", "queue")
+
+
+def build_objective(
+    towers: Towers,
+    samples: int,
+    batch: int,
+    temperature: float,
+    loss: Mapping[str, Any] | None = None,
+    memory: Mapping[str, Any] | None = None,
+    graph: str = "full",
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Objective:
+    """Build what towers are trained by; by default in-batch InfoNCE of all pairs of views.
+
+    Arguments:
+        towers: one per view.
+        samples: n, of the data.
+        batch: K of negatives in the batch.
+        temperature: of the scores.
+        loss: `name`, one of `CONTRASTS`, and what it takes: `every`, `margin`.
+        memory: `kind`, one of `MEMORIES`, and what it takes: `negatives`, `momentum`, `draws`,
+            `positive`, `dtype` of a bank, `size`, `momentum`, `dtype` of a queue.
+        graph, weights: see `Objective`.
+        seed: of rows and draws.
+
+    Raises:
+        InputError: for an unknown name or option, or numbers that do not go together.
+    """
+    loss, memory = dict(loss or {"name": "infonce"}), dict(memory or {"kind": "none"})
+    name, kind = loss.pop("name"), memory.pop("kind")
+    one_of("loss", name, CONTRASTS)
+    one_of("memory", kind, MEMORIES)
+    views, width = len(towers), towers.width
+    contrast = build_contrast(name, 2 * len(pairs(views, graph)), samples, temperature, **loss)
+    common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
+    if kind == "none":
+        return InBatch(views, batch - 1, **common)
+    if kind == "queue":
+        size = memory.pop("size")
+        if size < batch:
+            raise InputError(f"memory.size: expected at least a batch, {batch}, got {size}")
+        queue = MomentumQueue(views, size, width, memory.pop("dtype", "float32"), seed)
+        return Queued(queue, towers, **common, **memory)
+    rows = {o: memory.pop(o) for o in ("momentum", "dtype") if o in memory}
+    bank = MemoryBank(views, samples, width, **rows, seed=seed)
+    return Banked(bank, **common, **memory, batch=batch, seed=seed)

@@ -1,0 +1,65 @@
+"""Negatives are keys of the latest samples, of encoders that follow slowly (MoCo)."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+
+from infomin.encoders import Towers
+from infomin.errors import InputError
+from infomin.memory import MomentumQueue
+from infomin.shapes import Views
+from infomin.training.objectives.base import Embeddings, Objective
+from infomin.training.objectives.contrasts import Contrast
+
+
+class Queued(Objective):
+    """Compares with the keys of slow towers: the positive's now, negatives' from a queue.
+
+    Arguments:
+        queue: of keys, for every view.
+        towers: those that are trained; the slow ones start as they do.
+        contrast, graph, weights: see `Objective`.
+        momentum: how much of the slow towers stays in a step, within [0, 1).
+    """
+
+    def __init__(
+        self,
+        queue: MomentumQueue,
+        towers: Towers,
+        contrast: Contrast,
+        graph: str = "full",
+        weights: Sequence[float] | None = None,
+        momentum: float = 0.999,
+    ) -> None:
+        if not 0 <= momentum < 1:
+            raise InputError(f"memory.momentum: expected a share within [0, 1), got {momentum}")
+        super().__init__(len(queue.rows), queue.rows.shape[1], contrast, graph, weights)
+        self.queue, self.momentum = queue, momentum
+        self.slow = deepcopy(towers).requires_grad_(False)
+
+    @torch.no_grad()
+    def keys(self, views: Views) -> Embeddings:
+        """Embed a batch with the slow towers."""
+        keys: Embeddings = self.slow(views)
+        return keys
+
+    def compare(
+        self, z: Embeddings, keys: Embeddings, index: Tensor, anchor: int, other: int
+    ) -> tuple[Tensor, Tensor]:
+        """Compare with the key of the other view, and with the queue; never with an own old key."""
+        mine, t = z[anchor], self.contrast.temperature
+        rows = self.queue.rows[other].to(mine.dtype)
+        negatives = mine @ rows.mT / t
+        own = self.queue.own(index)
+        if own is not None:
+            negatives = negatives.masked_fill(own, -torch.inf)
+        return (mine * keys[other]).sum(1) / t, negatives
+
+    @torch.no_grad()
+    def update(self, z: Embeddings, keys: Embeddings, index: Tensor, towers: Towers) -> None:
+        """Push the keys of the batch; let the slow towers follow."""
+        self.queue.push(index, keys)
+        for slow, fast in zip(self.slow.parameters(), towers.parameters(), strict=True):
+            slow.lerp_(fast, 1 - self.momentum)
