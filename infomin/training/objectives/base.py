@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from infomin.encoders import Towers
 from infomin.losses import pairs, softmax, total, weights_of
 from infomin.shapes import Views
-from infomin.training.objectives.contrasts import Contrast
+from infomin.training.objectives.contrasts import Contrast, Softmax
 
 Embeddings = Sequence[Float[Tensor, "b d"]]
 
@@ -86,12 +86,14 @@ class Objective(nn.Module):
             directions = []
             for side, (anchor, other) in enumerate(((i, j), (j, i))):
                 positive, negatives = self.compare(z, keys, index, anchor, other)
-                directions.append(self.contrast(positive, negatives, 2 * number + side))
+                loss = self.contrast(positive, negatives, 2 * number + side)
+                directions.append(loss)
                 with torch.no_grad():
-                    softmaxes.append(softmax(positive, negatives))
+                    known = isinstance(self.contrast, Softmax)
+                    softmaxes.append(loss if known else softmax(positive, negatives))
                     if number == 0:
                         hit = positive >= negatives.amax(1)
                         accuracy += hit.float().mean().item() / 2
             losses.append(torch.stack(directions).mean())
-        i_nce = self.cap - torch.stack(softmaxes).mean().item()
+        i_nce = self.cap - torch.stack(softmaxes).detach().mean().item()
         return Told(total(losses, self.weights), i_nce, accuracy)

@@ -1,0 +1,84 @@
+"""Negatives from a memory bank: loss, gradient and update of one step, against the authors' form.
+
+50,000 samples, embeddings of 128 numbers, batch 128, K = 4,096 and 16,384; logistic NCE and
+softmax. Encoders take no part: embeddings are given, and their gradients are wanted. Ours draws
+negatives once for the batch, which makes scores one matrix product; the rival gathers B x K rows.
+Memory is how far a step raises the peak.
+
+Targets at K = 16,384: at least 20 x as many steps, at most a twentieth of the memory.
+"""
+
+from collections.abc import Callable
+
+import torch
+from gather import GatherBank
+from memory import afresh, peak
+from rows import Row, main
+from timing import interleaved, rate
+from torch import Tensor
+from torch.nn import functional as F
+
+from infomin.memory import MemoryBank
+from infomin.training.objectives import Banked
+from infomin.training.objectives.contrasts import build_contrast
+
+SAMPLES, WIDTH, BATCH, TEMPERATURE = 50_000, 128, 128, 0.07
+SIZES = (4_096, 16_384)
+LOSSES = {"logistic NCE": "logistic", "softmax": "infonce"}
+
+
+def embeddings() -> tuple[list[Tensor], Tensor]:
+    """Return a batch of two views, and which samples it is of."""
+    torch.manual_seed(0)
+    z = [F.normalize(torch.randn(BATCH, WIDTH), dim=1).requires_grad_() for _ in range(2)]
+    return z, torch.randperm(SAMPLES)[:BATCH]
+
+
+def ours(loss: str, k: int) -> Callable[[], None]:
+    """Return a step with shared negatives."""
+    z, index = embeddings()
+    bank = MemoryBank(2, SAMPLES, WIDTH)
+    objective = Banked(bank, k, build_contrast(loss, 2, SAMPLES, TEMPERATURE), batch=BATCH)
+
+    def step() -> None:
+        objective.begin(index, 0)
+        torch.autograd.grad(objective(z, (), index).loss, z)
+        bank.update(index, [of_view.detach() for of_view in z])
+
+    return step
+
+
+def theirs(loss: str, k: int) -> Callable[[], None]:
+    """Return a step with negatives gathered for every sample."""
+    z, index = embeddings()
+    bank = GatherBank(SAMPLES, WIDTH, k, TEMPERATURE, softmax=loss == "infonce")
+
+    def step() -> None:
+        torch.autograd.grad(bank(*z, index), z)
+
+    return step
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measure both forms of both losses in turn."""
+    rows = []
+    for k in SIZES[:1] if quick else SIZES:
+        most, least = (1 / 20, 20) if k == SIZES[-1] else (None, None)
+        for name, loss in LOSSES.items():
+            steps = {"ours": ours(loss, k), "theirs": theirs(loss, k)}
+            m = interleaved(
+                {who: afresh(rate(step, least=0.5)) for who, step in steps.items()},
+                1 if quick else 7,
+            )
+            what = f"bank, {name}, K = {k:,}"
+            took = {who: [peak(step) / 2**20] for who, step in steps.items()}
+            rival = "gather and bmm"
+            rows.append(Row(what, "steps/s", m["ours"], rival, m["theirs"], least=least))
+            rows.append(
+                Row(f"{what}: peak memory", "MiB", took["ours"], rival, took["theirs"], most=most)
+            )
+    return rows
+
+
+if __name__ == "__main__":
+    main(measure)
