@@ -156,9 +156,9 @@ def test_slow_towers_follow_and_own_old_keys_are_no_negatives():
 DATA = scenes(size=16, train=64, test=32)
 
 
-def pretraining(loss, memory, fabric):
+def pretraining(loss, memory, fabric, **numbers):
     views, towers = ChannelViews(), build_towers(view_channels=(1, 2), **NET)
-    settings = ContrastiveSettings(epochs=1, batch=8)
+    settings = ContrastiveSettings(**({"epochs": 1, "batch": 8} | numbers))
     images, optimizer = DATA.train.images, partial(torch.optim.AdamW, lr=1e-2)
     objective = build_objective(towers, len(images), 8, 0.1, loss, memory)
     return Pretraining(views, towers, images, CropFlip(16), optimizer, settings, fabric, objective)
@@ -188,6 +188,17 @@ def test_every_loss_and_memory_learns(loss, memory):
     told = list(learner)
     first, last = (sum(m["loss"] for m in part) for part in (told[:5], told[-5:]))
     assert last < first and all(m["i_nce"] <= learner.cap for m in told)
+
+
+def test_a_batch_in_chunks_learns_as_one():
+    fabric = make_fabric("cpu", precision="32-true")
+    whole, chunks = (pretraining(None, BANK, fabric, chunk=c) for c in (8, 3))
+    plain = pretraining(None, BANK, fabric)
+    told = [[m["loss"] for m in learner] for learner in (plain, whole, chunks)]
+    assert told[1] == pytest.approx(
+        told[0], rel=1e-4
+    )  # one chunk: what batch norm sees is the same
+    assert told[2] != told[0] and told[2][-1] < 1.2 * told[0][-1]
 
 
 def test_what_cannot_be_built_is_told():

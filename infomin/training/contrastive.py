@@ -5,7 +5,7 @@ compared with, by default in-batch InfoNCE between every pair of views.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from infomin.data import Batches
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, positive
 from infomin.shapes import Views
+from infomin.training import gradient_cache
 from infomin.training.learner import Learner, Metrics
 from infomin.training.objectives import Objective, build_objective
 from infomin.training.schedule import factor, set_rate
@@ -37,6 +38,7 @@ class ContrastiveSettings:
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the rate rises.
         seed: of weights, order, crops and whatever else is drawn.
+        chunk: images embedded at a time, for batches that do not fit; None is all.
     """
 
     epochs: int = 10
@@ -44,9 +46,12 @@ class ContrastiveSettings:
     temperature: float = 0.1
     warmup: float = 0.1
     seed: int = 0
+    chunk: int | None = None
 
     def __post_init__(self) -> None:
         at_least("epochs", self.epochs, 1)
+        if self.chunk is not None:
+            at_least("chunk", self.chunk, 1)
         positive("temperature", self.temperature)
         if self.batch < 2:
             raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
@@ -112,6 +117,16 @@ class Pretraining(Learner):
         drawn = self.views.sample(self.settings.batch, generator)
         return self.views(*crops, drawn=drawn and drawn.part(self.part))
 
+    def embed(self, views: Views) -> Sequence[Tensor]:
+        """Embed this process's share of a batch, in chunks where asked."""
+        if self.settings.chunk is not None:
+            return gradient_cache.embed(
+                self.towers, views, self.settings.chunk, self.fabric.autocast
+            )
+        with self.fabric.autocast():
+            z: Sequence[Tensor] = self.towers(views)
+        return z
+
     def advance(self) -> Metrics:
         """One step of all towers."""
         began = time.perf_counter()
@@ -121,7 +136,8 @@ class Pretraining(Learner):
         self.objective.begin(index, self.step)
         with self.fabric.autocast():
             keys = [parallel.gather(self.fabric, k) for k in self.objective.keys(views)]
-            z = [parallel.gather(self.fabric, z_i) for z_i in self.towers(views)]
+        own = self.embed(views)
+        z = [parallel.gather(self.fabric, of_view) for of_view in own]
         loss, i_nce, accuracy = self.objective(z, keys, index)
         value = self.finite("loss", loss)
         set_rate(
@@ -129,6 +145,10 @@ class Pretraining(Learner):
         )
         self.optimizer.zero_grad()
         loss.backward()
+        if self.settings.chunk is not None:
+            gradient_cache.pass_on(
+                self.towers, views, own, self.settings.chunk, self.fabric.autocast
+            )
         parallel.average_gradients(self.fabric, self.towers.parameters())
         self.optimizer.step()
         self.objective.update(z, keys, index, self.towers)

@@ -1,0 +1,63 @@
+r"""The gradient of a loss over a large batch in the memory of a small one (arXiv:2101.06983).
+
+A contrastive loss needs all embeddings at once, but its gradient with respect to each of them is
+all that its encoder has to know. So: embed in chunks and forget how; take the loss and its gradient
+at the embeddings; embed in chunks again, and hand each chunk the gradient of its embeddings. The
+result is the gradient of the whole, exactly, at the price of a second forward pass. Batch
+normalisation sees chunks, in both passes alike, and counts them once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from infomin.encoders import Towers
+from infomin.shapes import Views
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+def embed(towers: Towers, views: Views, chunk: int, autocast: Autocast) -> list[Tensor]:
+    """Return the embeddings of views, which know nothing of the towers; their gradients are kept.
+
+    Arguments:
+        towers: as they are; their running statistics do not change.
+        views: of the whole batch.
+        chunk: images at a time.
+        autocast: makes the context that towers run in.
+    """
+    parts = []
+    with torch.no_grad(), _uncounted(towers):
+        for part in _chunks(views, chunk):
+            with autocast():
+                parts.append(towers(part))
+    return [torch.cat(of_view).requires_grad_() for of_view in zip(*parts, strict=True)]
+
+
+def pass_on(
+    towers: Towers, views: Views, z: Sequence[Tensor], chunk: int, autocast: Autocast
+) -> None:
+    """Add the gradients of embeddings to those of the towers, chunk by chunk; see `embed`."""
+    gradients = [of_view.grad.split(chunk) for of_view in z if of_view.grad is not None]
+    for i, part in enumerate(_chunks(views, chunk)):
+        with autocast():
+            again = towers(part)
+        torch.autograd.backward(again, [of_view[i] for of_view in gradients])
+
+
+def _chunks(views: Views, chunk: int) -> Iterator[Views]:
+    return zip(*(v.split(chunk) for v in views), strict=True)
+
+
+@contextmanager
+def _uncounted(module: nn.Module) -> Iterator[None]:
+    """Let batch normalisation use the statistics of a batch without adding them to its own."""
+    counting = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    for m in counting:
+        m.track_running_stats = False
+    yield
+    for m in counting:
+        m.track_running_stats = True

@@ -1,0 +1,66 @@
+"""Gradients of a large batch, chunk by chunk: those of the whole, exactly, and little memory."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import nn
+
+from infomin.encoders import build_towers
+from infomin.losses import infonce, pair_scores
+from infomin.training.gradient_cache import embed, pass_on
+
+B, CHUNK, SIZE = 10, 4, 16
+NET = {"name": "fourconv", "size": SIZE, "dim": 6, "widths": [4, 8], "pools": 2}
+
+
+def towers_and_views(normalized):
+    towers = build_towers(view_channels=(1, 2), **NET).double().train()
+    if not normalized:  # what chunks do not change
+        for module in [*towers.modules()]:
+            for name, child in module.named_children():
+                if isinstance(child, nn.BatchNorm2d):
+                    setattr(module, name, nn.Identity())
+    return towers, [torch.randn(B, c, SIZE, SIZE) for c in (1, 2)]
+
+
+def loss_of(z):
+    return sum(infonce(scores) for scores in pair_scores(z, 0.2))
+
+
+def gradients(towers):
+    return [p.grad.clone() for p in towers.parameters()]
+
+
+@pytest.mark.parametrize("normalized", [False, True], ids=["plain", "batch norm"])
+def test_the_gradient_is_that_of_the_whole_batch(normalized):
+    towers, views = towers_and_views(normalized)
+    parts = zip(*(v.split(CHUNK if normalized else B) for v in views), strict=True)
+    z = [torch.cat(of_view) for of_view in zip(*(towers(part) for part in parts), strict=True)]
+    whole = loss_of(z)
+    whole.backward()
+    expected = gradients(towers)
+    towers.zero_grad()
+
+    cached = embed(towers, tuple(views), CHUNK, nullcontext)
+    loss = loss_of(cached)
+    loss.backward()
+    pass_on(towers, tuple(views), cached, CHUNK, nullcontext)
+    assert loss.item() == pytest.approx(whole.item(), abs=1e-12)
+    for ours, theirs in zip(gradients(towers), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=0)
+
+
+def test_running_statistics_count_every_chunk_once():
+    (towers, views), (again, _) = towers_and_views(True), towers_and_views(True)
+    again.load_state_dict(towers.state_dict())
+    before = {name: b.clone() for name, b in towers.named_buffers()}
+    z = embed(towers, tuple(views), CHUNK, nullcontext)
+    for name, buffer in towers.named_buffers():
+        assert torch.equal(buffer, before[name]), name
+    loss_of(z).backward()
+    pass_on(towers, tuple(views), z, CHUNK, nullcontext)
+    for part in zip(*(v.split(CHUNK) for v in views), strict=True):
+        again(part)
+    for (name, ours), theirs in zip(towers.named_buffers(), again.buffers(), strict=True):
+        assert torch.equal(ours, theirs), name
