@@ -26,7 +26,7 @@ from infomin.provenance import provenance
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-NAMES = ("pretraining", "game", "flows", "views", "information", "bank", "startup")
+NAMES = ("pretraining", "chunks", "bank", "game", "flows", "views", "information", "startup")
 RIVALS = ("lightly", "zuko", "nflows", "kornia", "onnxruntime", "pillow")
 IDLE = 0.5  # load average, processes waiting for a core
 

@@ -42,9 +42,11 @@ def optimizer() -> MakeOptimizer:
     return make
 
 
-def pretraining(views: View, images: Tensor, precision: str = "auto") -> Pretraining:
+def pretraining(
+    views: View, images: Tensor, precision: str = "auto", *overrides: str
+) -> Pretraining:
     """Make the learner of `pretrain`."""
-    cfg = config("pretrain", f"pretrain.epochs={_ENDLESS}")
+    cfg = config("pretrain", f"pretrain.epochs={_ENDLESS}", *overrides)
     return Pretraining(
         views,
         towers(*views.view_channels),

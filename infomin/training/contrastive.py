@@ -111,11 +111,18 @@ class Pretraining(Learner):
 
     @torch.no_grad()
     def make(self, step: int) -> Views:
-        """Return the views of batch `step`."""
-        crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, self.part)
-        generator = rng.generator(self.settings.seed, "combine", step)
-        drawn = self.views.sample(self.settings.batch, generator)
-        return self.views(*crops, drawn=drawn and drawn.part(self.part))
+        """Return the views of this process's share of batch `step`, made in chunks where asked."""
+        first, last = self.part.start, self.part.stop
+        size = self.settings.chunk or last - first
+        drawn = self.views.sample(
+            self.settings.batch, rng.generator(self.settings.seed, "combine", step)
+        )
+        made = []
+        for start in range(first, last, size):
+            part = slice(start, min(start + size, last))
+            crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, part)
+            made.append(self.views(*crops, drawn=drawn and drawn.part(part)))
+        return tuple(torch.cat(of_view) for of_view in zip(*made, strict=True))
 
     def embed(self, views: Views) -> Sequence[Tensor]:
         """Embed this process's share of a batch, in chunks where asked."""

@@ -1,0 +1,70 @@
+"""A large batch in chunks: how much memory and time a step of pretraining takes (budget=small).
+
+Batch 4,096 embedded 256 images at a time, against batch 4,096 at once and against batch 256, on
+photographs, raw views. Memory is how far a step raises the peak; what a batch is cut from, and its
+crops, are in it.
+
+Target: at most one and a half times the memory of batch 256, beside what the larger batch of crops
+and views itself needs.
+"""
+
+from functools import partial
+
+import small
+from memory import peak
+from rows import Row, main
+from timing import per_step
+
+from infomin.data import photos
+from infomin.training.contrastive import Pretraining
+from infomin.views import ChannelViews
+
+LARGE, CHUNK = 4096, 256
+FLOATS, PIXELS = 4, 32 * 32
+
+
+def learner(*overrides: str) -> Pretraining:
+    """Make the learner of `pretrain` with other numbers."""
+    images = photos(train=LARGE).train.images
+    return small.pretraining(ChannelViews(color="ydbdr"), images, "auto", *overrides)
+
+
+def crops(batch: int) -> float:
+    """Return the MiB of a batch as two crops, and as views."""
+    return (2 * 3 + 3) * PIXELS * FLOATS * batch / 2**20
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measure the three in turn; one large step takes seconds."""
+    large = f"pretrain.batch={LARGE}"
+    learners = {
+        "in chunks": learner(large, f"pretrain.chunk={CHUNK}"),
+        "at once": learner(large),
+        "small": learner(f"pretrain.batch={CHUNK}"),
+    }
+    steps = {name: iter(found) for name, found in learners.items()}
+    memory = {name: peak(partial(next, s)) / 2**20 for name, s in steps.items()}
+    beside = memory["in chunks"] - crops(LARGE), memory["small"] - crops(CHUNK)
+    rounds = 1 if quick else 3
+    rates = {
+        name: [per_step(partial(next, s), LARGE, 0, 1)() for _ in range(rounds)]
+        for name, s in steps.items()
+        if name != "small"
+    }
+    what = f"pretraining, batch {LARGE:,} in chunks of {CHUNK}"
+    return [
+        Row(f"{what}: peak memory", "MiB", [memory["in chunks"]], "at once", [memory["at once"]]),
+        Row(
+            f"{what}: peak memory beside crops and views",
+            "MiB",
+            [beside[0]],
+            f"batch {CHUNK}",
+            [beside[1]],
+            most=1.5,
+        ),
+        Row(what, "images/s", rates["in chunks"], "at once", rates["at once"]),
+    ]
+
+
+if __name__ == "__main__":
+    main(measure)
