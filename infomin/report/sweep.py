@@ -3,29 +3,75 @@
 import statistics
 from collections.abc import Sequence
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from infomin.report.grid.records import SCORES, Record
 from infomin.report.marks import COLORS, SHAPES
-from infomin.report.turning import Point, Turning, turning_point
+from infomin.report.turning import Point, Turning, fitted, turning_point
 
 
 def turning(records: Sequence[Record]) -> Turning:
     """Find where accuracy turns as views share more, or that it does not."""
-    label = _labels(records)
-    return turning_point([Point(label[r.cell.row], r.i_nce, r.score) for r in records])
+    return turning_point(_points(records))
 
 
 def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
-    """Draw means of all settings with a standard deviation to each side, cap, chance and peak."""
-    drawn = Figure(figsize=(6.4, 4.6), dpi=120)
-    axis = drawn.subplots()
-    for number, (row, label) in enumerate(_labels(records).items()):
-        runs = [r for r in records if r.cell.row == row]
-        x, y = [r.i_nce for r in runs], [100 * r.score for r in runs]
-        several = len(runs) > 1
+    """Draw means of all settings with a standard deviation to each side, fit, cap and chance.
+
+    Chance lies far below the accuracies, in a strip of its own under a break of the axis.
+    """
+    drawn = Figure(figsize=(6.8, 5.0), dpi=120)
+    axis, strip = drawn.subplots(2, 1, sharex=True, height_ratios=[10, 1])
+    drawn.subplots_adjust(left=0.12, right=0.97, bottom=0.11, top=0.93, hspace=0.08)
+    _settings(axis, records)
+    _fit(axis, records, found)
+    cap, chance = records[0].pretraining["i_nce"]["cap"], 100 * records[0].chance
+    for part in (axis, strip):
+        part.axvline(cap, color="#666666", linestyle=":")
+        part.grid(alpha=0.3)
+        part.tick_params(labelsize=10)
+    axis.axvline(cap, color="#666666", linestyle=":", label=f"cap log K = {cap:.2f}")
+    axis.plot([], color="#666666", linestyle="--", label=f"chance {chance:.0f} %")
+    strip.axhline(chance, color="#666666", linestyle="--")
+    strip.set_ylim(chance - 2, chance + 2)
+    strip.set_yticks([round(chance)])
+    axis.spines["bottom"].set_visible(False)
+    strip.spines["top"].set_visible(False)
+    axis.tick_params(bottom=False)
+    for part, edge in ((axis, 0), (strip, 1)):  # the break
+        part.plot(
+            [0, 1],
+            [edge, edge],
+            transform=part.transAxes,
+            marker=[(-1, -0.6), (1, 0.6)],
+            ms=10,
+            linestyle="none",
+            color="black",
+            clip_on=False,
+        )
+    strip.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=12)
+    axis.set_ylabel(SCORES[records[0].judged_by], fontsize=12)
+    seeds = len({record.cell.seed for record in records})
+    axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=12, loc="left")
+    axis.legend(fontsize=10, framealpha=0.9, loc="best")
+    return drawn
+
+
+def _settings(axis: Axes, records: Sequence[Record]) -> None:
+    """Draw a mark for every setting, and its name above or below it by turns."""
+    labels = _labels(records)
+    runs = {row: [r for r in records if r.cell.row == row] for row in labels}
+    middle = {row: statistics.mean(r.i_nce for r in some) for row, some in runs.items()}
+    above = {
+        row: place % 2 == 0 for place, row in enumerate(sorted(middle, key=middle.__getitem__))
+    }
+    for number, (row, some) in enumerate(runs.items()):
+        x, y = [r.i_nce for r in some], [100 * r.score for r in some]
+        several = len(some) > 1
         axis.errorbar(
-            statistics.mean(x),
+            middle[row],
             statistics.mean(y),
             yerr=statistics.stdev(y) if several else None,
             xerr=statistics.stdev(x) if several else None,
@@ -35,27 +81,31 @@ def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
             capsize=3,
         )
         axis.annotate(
-            label,
-            (statistics.mean(x), statistics.mean(y)),
-            xytext=(7, 6),
+            labels[row],
+            (middle[row], statistics.mean(y)),
+            xytext=(6, 7 if above[row] else -15),
             textcoords="offset points",
-            fontsize=9,
+            fontsize=10,
         )
+    axis.margins(x=0.08, y=0.16)
+
+
+def _fit(axis: Axes, records: Sequence[Record], found: Turning) -> None:
+    """Draw the best concave curve, and the peak with its interval where there is one."""
+    if found.verdict == "too few":
+        return
+    at = np.linspace(*found.range, 100)
+    kind = "parabola" if np.isfinite(found.peak) else "line"
+    curve = 100 * fitted(_points(records), at)
+    axis.plot(at, curve, color="#0072b2", alpha=0.6, linewidth=1.5, label=f"best {kind}")
     if found.verdict == "peak":
         axis.axvspan(found.low, found.high, color="#e69f00", alpha=0.15, linewidth=0)
         axis.axvline(found.peak, color="#e69f00", linewidth=1.5, label="peak, 95 % interval")
-    cap = records[0].pretraining["i_nce"]["cap"]
-    chance = 100 * records[0].chance
-    axis.axvline(cap, color="#666666", linestyle=":", label=f"cap log K = {cap:.2f}")
-    axis.axhline(chance, color="#666666", linestyle="--", label=f"chance {chance:.0f} %")
-    axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
-    axis.set_ylabel(SCORES[records[0].judged_by], fontsize=11)
-    seeds = len({record.cell.seed for record in records})
-    axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=11, loc="left")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=9, framealpha=0.9)
-    drawn.tight_layout()
-    return drawn
+
+
+def _points(records: Sequence[Record]) -> list[Point]:
+    label = _labels(records)
+    return [Point(label[r.cell.row], r.i_nce, r.score) for r in records]
 
 
 def _labels(records: Sequence[Record]) -> dict[tuple[str, str, str], str]:

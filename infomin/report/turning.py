@@ -139,6 +139,13 @@ def turning_point(points: Sequence[Point], seed: int = 0, resamples: int = 2000)
     return Turning(verdict, peak, low, high, span, slope, p_line, p_curve, *counts)
 
 
+def fitted(points: Sequence[Point], at: np.ndarray) -> np.ndarray:
+    """Return the accuracy of the best concave parabola, or line, at values of I_NCE."""
+    x, y = _means(_by_setting(points))
+    parabola = len(x) >= FEWEST and np.isfinite(concave_peak(x, y))
+    return np.polyval(np.polyfit(x, y, 2 if parabola else 1), at)
+
+
 def concave_peak(x: np.ndarray, y: np.ndarray) -> float:
     """Return where the best concave parabola peaks; an infinity for a line.
 
