@@ -1,6 +1,6 @@
 """A pretrained encoder and the views it was trained on, in one folder: all evaluation needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from infomin.generator import ViewGenerator
 from infomin.groups import partition
 from infomin.views import (
     ChannelViews,
+    ChosenViews,
     CombinedViews,
     FrequencyViews,
     LearnedViews,
@@ -49,6 +50,17 @@ class Pretrained:
     def size(self) -> int:
         """Side of the images that the towers take, in pixels."""
         return int(self.encoder["size"])
+
+    def only(self, which: Sequence[int] | None) -> "Pretrained":
+        """Return some of the towers, with their views; all for None.
+
+        Raises:
+            InputError: for a tower that is not there.
+        """
+        if which is None:
+            return self
+        views = ChosenViews(self.views, which)
+        return Pretrained(views, self.towers.only(which), self.encoder)
 
     def save(self, folder: str | Path, training: Mapping[str, Any] | None = None) -> Path:
         """Save as a new folder: `model.safetensors` and `card.json`."""

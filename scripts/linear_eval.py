@@ -2,6 +2,7 @@
 
     python scripts/linear_eval.py
     python scripts/linear_eval.py pretrained=runs/pretrain/RUN/encoder probe.tap=conv3
+    python scripts/linear_eval.py layers=true 'towers=[0]'
 
 Seconds on two cores with budget=small. Where the factors of images are known, as with data=scenes,
 they are audited: which of them survive in the features.
@@ -13,11 +14,15 @@ from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin import evaluation
+from infomin.errors import true_or_false
 from infomin.pretrained import load_pretrained
 from infomin.report import tables
 from infomin.report.audits import audit_chart, audit_rows
 from infomin.run import newest
 from infomin.views import LearnedViews
+
+SHOWN = ("top1", "knn")
+"""What is told of every layer."""
 
 
 @main("linear_eval")
@@ -32,10 +37,17 @@ def linear_eval(cfg: DictConfig) -> None:
     views = pretrained.views
     names = views.generator.channel_names if isinstance(views, LearnedViews) else None
     data.suits(f"encoder: {folder}", views.channels, views.value_range, names)
+    pretrained = pretrained.only(plain(cfg.towers))
+    true_or_false("layers", cfg.layers)
 
     # Probe and kNN
     run = open_run(cfg, "linear_eval", data.name)
-    result = evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
+    probe, taps = plain(cfg.probe), pretrained.towers.taps if cfg.layers else ()
+    result = evaluation.judge(pretrained, data, seed=cfg.seed, **probe)
+    each = {
+        t: evaluation.judge(pretrained, data, seed=cfg.seed, **probe | {"tap": t}) for t in taps
+    }
+    result["layers"] = {tap: {name: told[name] for name in SHOWN} for tap, told in each.items()}
 
     # Factors, where they are known
     audited = []
@@ -46,9 +58,13 @@ def linear_eval(cfg: DictConfig) -> None:
         result["audit"] = [asdict(s) | {"survival": s.score} for s in audited]
 
     # Report
-    run.finish({"encoder": str(folder), "data": data.name, **result})
+    run.finish(
+        {"encoder": str(folder), "views": str(pretrained.views), "data": data.name, **result}
+    )
     print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
     print(f"protocol: {result['protocol']}")
+    if each:
+        print(tables.plain(tables.layers(result["layers"])))
     if audited:
         print(tables.plain(audit_rows(audited)))
 

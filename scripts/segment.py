@@ -6,7 +6,7 @@
 PATH is that of NYU Depth V2. Minutes on two cores with budget=small.
 """
 
-from cli import build, main, open_run, taken
+from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin.evaluation.segmentation import Segmentation
@@ -32,6 +32,8 @@ def segment(cfg: DictConfig) -> None:
     print(taken("encoder", folder, frames.images.name))
     names = views.generator.channel_names if isinstance(views, LearnedViews) else None
     frames.images.suits(f"encoder: {folder}", views.channels, views.value_range, names)
+    pretrained = pretrained.only(plain(cfg.towers))
+    views = pretrained.views
 
     # The decoder
     fabric = make_fabric(cfg.device, 1, cfg.precision)

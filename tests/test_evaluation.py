@@ -99,6 +99,23 @@ def test_features_of_any_tap_are_those_of_whole_images():
 
 
 @pytest.mark.usefixtures("single")
+def test_towers_can_be_left_out():
+    whole = encoder(ChannelViews(color="ydbdr", groups=[[0], [1], [2]]))
+    views, towers, images = whole.views, whole.towers, DATA.test.images[:6]
+    assert whole.only(None) is whole
+    features = [extract(views, towers, images, 16)]
+    for which in ([0], [2, 1], [0, 1, 2]):
+        some = whole.only(which)
+        found = extract(some.views, some.towers, images, 16)
+        each = features[0].chunk(3, dim=1)
+        assert torch.equal(found, torch.cat([each[i] for i in which], 1))
+    assert str(whole.only([2, 1]).views) == "raw-ydbdr-view-3+2"
+    for wrong in ([], [3], [0, 0], [-1]):
+        with pytest.raises(InputError, match="towers: expected some of 0, 1, 2, each once, got"):
+            whole.only(wrong)
+
+
+@pytest.mark.usefixtures("single")
 def test_held_out_i_nce_of_equal_views_is_high_and_of_strangers_low():
     towers = build_towers("fourconv", (3, 3), 16, dim=32)
     towers.towers[1].load_state_dict(towers.towers[0].state_dict())

@@ -36,8 +36,14 @@ def test_learn_pretrain_judge_export(tmp_path):
     judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
     assert judged.wait() == 0, judged.err
     assert result(judged)["top1"] == pytest.approx(result(trained)["top1"])
-    tapped = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1", "probe.tap=conv2")
+    assert result(judged)["layers"] == {}
+    told = ("probe.epochs=1", "probe.tap=conv2", "layers=true", "towers=[1]")
+    tapped = Script(tmp_path, "linear_eval", *DATA, *told)
     assert tapped.wait() == 0 and "tap conv2" in tapped.out, tapped.err
+    layers = result(tapped)["layers"]
+    assert [*layers] == ["conv1", "conv2", "conv3", "conv4"]
+    assert layers["conv2"]["top1"] == result(tapped)["top1"]
+    assert result(tapped)["views"].endswith("-view-2") and "conv4  " in tapped.out
 
     other = ("data=photos", "data.train=64", "data.test=32", *DATA[3:], "probe.epochs=1")
     named = Script(tmp_path, "linear_eval", *other, f"pretrained={trained.folders[0] / 'encoder'}")

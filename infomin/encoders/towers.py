@@ -48,6 +48,10 @@ class Towers(nn.Module):
         """Embed every view with its own tower."""
         return tuple(tower(v) for tower, v in zip(self.towers, views, strict=True))
 
+    def only(self, which: Sequence[int]) -> "Towers":
+        """Return some of them."""
+        return Towers([cast(Tower, self.towers[i]) for i in which])
+
     def features(self, views: Sequence[Image], tap: str | None = None) -> Float[Tensor, "b d"]:
         """Return the features of all towers at a tap, side by side: what a probe reads."""
         features = [b(v, tap).float() for b, v in zip(self.backbones, views, strict=True)]

@@ -19,9 +19,10 @@ TOP1, KNN, I_NCE, MINUTES = "top-1 %", "kNN %", "I_NCE, nats", "minutes"
 Settings = Mapping[str, Setting]
 
 _SUBJECT = ("views.", "photometric.", "augment.", "generator.", "encoder.views", "encoder.folder")
+_TRAINED_BY = ("towers", "loss.", "memory.", "graph", "pair_weights")
 _SUBJECT_OF_GAMES = ("game.", "flow.", "labels.", "color", "groups", "crops")
 _PROTOCOL_ANYWAY = {"augment.size", "game.batch", "game.steps", "game.temperature"}
-_NO_MATTER = {"device", "devices", "save_every", "resume", "out", "pretrained"}
+_NO_MATTER = {"device", "devices", "save_every", "resume", "out", "pretrained", "layers"}
 _NO_MATTER |= {
     "views.generator",
     "views.runs",
@@ -139,7 +140,7 @@ def compared_settings(run: Finished) -> dict[str, Setting]:
 
 def is_subject(kind: str, name: str) -> bool:
     """Tell whether a setting is what comparisons are about."""
-    subject = _SUBJECT_OF_GAMES if kind == "learn_views" else _SUBJECT
+    subject = _SUBJECT_OF_GAMES if kind == "learn_views" else _SUBJECT + _TRAINED_BY
     return name.startswith(subject) and name not in _PROTOCOL_ANYWAY
 
 

@@ -57,6 +57,14 @@ def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> 
     return rows
 
 
+def layers(by_tap: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    """Return one row for what is read at every tap of a backbone, shares in per cent."""
+    return [
+        {"tap": tap, "top-1 %": f"{100 * told['top1']:.1f}", "kNN %": f"{100 * told['knn']:.1f}"}
+        for tap, told in by_tap.items()
+    ]
+
+
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """Return rows as a markdown table."""
     heads = list(rows[0])

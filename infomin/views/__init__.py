@@ -2,6 +2,7 @@
 
 from infomin.views.base import View
 from infomin.views.channels import ChannelViews
+from infomin.views.chosen import ChosenViews
 from infomin.views.combined import CombinedViews
 from infomin.views.frequency import FrequencyViews
 from infomin.views.learned import LearnedViews
@@ -10,6 +11,7 @@ from infomin.views.whole import WholeViews
 
 __all__ = [
     "ChannelViews",
+    "ChosenViews",
     "CombinedViews",
     "FrequencyViews",
     "LearnedViews",
