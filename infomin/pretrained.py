@@ -18,16 +18,19 @@ from infomin.views import (
     CombinedViews,
     FrequencyViews,
     LearnedViews,
+    ModalityViews,
     PatchViews,
     View,
     WholeViews,
 )
+from infomin.views.modalities import MODALITIES
 
 _BY_HAND: dict[str, type[View]] = {
     "raw": ChannelViews,
     "whole": WholeViews,
     "patches": PatchViews,
     "frequency": FrequencyViews,
+    "modalities": ModalityViews,
 }
 """Views without weights, by the kind that a card names."""
 
@@ -37,7 +40,7 @@ class Pretrained:
     """Towers and their views.
 
     Attributes:
-        views: frozen; raw, whole, patches, frequency, learned or combined.
+        views: frozen; raw, whole, patches, frequency, modalities, learned or combined.
         towers: one per view.
         encoder: the arguments of `build_towers` without channels and seed: name, size, dim, ...
     """
@@ -94,6 +97,8 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
     channels = [len(group) for group in partition(g.get("groups"), g.get("channels", 3))]
     if views["kind"] in ("whole", "patches", "frequency"):
         channels = [g.get("channels", 3)] * views.get("number", 2)
+    if views["kind"] == "modalities":
+        channels = [MODALITIES[name] for name in views["names"]]
     if views["kind"] == "patches" and views["patch"] != architecture["encoder"]["size"]:
         raise InputError("the card asks for towers of another size than its patches")
     with claims.sketched(parts["towers"]):
@@ -135,6 +140,9 @@ def _describe(views: View) -> dict[str, Any]:
         case WholeViews():
             number = len(views.view_channels)
             return images | crops | {"kind": "whole", "color": views.color, "number": number}
+        case ModalityViews():
+            told = {"names": list(views.names), "focal": views.focal, "smooth": views.smooth}
+            return crops | told | {"kind": "modalities", "channels": views.channels}
         case FrequencyViews():
             return images | crops | {"kind": "frequency", "sigma": views.sigma}
         case PatchViews():

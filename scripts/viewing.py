@@ -20,12 +20,13 @@ from infomin.views import (
     CombinedViews,
     FrequencyViews,
     LearnedViews,
+    ModalityViews,
     PatchViews,
     View,
     WholeViews,
 )
 
-KINDS = ("raw", "whole", "patches", "frequency", "learned")
+KINDS = ("raw", "whole", "patches", "frequency", "modalities", "learned")
 
 
 def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, dict[str, Any]]:
@@ -71,6 +72,8 @@ def _by_hand(v: DictConfig, data: DataSet) -> View:
         return WholeViews(data.channels, v.color, v.number, v.crops, data.value_range)
     if v.kind == "patches":
         return PatchViews(data.channels, v.patch, v.distance, data.value_range)
+    if v.kind == "modalities":
+        return ModalityViews(plain(v.names), v.focal, v.smooth, v.crops, data.channels)
     return FrequencyViews(v.sigma, data.channels, v.crops, data.value_range)
 
 

@@ -80,6 +80,22 @@ def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
 
 
 @pytest.mark.slow
+def test_sensors_as_views_judged_by_brightness_alone(tmp_path):
+    write(tmp_path / "rooms", train=8, test=8)
+    rooms = (f"data.root={tmp_path / 'rooms'}", "budget=smoke")
+    cut = ("data=nyuv2", "data.patch=24", "data.per_class=2", f"data.cache={tmp_path / 'cache'}")
+    few = ("budget.size=16", "pretrain.epochs=1", "pretrain.batch=32", "probe.epochs=1")
+    told = ("views=modalities", "views.names=[L,ab,normals]", "graph=core")
+    trained = Script(tmp_path, "pretrain", *cut, *rooms, *few, *told)
+    assert trained.wait() == 0, trained.err
+    assert result(trained)["views"] == "L-ab-normals"
+    frames = ("data.height=24", "data.width=32", "data.channels=rgbd", "segment.batch=4")
+    judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]")
+    assert judged.wait() == 0, judged.err
+    assert result(judged)["views"] == "L-ab-normals-view-1"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "told",
     [

@@ -6,6 +6,7 @@ from infomin.views.chosen import ChosenViews
 from infomin.views.combined import CombinedViews
 from infomin.views.frequency import FrequencyViews
 from infomin.views.learned import LearnedViews
+from infomin.views.modalities import ModalityViews
 from infomin.views.patches import PatchViews
 from infomin.views.whole import WholeViews
 
@@ -15,6 +16,7 @@ __all__ = [
     "CombinedViews",
     "FrequencyViews",
     "LearnedViews",
+    "ModalityViews",
     "PatchViews",
     "View",
     "WholeViews",
