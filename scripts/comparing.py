@@ -29,7 +29,8 @@ def run_cells(cfg: DictConfig) -> list[Record]:
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
     common += [word for word in TOLD if word.startswith(("data.", "budget."))]
     told = (cfg.learn, cfg.pretrain, cfg.variants, cfg.augmentations, cfg.judge)
-    todo = {cell: cells.commands(cell, common, *map(plain, told), cfg.by) for cell in made}
+    judged = (cfg.by, plain(cfg.judges))
+    todo = {cell: cells.commands(cell, common, *map(plain, told), *judged) for cell in made}
     judge = cfg.by if cfg.judge else None
     gridding.run(cfg, todo, lambda cell: str(read(cell, judge)))
     return [read(cell, judge) for cell in made]

@@ -155,6 +155,22 @@ def test_a_sweep_composes_with_every_one_of_its_settings(tmp_path, composed, nam
     assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
 
 
+def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
+    cfg = composed("report", "experiment=sensors", "data=nyuv2", "data.root=PLACE")
+    cfg = OmegaConf.to_container(cfg, resolve=True)
+    partners = []
+    for cell in cells.cells(tmp_path, cfg["rows"], [0]):
+        told = ([], [], [], {}, cfg["augmentations"], cfg["judge"], cfg["by"], cfg["judges"])
+        (script, *pretrain), (judge, *segment) = cells.commands(cell, *told)
+        assert (script, judge) == ("scripts/pretrain.py", "scripts/segment.py")
+        trained, judged = composed("pretrain", *pretrain), composed("segment", *segment)
+        assert judged.towers == [0] and judged.data.root == "PLACE"
+        assert judged.segment.frozen == (cell.augmentation != "supervised")
+        assert trained.views.names[0] == "L"
+        partners.append(len(trained.views.names) - 1 if trained.pretrain.epochs else 0)
+    assert partners == [0, 1, 2, 3, 3, 0]
+
+
 def test_table_4_is_the_seven_sharings_of_the_paper_and_labels(tmp_path, composed):
     cfg = OmegaConf.to_container(composed("report", "experiment=table4"))
     made = scenes.cells(tmp_path, cfg["sharings"], cfg["seeds"])

@@ -93,6 +93,11 @@ def test_sensors_as_views_judged_by_brightness_alone(tmp_path):
     judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]")
     assert judged.wait() == 0, judged.err
     assert result(judged)["views"] == "L-ab-normals-view-1"
+    untrained = Script(tmp_path, "pretrain", *cut, *rooms, *few, "pretrain.epochs=0", *told)
+    assert untrained.wait() == 0, untrained.err
+    judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]", "segment.frozen=false")
+    assert judged.wait() == 0, judged.err
+    assert "trained along with it" in judged.out
 
 
 @pytest.mark.slow

@@ -168,6 +168,24 @@ def test_the_same_seed_gives_the_same_decoder_and_a_resumed_one_goes_on(frames):
     assert [m["loss"] for m in resumed] == [m["loss"] for m in metrics[3:]]
 
 
+@pytest.mark.usefixtures("single")
+def test_an_encoder_that_is_not_frozen_is_trained_and_the_one_given_is_not(frames):
+    one = encoder(VIEWS[0]).only([0])
+    before = {name: w.clone() for name, w in one.towers.state_dict().items()}
+    learner, metrics = trained(one, frames, frozen=False, epochs=2)
+    assert all(torch.equal(w, before[name]) for name, w in one.towers.state_dict().items())
+    now = learner.towers.state_dict()
+    moved = {name for name, w in before.items() if not torch.equal(w, now[name])}
+    assert {name for name in before if "backbone" in name} == moved
+    assert "features, trained along with it, of taps conv1" in learner.judge()["protocol"]
+    half, resumed = (Segmentation(one, frames, learner.settings, learner.fabric) for _ in "12")
+    steps = iter(half)
+    for _ in range(3):
+        next(steps)
+    resumed.load_state_dict(half.state_dict())
+    assert [m["loss"] for m in resumed] == [m["loss"] for m in metrics[3:]]
+
+
 def test_wrong_numbers_are_told():
     with refused("segment.epochs: expected a whole number of at least 1, got 0"):
         SegmentationSettings(epochs=0)

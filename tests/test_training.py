@@ -207,7 +207,7 @@ def test_pretraining_is_a_function_of_its_seed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs: expected at least 1, got 0"),
+        ({"epochs": -1}, "epochs: expected at least 0, got -1"),
         ({"batch": 1}, "batch: InfoNCE needs at least 2 images, got 1"),
         ({"batch": 241}, r"pretrain.batch: expected 1..240.*got 241"),
         ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),

@@ -9,6 +9,7 @@ resolutions, FourConv and the small AlexNet, have four layers so.
 
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from infomin.data import Batches, Frames
 from infomin.data.frames import IGNORED
 from infomin.data.values import take
 from infomin.encoders import Towers
-from infomin.errors import positive, whole_number
+from infomin.errors import positive, true_or_false, whole_number
 from infomin.evaluation.overlap import confusion, constant, overlap
 from infomin.pretrained import Pretrained
 from infomin.shapes import Images, Views
@@ -43,6 +44,8 @@ class SegmentationSettings:
         rate: peak learning rate of Adam, cosine to 0.
         width: channels of the decoder's layers.
         seed: of its weights, of the order and of the flips.
+        frozen: train the decoder alone; otherwise the encoder is trained with it, from where it
+            is: what labels alone can do.
     """
 
     epochs: int = 30
@@ -50,8 +53,10 @@ class SegmentationSettings:
     rate: float = 2e-3
     width: int = 64
     seed: int = 0
+    frozen: bool = True
 
     def __post_init__(self) -> None:
+        true_or_false("segment.frozen", self.frozen)
         for name in ("epochs", "batch", "width"):
             whole_number(f"segment.{name}", getattr(self, name), 1)
         positive("segment.rate", self.rate)
@@ -89,7 +94,7 @@ class Decoder(nn.Module):
 
 
 class Segmentation(Learner):
-    """Trains a decoder on the features of a frozen encoder.
+    """Trains a decoder on the features of an encoder, frozen unless told otherwise.
 
     Frames are flipped left to right at random, which is all that is done to them.
 
@@ -113,19 +118,30 @@ class Segmentation(Learner):
         super().__init__(settings.epochs * self.batches.per_epoch, settings.batch, 0.0, fabric)
         self.settings, self.frames = settings, frames
         self.views = pretrained.views.to(fabric.device).eval()
-        self.towers = pretrained.towers.to(fabric.device).eval()
+        # one that is trained is a copy, so that what was handed over stays as it is
+        towers = pretrained.towers if settings.frozen else deepcopy(pretrained.towers)
+        self.towers = towers.to(fabric.device).eval()
         with torch.no_grad():
             one = self.views.split(as_float(frames.images.train.images[:1].to(fabric.device)))
             self.taps = levels(self.towers, one)
             channels = [m.shape[1] for m in self.towers.maps(one, self.taps)]
         with rng.seeded(settings.seed, "decoder"):
             self.decoder = Decoder(channels, len(frames.classes), settings.width).to(fabric.device)
-        self.optimizer = torch.optim.Adam(self.decoder.parameters(), lr=settings.rate)
         self.modules = {"decoder": self.decoder}
+        if not settings.frozen:
+            self.modules["backbones"] = nn.ModuleList(self.towers.backbones).requires_grad_()
+        trained = [p for module in self.modules.values() for p in module.parameters()]
+        self.optimizer = torch.optim.Adam(trained, lr=settings.rate)
+        self._learning(True)
         self.optimizers = {"decoder": self.optimizer}
 
+    def _learning(self, mode: bool) -> None:
+        """Put what is trained into training mode, or all of it into evaluation mode."""
+        for module in self.modules.values():
+            module.train(mode)
+
     def advance(self) -> Metrics:
-        """One step of the decoder."""
+        """One step of the decoder, and of an encoder that is not frozen."""
         began = time.perf_counter()
         chosen = self.batches(self.step)
         generator = rng.generator(self.settings.seed, "flip", self.step)
@@ -149,7 +165,7 @@ class Segmentation(Learner):
     def logits(self, images: Images, size: Sequence[int]) -> Float[Tensor, "b k h w"]:
         """Return logits for frames, at the size of their labels."""
         with self.fabric.autocast():
-            with torch.no_grad():
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
                 maps = self.towers.maps(self.views.split(images), self.taps)
             coarse = self.decoder(maps)
         return F.interpolate(coarse.float(), list(size), mode="bilinear")
@@ -157,12 +173,12 @@ class Segmentation(Learner):
     @torch.no_grad()
     def guess(self, images: Tensor, chunk: int = 32) -> Int64[Tensor, "n h w"]:
         """Return the class of every pixel of frames `n c h w`, in their own type; on the CPU."""
-        self.decoder.eval()
+        self._learning(False)
         guesses = []
         for part in images.split(chunk):
             frames = as_float(part.to(self.fabric.device))
             guesses.append(self.logits(frames, frames.shape[2:]).argmax(1).cpu())
-        self.decoder.train()
+        self._learning(True)
         return torch.cat(guesses)
 
     def judge(self) -> dict[str, Any]:
@@ -174,13 +190,14 @@ class Segmentation(Learner):
         often = int(torch.bincount(frames.train[frames.train != IGNORED]).argmax())
         chance = constant(counts, often)
         named = zip(classes, found.iou, strict=True)
+        how = "frozen features" if self.settings.frozen else "features, trained along with it,"
         return {
             "mean_iou": found.mean_iou,
             "pixel_accuracy": found.pixel_accuracy,
             "chance": {"mean_iou": chance.mean_iou, "pixel_accuracy": chance.pixel_accuracy},
             "iou": {name: iou for name, iou in named if iou is not None},
             "settings": asdict(self.settings),
-            "protocol": f"frozen features of taps {', '.join(self.taps)}, decoder of "
+            "protocol": f"{how} of taps {', '.join(self.taps)}, decoder of "
             f"{len(self.taps) + 1} layers, width {self.settings.width}, Adam, "
             f"{self.settings.epochs} epochs, {len(frames.train)} training frames, flipped at "
             f"random; mean over the {sum(iou is not None for iou in found.iou)} classes of "

@@ -33,7 +33,7 @@ class ContrastiveSettings:
     """Numbers of a pretraining.
 
     Attributes:
-        epochs: passes over all training images.
+        epochs: passes over all training images; 0 leaves encoders as they start.
         batch: images a step, over all processes; K of the loss.
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the rate rises.
@@ -49,7 +49,7 @@ class ContrastiveSettings:
     chunk: int | None = None
 
     def __post_init__(self) -> None:
-        at_least("epochs", self.epochs, 1)
+        at_least("epochs", self.epochs, 0)
         if self.chunk is not None:
             at_least("chunk", self.chunk, 1)
         positive("temperature", self.temperature)

@@ -12,7 +12,7 @@ from pathlib import Path
 from infomin.errors import InputError, one_of
 
 COLORED = ("raw", "whole")
-HAND_MADE = (*COLORED, "patches", "frequency")
+HAND_MADE = (*COLORED, "patches", "frequency", "modalities")
 CROP = "crop"
 
 
@@ -22,7 +22,7 @@ class Cell:
 
     Attributes:
         color: the space that views start from; patches and bands of frequency know none.
-        views: `raw`, `whole`, `patches` or `frequency`, the mode of a game (`unsup`, `sup`,
+        views: one of `HAND_MADE`, the mode of a game (`unsup`, `sup`,
             `semi`), the name of a variant of one, or that of a generator learned elsewhere.
         seed: of game and pretraining.
         cells: the folder of all cells.
@@ -103,6 +103,7 @@ def commands(
     augmentations: Mapping[str, Sequence[str]] | None = None,
     judge: Sequence[str] = (),
     by: str = "linear_eval",
+    judges: Mapping[str, Sequence[str]] | None = None,
 ) -> list[list[str]]:
     """Return the command lines of a cell, `scripts/...` and overrides.
 
@@ -114,6 +115,7 @@ def commands(
         augmentations: by name, further overrides of the pretraining.
         judge: overrides of an evaluation on other data; none where pretraining judges itself.
         by: the script of that evaluation.
+        judges: by the name of an augmentation, further overrides of it.
 
     Raises:
         InputError: for an unknown augmentation.
@@ -121,7 +123,13 @@ def commands(
     lines = _training(cell, common, learn, pretrain, variants or {}, augmentations or {})
     if judge:
         budget = [word for word in common if word.startswith("budget")]
-        told = [*judge, *budget, f"seed={cell.seed}", f"out={cell.folder}"]
+        told = [
+            *judge,
+            *(judges or {}).get(cell.augmentation, ()),
+            *budget,
+            f"seed={cell.seed}",
+            f"out={cell.folder}",
+        ]
         lines.append([f"scripts/{by}.py", *told])
     return lines
 
