@@ -1,13 +1,12 @@
 """Losses: pure functions of scores, in nats."""
 
 from infomin.losses.infonce import cosine_scores, infonce, matched
-from infomin.losses.multiview import GRAPHS, both, pair_scores, pairs, total, weights_of
+from infomin.losses.multiview import GRAPHS, pair_scores, pairs, total, weights_of
 from infomin.losses.sampled import apart, estimated_log_z, logistic, softmax, triplet
 
 __all__ = [
     "GRAPHS",
     "apart",
-    "both",
     "cosine_scores",
     "estimated_log_z",
     "infonce",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError, one_of
@@ -51,11 +51,6 @@ def weights_of(chosen: Sequence[Pair], weights: Sequence[float] | None) -> list[
             f"pair_weights: expected numbers >= 0, not all 0, got {[*weights]} for {named}"
         )
     return [float(w) for w in weights]
-
-
-def both(present: Bool[Tensor, "b m"] | None, pair: Pair) -> Bool[Tensor, " b"] | None:
-    """Return which samples of a batch have both views of a pair; None where all have all."""
-    return None if present is None else present[:, pair[0]] & present[:, pair[1]]
 
 
 def pair_scores(z: Sequence[Float[Tensor, "k d"]], temperature: float) -> list[Tensor]:
