@@ -8,14 +8,15 @@ from cli import TOLD, plain
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from infomin.report import scenes, tables
-from infomin.report.grid.scenes import SceneRecord, cells, read
+from infomin.report import sharing as report
+from infomin.report import tables
+from infomin.report.grid.sharing import SharingRecord, cells, read
 
 
-def run_cells(cfg: DictConfig) -> list[SceneRecord]:
+def run_cells(cfg: DictConfig) -> list[SharingRecord]:
     """Run what has not been run of a grid, and return what all of its cells recorded."""
     budget = HydraConfig.get().runtime.choices.budget
-    runs = gridding.reports(cfg) / "cells" / f"scenes-{budget}"
+    runs = gridding.reports(cfg) / "cells" / f"sharing-{budget}"
     told = [*plain(cfg.share), f"budget={budget}"]
     told += [word for word in TOLD if word.startswith("budget.")]
     made = cells(runs, plain(cfg.sharings), cfg.seeds)
@@ -23,8 +24,8 @@ def run_cells(cfg: DictConfig) -> list[SceneRecord]:
     return [read(cell) for cell in made]
 
 
-def write(cfg: DictConfig, records: Sequence[SceneRecord]) -> tuple[str, Path]:
+def write(cfg: DictConfig, records: Sequence[SharingRecord]) -> tuple[str, Path]:
     """Write table and figure, into documents too where asked; return the table and the figure."""
-    table = scenes.summary(records)
-    text = f"{tables.markdown(table)}\n\n{scenes.origin(records, gridding.command())}"
-    return tables.plain(table), gridding.write(cfg, text, scenes.figure(records, cfg.title))
+    table = report.summary(records)
+    text = f"{tables.markdown(table)}\n\n{report.origin(records, gridding.command())}"
+    return tables.plain(table), gridding.write(cfg, text, report.figure(records, cfg.title))

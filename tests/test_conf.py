@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from infomin.encoders import BACKBONES
 from infomin.errors import InputError
 from infomin.flows import build_flow
-from infomin.report.grid import cells, scenes
+from infomin.report.grid import cells, sharing
 
 CONF = Path(__file__).parent.parent / "conf"
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -173,7 +173,7 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
 
 def test_table_4_is_the_seven_sharings_of_the_paper_and_labels(tmp_path, composed):
     cfg = OmegaConf.to_container(composed("report", "experiment=table4"))
-    made = scenes.cells(tmp_path, cfg["sharings"], cfg["seeds"])
+    made = sharing.cells(tmp_path, cfg["sharings"], cfg["seeds"])
     assert len({cell.folder for cell in made}) == len(made) == 8 * len(cfg["seeds"]) >= 16
     for cell in made:
         script, *told = cell.command(["budget=smoke"])

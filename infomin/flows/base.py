@@ -7,7 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from infomin.flows.memory import Buffers
+from infomin.flows.buffers import Buffers
 from infomin.shapes import Image, Images, PerRow, Rows
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from infomin.flows.base import Flow
-from infomin.flows.memory import Buffers
+from infomin.flows.buffers import Buffers
 
 
 class Coupling(Flow):

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomin.flows.base import Flow
-from infomin.flows.memory import Buffers
+from infomin.flows.buffers import Buffers
 
 
 class FixedAffine(Flow):

@@ -14,7 +14,7 @@ SCRIPT = "share_factors"
 
 
 @dataclass(frozen=True)
-class SceneCell:
+class SharingCell:
     """Some shared factors, or none and labels of all of them, and a seed.
 
     Attributes:
@@ -38,7 +38,7 @@ class SceneCell:
         return self.cells / f"{'-'.join(self.shared) or 'supervised'}-s{self.seed}"
 
     @property
-    def player(self) -> "SceneCell":
+    def player(self) -> "SharingCell":
         """It needs no other."""
         return self
 
@@ -53,10 +53,10 @@ class SceneCell:
 
 
 @dataclass(frozen=True)
-class SceneRecord:
+class SharingRecord:
     """What a finished cell left behind."""
 
-    cell: SceneCell
+    cell: SharingCell
     result: Mapping[str, Any]
     provenance: Mapping[str, Any]
     picture: Path
@@ -88,14 +88,16 @@ class SceneRecord:
         return f"{', '.join(errors)}, {self.minutes:.1f} min"
 
 
-def cells(folder: Path, sharings: Sequence[Sequence[str]], seeds: Sequence[int]) -> list[SceneCell]:
+def cells(
+    folder: Path, sharings: Sequence[Sequence[str]], seeds: Sequence[int]
+) -> list[SharingCell]:
     """Return all cells, seed by seed; an empty sharing is the supervised row."""
-    return [SceneCell(tuple(shared), seed, folder) for seed in seeds for shared in sharings]
+    return [SharingCell(tuple(shared), seed, folder) for seed in seeds for shared in sharings]
 
 
-def read(cell: SceneCell) -> SceneRecord:
+def read(cell: SharingCell) -> SharingRecord:
     """Read what a finished cell recorded."""
     result = newest(cell.folder / SCRIPT)
     provenance = files.read_json(result.parent / "provenance.json")
     picture = result.parent / "pictures" / "views.png"
-    return SceneRecord(cell, files.read_json(result), provenance, picture)
+    return SharingRecord(cell, files.read_json(result), provenance, picture)

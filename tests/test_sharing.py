@@ -3,8 +3,8 @@
 import pytest
 
 from infomin.files import write_json
-from infomin.report import scenes
-from infomin.report.grid.scenes import FACTORS, cells, read
+from infomin.report import sharing
+from infomin.report.grid.sharing import FACTORS, cells, read
 
 pytestmark = pytest.mark.usefixtures("single")
 WHERE = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
@@ -28,7 +28,7 @@ def finished(tmp_path, sharings, seeds):
 
 def test_the_table_has_a_row_for_each_sharing_and_one_for_chance(tmp_path):
     records = finished(tmp_path, [["digit", "position"], []], [0, 1])
-    both, labels, chance = scenes.summary(records)
+    both, labels, chance = sharing.summary(records)
     assert both["views share"] == "digit, position" and both["n"] == "2"
     assert both["digit error, %"] == "25.0 ± 7.1" and both["position error, px"] == "4.50 ± 0.71"
     assert (both["I_NCE held out, nats"], labels["I_NCE held out, nats"]) == ("2.00 ± 0.00", "-")
@@ -42,13 +42,13 @@ def test_the_table_has_a_row_for_each_sharing_and_one_for_chance(tmp_path):
 
 
 def test_its_origin_tells_what_it_is_made_of(tmp_path):
-    told = scenes.origin(finished(tmp_path, [["digit"]], [0, 1]), "python x")
+    told = sharing.origin(finished(tmp_path, [["digit"]], [0, 1]), "python x")
     for part in ("`python x`, commit abc", "2 minutes", "4,000 test images", "mnist over photos"):
         assert part in told
 
 
 def test_the_figure_has_a_bar_for_every_error(tmp_path):
-    drawn = scenes.figure(finished(tmp_path, [["digit"], ["background"], []], [0]), "Title")
+    drawn = sharing.figure(finished(tmp_path, [["digit"], ["background"], []], [0]), "Title")
     assert [len(axis.patches) for axis in drawn.axes] == [3, 3, 3]
     widths = [bar.get_width() for bar in drawn.axes[0].patches]
     assert widths == [20.0] * 3

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from infomin.report.grid.scenes import FACTORS, SceneRecord
+from infomin.report.grid.sharing import FACTORS, SharingRecord
 from infomin.report.tables import Row, made, plus_minus
 
 # Okabe and Ito's, and a hatch: told apart without colour as well
@@ -17,7 +17,7 @@ _KINDS = {
 }
 
 
-def summary(records: Sequence[SceneRecord]) -> list[Row]:
+def summary(records: Sequence[SharingRecord]) -> list[Row]:
     """Return one row for each sharing: errors, I_NCE, minutes, seeds; chance last."""
     rows = []
     for name, group in _grouped(records).items():
@@ -45,7 +45,7 @@ def summary(records: Sequence[SceneRecord]) -> list[Row]:
     return [*rows, {"views share": "chance", **chances, **nothing}]
 
 
-def origin(records: Sequence[SceneRecord], command: str) -> str:
+def origin(records: Sequence[SharingRecord], command: str) -> str:
     """Say where the table comes from: command, commits, hardware, data, caps."""
     data = sorted({f"{r.result['digits']} over {r.result['backgrounds']}" for r in records})
     caps = sorted({f"{r.result['cap']:.2f}" for r in records})
@@ -59,7 +59,7 @@ def origin(records: Sequence[SceneRecord], command: str) -> str:
     )
 
 
-def figure(records: Sequence[SceneRecord], title: str) -> Figure:
+def figure(records: Sequence[SharingRecord], title: str) -> Figure:
     """Draw the errors of every readout, a bar for each sharing, and chance behind them."""
     groups = _grouped(records)
     drawn = Figure(figsize=(10.5, 0.42 * len(groups) + 1.9), dpi=120, layout="constrained")
@@ -107,8 +107,8 @@ def figure(records: Sequence[SceneRecord], title: str) -> Figure:
     return drawn
 
 
-def _grouped(records: Sequence[SceneRecord]) -> dict[str, list[SceneRecord]]:
-    groups: dict[str, list[SceneRecord]] = {}
+def _grouped(records: Sequence[SharingRecord]) -> dict[str, list[SharingRecord]]:
+    groups: dict[str, list[SharingRecord]] = {}
     for record in records:
         groups.setdefault(record.cell.row, []).append(record)
     return groups
