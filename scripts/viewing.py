@@ -67,7 +67,8 @@ def _along(kept: Path, share: float) -> str:
 
 def _by_hand(v: DictConfig, data: DataSet) -> View:
     if v.kind == "raw":
-        return ChannelViews(data.channels, v.color, plain(v.groups), v.crops, data.value_range)
+        groups = plain(v.groups) or data.groups or None
+        return ChannelViews(data.channels, v.color, groups, v.crops, data.value_range)
     if v.kind == "whole":
         return WholeViews(data.channels, v.color, v.number, v.crops, data.value_range)
     if v.kind == "patches":

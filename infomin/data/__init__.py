@@ -9,6 +9,7 @@ from infomin.data.labels import labelled_subset
 from infomin.data.moving_mnist import Motion, MovingMnist, moving_mnist
 from infomin.data.moving_sources import moving_backgrounds, moving_digits
 from infomin.data.nyuv2 import nyuv2
+from infomin.data.paired import paired_folders
 from infomin.data.photos import photos
 from infomin.data.scenes import scenes
 from infomin.data.sharing import FACTORS, Sharing
@@ -35,6 +36,7 @@ __all__ = [
     "moving_mnist",
     "nyuv2",
     "nyuv2_frames",
+    "paired_folders",
     "photos",
     "scenes",
     "stl10",

@@ -50,7 +50,8 @@ def _read(path: Path) -> DataSet:
         )
     low, high = meta["value_range"]
     names, classes = tuple(meta["channel_names"]), tuple(meta["classes"])
-    return DataSet(meta["name"], train, test, classes, meta["skipped"], (low, high), names)
+    told = (classes, meta["skipped"], (low, high), names)
+    return DataSet(meta["name"], train, test, *told, tuple(map(tuple, meta.get("groups", ()))))
 
 
 def _write(path: Path, data: DataSet) -> None:
@@ -60,7 +61,7 @@ def _write(path: Path, data: DataSet) -> None:
         "test.images": data.test.images,
         "test.labels": data.test.labels,
     }
-    words = ("name", "classes", "skipped", "value_range", "channel_names")
+    words = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
     meta = {word: getattr(data, word) for word in words}
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     files.write_bytes(path, to_bytes(contiguous, metadata={"data": json.dumps(meta)}))

@@ -44,6 +44,7 @@ class Decoder:
         value_range: that all values lie within; None is the usual one of their type.
         layout: of `.npy` files, `chw` or `hwc`; None takes the one axis, in front or behind, of at
             most 16 for the channels.
+        grey: take images of one channel as they are, beside others; refused otherwise.
 
     Raises:
         InputError: for another layout or a size below 1.
@@ -53,6 +54,7 @@ class Decoder:
     convert: bool = False
     value_range: Sequence[float] | None = None
     layout: str | None = None
+    grey: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
@@ -74,11 +76,11 @@ class Decoder:
             image = self._channels(found, path)
         else:
             image = self._picture(found, path)
-        values.check(image, self.value_range, str(path))
+        values.check(image, self.value_range, str(path), 1 if self.grey else values.CHANNELS[0])
         return values.fit(image[None], self.size)[0]
 
     def _picture(self, image: Image.Image, path: Path) -> Tensor:
-        if image.mode != "RGB":
+        if image.mode != "RGB" and not (self.grey and image.mode == "L"):
             if image.mode.startswith(("I", "F")):
                 raise InputError(f"{path}: has mode {image.mode}, expected 8 bits a channel")
             if not self.convert:
@@ -89,7 +91,7 @@ class Decoder:
             image = image.convert("RGB")
         if self.size is not None:
             image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        return torch.from_numpy(np.atleast_3d(np.array(image))).permute(2, 0, 1)
 
     def _channels(self, found: _Array, path: Path) -> Tensor:
         """Return `c h w`."""

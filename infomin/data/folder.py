@@ -70,9 +70,9 @@ def image_folder(
 
     def build() -> DataSet:
         classes = sorted({p.parent.name for p in paths[0] if p.parent != train})
-        first, bad = _read(paths[0], train, classes, decoder, skip_bad)
+        first, bad = read_images(paths[0], train, classes, decoder, skip_bad)
         if test:
-            second, more = _read(paths[1], test, classes, decoder, skip_bad)
+            second, more = read_images(paths[1], test, classes, decoder, skip_bad)
             bad += more
         else:
             first, second = _hold_out(first, test_share, seed)
@@ -133,13 +133,25 @@ def images_below(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _read(
+def read_images(
     paths: Sequence[Path],
     root: Path,
     classes: Sequence[str],
     decoder: Decoder,
     skip_bad: bool,
 ) -> tuple[ImageSet, int]:
+    """Read images of one kind, and count those that cannot be read.
+
+    Arguments:
+        paths: of the images, in order.
+        root: the folder of those that are in no class.
+        classes: names of the folders below it.
+        decoder: of each file.
+        skip_bad: leave unreadable files out; refused otherwise.
+
+    Raises:
+        InputError: for a file that cannot be used, by name.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         decoded = list(pool.map(decoder, paths))
     images: list[Tensor] = []

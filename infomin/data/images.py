@@ -61,6 +61,7 @@ class DataSet:
         skipped: number of unreadable files that were left out.
         value_range: lowest and highest value that the images can have, in their units.
         channel_names: R, G, B for three channels and channel_0, ... for others, if not given.
+        groups: channels of every view, where images come in views; else none.
     """
 
     name: str
@@ -70,6 +71,7 @@ class DataSet:
     skipped: int = 0
     value_range: units.Range = units.UNIT
     channel_names: tuple[str, ...] = ()
+    groups: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         found = units.names(self.channel_names or None, self.channels, "data.channel_names")

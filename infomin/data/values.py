@@ -70,13 +70,18 @@ def declared(value_range: Sequence[float] | None, dtype: torch.dtype) -> Range:
     return found
 
 
-def check(images: Tensor, value_range: Sequence[float] | None, where: str) -> None:
+def check(
+    images: Tensor,
+    value_range: Sequence[float] | None,
+    where: str,
+    fewest: int = CHANNELS[0],
+) -> None:
     """Check channels and values of one image, or of many of them, `... c h w`.
 
     Raises:
-        InputError: for fewer than 2 or more than 16 channels, or values outside the range.
+        InputError: for fewer than `fewest` or more than 16 channels, or values outside the range.
     """
-    channels, (fewest, most) = images.shape[-3], CHANNELS
+    channels, most = images.shape[-3], CHANNELS[1]
     if not fewest <= channels <= most:
         raise InputError(
             f"{where}: has {channels} channel{'s' * (channels > 1)}, expected {fewest} to {most}"

@@ -1,0 +1,180 @@
+"""Any set of image folders as views: files of one stem are one sample, seen by several sensors.
+
+Each folder holds the images of one view, 8-bit pictures, grey or in colour, 16-bit PNG, TIFF or
+`.npy`, with `{train,val}/` and classes inside or not, as `image_folder` takes them. A sample is the
+path of its file without the suffix: `rgb/val/cat/7.jpg` belongs to `depth/val/cat/7.png`.
+
+Channels of all views lie side by side. Where every view has 8 bits they stay so; otherwise they
+become float32 within [0, 1].
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from infomin.data.cache import cached, stamps
+from infomin.data.decode import Decoder
+from infomin.data.folder import hold_out, images_below, read_images, split_folders
+from infomin.data.images import DataSet, ImageSet
+from infomin.data.values import take
+from infomin.errors import InputError
+
+_SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
+_SHOWN = 3  # files that an error names
+
+
+def paired_folders(
+    views: Mapping[str, str] | None = None,
+    size: int | None = 32,
+    test_share: float = 0.2,
+    seed: int = 0,
+    cache: str | None = None,
+) -> DataSet:
+    """Read folders of images into memory, a view each, matched by the names of their files.
+
+    Arguments:
+        views: folders by the names of views, two or more; the first is view 1, and its folders of
+            classes give the labels.
+        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps the
+            images as they are, which then must be squares of one size.
+        test_share: share held out where there are no test folders.
+        seed: of that choice.
+        cache: folder for the decoded images; None is the user's cache folder.
+
+    Raises:
+        InputError: for fewer than two views, a missing folder, a file without its partner, or one
+            that cannot be used, by name.
+    """
+    if not isinstance(views, Mapping) or len(views) < 2 or not all(views.values()):
+        raise InputError(
+            "data.views: expected two folders or more by name, such as "
+            f"'data.views={{rgb: PATH, depth: PATH}}', got {views and dict(views)}"
+        )
+    decoder, folders = Decoder(size, grey=True), {}
+    for name, where in views.items():
+        folders[str(name)] = Path(str(where)).expanduser()
+        if not folders[name].is_dir():
+            raise InputError(f"data.views.{name}: {where} is not a folder")
+    split = {name: split_folders(folder) for name, folder in folders.items()}
+    whole = [name for name, (_, test) in split.items() if test is None]
+    if 0 < len(whole) < len(split):
+        raise InputError(
+            f"data.views: {whole[0]} has no train/ and val/ as others have; give all views both, "
+            "or none"
+        )
+    parts = [
+        _matched({name: both[i] for name, both in split.items()}) for i in range(1 if whole else 2)
+    ]
+    key = {
+        "name": "+".join(folders),
+        "views": {name: str(folder.resolve()) for name, folder in folders.items()},
+        "files": [stamp for part in parts for paths in part.values() for stamp in stamps(paths)],
+        "options": [size, test_share, seed],
+    }
+
+    def build() -> DataSet:
+        train = {name: split[name][0] for name in folders}
+        classes = _classes(next(iter(parts[0].values())), next(iter(train.values())))
+        sets = [_stacked(parts[0], train, classes, decoder)]
+        if whole:
+            chosen = hold_out(len(sets[0][0]), test_share, seed)
+            first, second = (sets[0][0].part(index) for index in chosen)
+        else:
+            test = {name: folder for name, (_, folder) in split.items() if folder is not None}
+            sets.append(_stacked(parts[1], test, classes, decoder))
+            first, second = (images for images, _ in sets)
+        counts = sets[0][1]
+        if counts != sets[-1][1]:
+            raise InputError(
+                f"data.views: training images have {counts} channels by view, test images "
+                f"{sets[-1][1]}; expected the same"
+            )
+        names = [
+            name if channels == 1 else f"{name} {i + 1}"
+            for name, channels in counts.items()
+            for i in range(channels)
+        ]
+        return DataSet(
+            str(key["name"]),
+            first,
+            second,
+            tuple(classes),
+            channel_names=tuple(names),
+            groups=_groups([*counts.values()]),
+        )
+
+    return cached(key, cache, build)
+
+
+def _matched(roots: Mapping[str, Path | None]) -> dict[str, list[Path]]:
+    """Return the files of every view in the same order of samples.
+
+    Raises:
+        InputError: naming files without a partner, or two of one sample in a view.
+    """
+    found: dict[str, dict[str, Path]] = {}
+    for name, root in roots.items():
+        assert root is not None
+        samples: dict[str, Path] = {}
+        for path in images_below(root):
+            sample = str(path.relative_to(root).with_suffix(""))
+            if sample in samples:
+                raise InputError(
+                    f"data.views.{name}: {samples[sample]} and {path} are one sample; keep one"
+                )
+            samples[sample] = path
+        found[name] = samples
+    every = sorted(set().union(*found.values()))
+    counts = ", ".join(f"{name} {len(samples)}" for name, samples in found.items())
+    for name, samples in found.items():
+        missing = [sample for sample in every if sample not in samples]
+        if missing:
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            raise InputError(
+                f"data.views.{name}: {roots[name]} has no image of "
+                f"{', '.join(missing[:_SHOWN])}{more}, other views have; images: {counts}"
+            )
+    return {name: [samples[sample] for sample in every] for name, samples in found.items()}
+
+
+def _classes(paths: Sequence[Path], root: Path) -> list[str]:
+    return sorted({path.parent.name for path in paths if path.parent != root})
+
+
+def _stacked(
+    part: Mapping[str, Sequence[Path]],
+    roots: Mapping[str, Path],
+    classes: Sequence[str],
+    decoder: Decoder,
+) -> tuple[ImageSet, dict[str, int]]:
+    """Return the channels of all views side by side, with the labels of the first, and counts."""
+    found: dict[str, ImageSet] = {}
+    for name, paths in part.items():
+        own = classes if not found else _classes(paths, roots[name])
+        found[name], _ = read_images(paths, roots[name], own, decoder, skip_bad=False)
+    images = {name: view.images for name, view in found.items()}
+    sizes = {name: x.shape[-1] for name, x in images.items()}
+    if len({*sizes.values()}) > 1:
+        told = ", ".join(f"{name} {side}x{side}" for name, side in sizes.items())
+        raise InputError(f"data.views: images of different sizes: {told}; set data.size=N")
+    if any(x.dtype != torch.uint8 for x in images.values()):
+        images = {name: _unit(x) for name, x in images.items()}
+    labels = next(iter(found.values())).labels
+    counts = {name: x.shape[1] for name, x in images.items()}
+    return ImageSet(torch.cat([*images.values()], 1), labels), counts
+
+
+def _groups(counts: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the channels of every view."""
+    ends = [*accumulate(counts)]
+    return tuple(tuple(range(end - n, end)) for n, end in zip(counts, ends, strict=True))
+
+
+def _unit(images: Tensor) -> Tensor:
+    """Return images as float32 within [0, 1], in chunks."""
+    index = torch.arange(len(images))
+    parts = [take(images, some) for some in index.split(2048)]
+    return torch.cat([part.float() / _SCALE[images.dtype] for part in parts])

@@ -1,0 +1,127 @@
+"""Folders of images as views: matched by file names, refused by name, one stack of channels."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from refusal import refused
+from running import Script
+from sameness import same
+
+from infomin import data
+from infomin.files import read_json
+
+pytestmark = pytest.mark.usefixtures("single")
+
+
+def write(root, samples, mode="RGB", suffix="png", side=12):
+    """A picture for each sample, whose grey tells its number."""
+    for i, sample in enumerate(samples):
+        path = root / f"{sample}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == "npy":
+            np.save(path, np.full((3, side, side), i / 100, np.float32))
+        else:
+            Image.new(mode, (side, side), (i, i, i) if mode == "RGB" else 100 + i).save(path)
+    return str(root)
+
+
+SAMPLES = [f"{split}/{kind}/{i}" for split in ("train", "val") for kind in "ab" for i in range(3)]
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Colours and depth of the same samples, in files of other kinds, written in another order."""
+    views = {"rgb": write(tmp_path / "rgb", SAMPLES)}
+    views["depth"] = write(tmp_path / "depth", SAMPLES, "L", "bmp")
+    return views
+
+
+def read(views, tmp_path, **options):
+    return data.paired_folders(views, **{"size": 8, "cache": str(tmp_path / "cache")} | options)
+
+
+def test_files_of_one_stem_are_one_sample(tmp_path, two):
+    found = read(two, tmp_path)
+    assert (found.name, found.classes, found.groups) == ("rgb+depth", ("a", "b"), ((0, 1, 2), (3,)))
+    assert found.channel_names == ("rgb 1", "rgb 2", "rgb 3", "depth")
+    assert found.train.images.shape == found.test.images.shape == (6, 4, 8, 8)
+    assert found.train.images.dtype == torch.uint8
+    for part, first in ((found.train, 0), (found.test, 6)):
+        assert part.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        numbers = torch.arange(first, first + 6)
+        assert torch.equal(part.images[:, 0, 0, 0].long(), numbers)
+        assert torch.equal(part.images[:, 3, 0, 0].long(), 100 + numbers)
+    assert same(read(two, tmp_path), found)  # from the cache
+
+
+def test_folders_without_a_test_set_hold_out_the_same_samples_of_all_views(tmp_path):
+    samples = [str(i) for i in range(20)]
+    views = {name: write(tmp_path / name, samples, "L") for name in ("x", "y", "z")}
+    found = read(views, tmp_path, test_share=0.25)
+    assert (len(found.train), len(found.test), found.channels) == (15, 5, 3)
+    for images in (found.train.images, found.test.images):
+        assert torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
+    assert found.groups == ((0,), (1,), (2,)) and not found.classes
+
+
+def test_views_of_other_types_become_float(tmp_path):
+    samples = [str(i) for i in range(10)]
+    views = {"rgb": write(tmp_path / "rgb", samples)}
+    views["flow"] = write(tmp_path / "flow", samples, suffix="npy", side=20)
+    images = read(views, tmp_path).train.images
+    assert images.dtype == torch.float32 and images.shape[1] == 6
+    torch.testing.assert_close(images[:, 0] * 255, images[:, 3] * 100)
+
+
+def test_what_does_not_match_is_told_by_name(tmp_path, two):
+    (tmp_path / "depth/train/a/1.bmp").unlink()
+    told = "has no image of a/1, other views have; images: rgb 6, depth 5"
+    with refused(f"data.views.depth: .*{told}"):
+        read(two, tmp_path)
+    for i in range(3):
+        (tmp_path / f"rgb/train/b/{i}.png").unlink()
+    (tmp_path / "rgb/train/a/2.png").unlink()
+    with refused("data.views.rgb: .* has no image of a/2, b/0, b/1 and 1 more"):
+        read(two, tmp_path)
+
+
+def test_two_files_of_one_sample_are_refused(tmp_path, two):
+    write(tmp_path / "rgb", ["train/a/1"], suffix="jpg")
+    with refused("data.views.rgb: .*1.jpg and .*1.png are one sample; keep one"):
+        read(two, tmp_path)
+
+
+def test_other_sizes_are_refused_unless_they_are_resized(tmp_path, two):
+    two["ir"] = write(tmp_path / "ir", SAMPLES, "L", side=20)
+    assert read(two, tmp_path).channels == 5
+    with refused("data.views: images of different sizes: rgb 12x12, depth 12x12, ir 20x20"):
+        read(two, tmp_path, size=None)
+
+
+def test_what_is_no_set_of_views_is_told(tmp_path, two):
+    for wrong in (None, {"rgb": two["rgb"]}, {"rgb": two["rgb"], "depth": None}):
+        with refused("data.views: expected two folders or more by name"):
+            read(wrong, tmp_path)
+    with refused("data.views.ir: .*nowhere is not a folder"):
+        read({**two, "ir": str(tmp_path / "nowhere")}, tmp_path)
+    flat = write(tmp_path / "flat", ["0", "1"], "L")
+    with refused("data.views: flat has no train/ and val/ as others have"):
+        read({**two, "flat": flat}, tmp_path)
+
+
+@pytest.mark.slow
+def test_any_sensors_are_pretrained_on_and_judged(tmp_path):
+    samples = [f"{split}/{c}/{i}" for split in ("train", "val") for c in "ab" for i in range(20)]
+    views = {
+        name: write(tmp_path / name, samples, mode) for name, mode in (("c", "RGB"), ("d", "L"))
+    }
+    told = (f"data.views={{c: {views['c']}, d: {views['d']}}}", f"data.cache={tmp_path / 'cache'}")
+    few = ("budget=smoke", "budget.size=16", "pretrain.epochs=1", "pretrain.batch=16")
+    trained = Script(
+        tmp_path, "pretrain", "data=paired_folders", *told, *few, "views=raw", "probe.epochs=1"
+    )
+    assert trained.wait() == 0, trained.err
+    (run,) = trained.folders
+    card = read_json(run / "encoder" / "card.json")["architecture"]["views"]
+    assert card["groups"] == [[0, 1, 2], [3]]
