@@ -1,11 +1,13 @@
 """Where accuracy turns: found where it is, and not where there is none."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from scipy.stats import f as fisher
 
+from infomin.report.summit import summit
 from infomin.report.turning import Point, concave_peak, turning_point
 
 PLACES = np.linspace(0.8, 5.2, 8)
@@ -126,3 +128,54 @@ def test_the_sentence_says_all_that_a_report_needs():
     assert text.startswith("turning point: accuracy peaks at I_NCE = 2.")
     assert "nats [" in text and "curvature p = " in text and text.endswith("8 settings, 24 runs")
     assert "\n" not in text
+
+
+def steep(x):
+    """Gently up, steeply down: no parabola."""
+    return 0.5 + 0.02 * x - 0.4 * max(0.0, x - 4.5) ** 2
+
+
+def test_a_peak_that_is_no_parabolas_is_known_by_its_highest_setting():
+    places = np.array([0.8, 1.8, 2.8, 3.8, 4.6, 5.2])
+    found = turning_point(series(steep, 0.001, places=places), resamples=300)
+    assert found.verdict == "summit" and found.p_curve > 0.05
+    assert found.summit.setting == "d=4.60" and found.summit.p_ends < 0.01
+    assert found.summit.low == pytest.approx(3.8, abs=0.1)
+    assert found.summit.high == pytest.approx(5.2, abs=0.1)
+    assert found.summit.p_order == pytest.approx(30 / 720)
+    assert "accuracy is highest at I_NCE = 4.6" in str(found) and "a parabola fits no" in str(found)
+
+
+def test_the_share_of_orders_that_have_a_summit_is_counted():
+    values = range(6)
+    orders = [
+        o
+        for o in itertools.permutations(values)
+        if 0 < o.index(5) < 5
+        and [*o[: o.index(5)]] == sorted(o[: o.index(5)])
+        and [*o[o.index(5) :]] == sorted(o[o.index(5) :], reverse=True)
+    ]
+    assert len(orders) == 2**5 - 2
+    x, names = [*map(float, values)], [*map(str, values)]
+    found = summit(names, x, [[v, v + 0.1, v - 0.1] for v in orders[7]])
+    assert found.p_order == pytest.approx(len(orders) / 720)
+
+
+@pytest.mark.parametrize(
+    ("means", "why"),
+    [
+        ([1, 2, 3, 4, 5, 6], "highest at an end"),
+        ([1, 3, 2, 6, 5, 4], "not rising all the way"),
+        ([1, 3, 5, 4, 2], "five settings"),
+    ],
+)
+def test_no_summit_without_evidence(means, why):
+    x, names = [float(i) for i in range(len(means))], [str(i) for i in range(len(means))]
+    sure = [[m, m + 0.1, m - 0.1] for m in means]
+    assert summit(names, x, sure) is None, why
+    peaked = [1, 2, 5, 4, 3, 2]
+    apart = [[m, m + 0.1, m - 0.1] for m in peaked]
+    x, names = [float(i) for i in range(6)], [str(i) for i in range(6)]
+    assert summit(names, x, apart).setting == "2"
+    assert summit(names, x, [[m] for m in peaked]) is None, "single runs"
+    assert summit(names, x, [[m, m + 9, m - 9] for m in peaked]) is None, "seeds vary more"

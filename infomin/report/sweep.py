@@ -94,13 +94,18 @@ def _fit(axis: Axes, records: Sequence[Record], found: Turning) -> None:
     """Draw the best concave curve, and the peak with its interval where there is one."""
     if found.verdict == "too few":
         return
-    at = np.linspace(*found.range, 100)
-    kind = "parabola" if np.isfinite(found.peak) else "line"
-    curve = 100 * fitted(_points(records), at)
-    axis.plot(at, curve, color="#0072b2", alpha=0.6, linewidth=1.5, label=f"best {kind}")
-    if found.verdict == "peak":
-        axis.axvspan(found.low, found.high, color="#e69f00", alpha=0.15, linewidth=0)
-        axis.axvline(found.peak, color="#e69f00", linewidth=1.5, label="peak, 95 % interval")
+    if found.summit is not None:
+        low, middle, high = found.summit.low, found.summit.i_nce, found.summit.high
+    else:
+        low, middle, high = found.low, found.peak, found.high
+        at = np.linspace(*found.range, 100)
+        kind = "parabola" if np.isfinite(found.peak) else "line"
+        curve = 100 * fitted(_points(records), at)
+        axis.plot(at, curve, color="#0072b2", alpha=0.6, linewidth=1.5, label=f"best {kind}")
+    if found.verdict in ("peak", "summit"):
+        told = "95 % interval" if found.verdict == "peak" else "between its neighbours"
+        axis.axvspan(low, high, color="#e69f00", alpha=0.15, linewidth=0)
+        axis.axvline(middle, color="#e69f00", linewidth=1.5, label=f"peak, {told}")
 
 
 def _points(records: Sequence[Record]) -> list[Point]:

@@ -23,6 +23,7 @@ import torch
 from scipy.stats import t as student
 
 from infomin import rng
+from infomin.report.summit import Summit, summit
 
 FEWEST = 4
 """Settings: a parabola goes through any three."""
@@ -49,8 +50,8 @@ class Turning:
     """Whether accuracy turns within the measured range of I_NCE, and where.
 
     Attributes:
-        verdict: `peak`, `rises`, `falls`, `unsure` (a peak that the data do not pin down),
-            `valley` (falls, then rises), `flat` or `too few`.
+        verdict: `peak`, `summit` (a peak that is no parabola's), `rises`, `falls`, `unsure` (one
+            that the data do not pin down), `valley` (falls, then rises), `flat` or `too few`.
         peak: I_NCE at the peak of the concave fit; infinite for a line that rises, minus infinite
             for one that falls; NaN with too few settings.
         low, high: 95 % bootstrap interval of the peak; infinite where resamples are lines.
@@ -59,6 +60,7 @@ class Turning:
         p_line: two-sided, of a slope of 0 in the best line.
         p_curve: one-sided, of a curvature of 0 against one that opens downwards.
         settings, runs: how many.
+        summit: the highest setting, where the verdict is `summit`.
     """
 
     verdict: str
@@ -71,6 +73,7 @@ class Turning:
     p_curve: float
     settings: int
     runs: int
+    summit: Summit | None = None
 
     def __str__(self) -> str:
         span = f"I_NCE {self.range[0]:.2f} to {self.range[1]:.2f} nats"
@@ -80,6 +83,7 @@ class Turning:
         curve = f"curvature p = {self.p_curve:.2g}"
         where = f"{self.peak:.2f} nats [{self.low:.2f}, {self.high:.2f}]"
         told = {
+            "summit": f"{self.summit}; a parabola fits no better than a line, {curve}",
             "peak": f"accuracy peaks at I_NCE = {where}, {curve}",
             "unsure": f"none certain: the fit peaks at I_NCE = {where}, but {self._doubt()}",
             "valley": f"none in the data: accuracy falls and rises again, {curve}",
@@ -107,7 +111,8 @@ def turning_point(points: Sequence[Point], seed: int = 0, resamples: int = 2000)
     one-sided t-test, the F-test of one more number, at 5 %), if its peak lies within the measured
     range, and if the interval of the peak does too. A resample of which the fit is a line has its
     peak infinitely far to the side where the line rises, so that doubtful curvature makes an
-    interval infinite.
+    interval infinite. A curve that turns and is no parabola is known by its highest setting
+    (`summit`).
 
     Arguments:
         points: one a run.
@@ -127,16 +132,24 @@ def turning_point(points: Sequence[Point], seed: int = 0, resamples: int = 2000)
     p_curve = p_two_sided / 2 if curvature < 0 else 1 - p_two_sided / 2
     peak, lowest = concave_peak(x, y), concave_peak(x, -y)
     low, high = _interval(groups, seed, resamples)
+    highest = summit(
+        [group[0].setting for group in groups],
+        x.tolist(),
+        [[p.accuracy for p in g] for g in groups],
+    )
     inside, sure = (all(span[0] < v < span[1] for v in ends) for ends in ([peak], [low, high]))
     if p_curve < _LEVEL and inside:
-        verdict = "peak" if sure else "unsure"
+        verdict = "peak" if sure else "summit" if highest else "unsure"
+    elif highest:
+        verdict = "summit"
     elif p_curve > 1 - _LEVEL and span[0] < lowest < span[1]:
         verdict = "valley"
     elif min(p_line, p_curve) < _LEVEL:
         verdict = "rises" if slope > 0 else "falls"
     else:
         verdict = "unsure" if inside and sure else "flat"
-    return Turning(verdict, peak, low, high, span, slope, p_line, p_curve, *counts)
+    found = highest if verdict == "summit" else None
+    return Turning(verdict, peak, low, high, span, slope, p_line, p_curve, *counts, found)
 
 
 def fitted(points: Sequence[Point], at: np.ndarray) -> np.ndarray:
