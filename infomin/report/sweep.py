@@ -60,7 +60,7 @@ def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
 
 
 def _settings(axis: Axes, records: Sequence[Record]) -> None:
-    """Draw a mark for every setting, and its name above or below it by turns."""
+    """Draw a mark for every setting, its name above on the left or below on the right by turns."""
     labels = _labels(records)
     runs = {row: [r for r in records if r.cell.row == row] for row in labels}
     middle = {row: statistics.mean(r.i_nce for r in some) for row, some in runs.items()}
@@ -83,11 +83,12 @@ def _settings(axis: Axes, records: Sequence[Record]) -> None:
         axis.annotate(
             labels[row],
             (middle[row], statistics.mean(y)),
-            xytext=(6, 7 if above[row] else -15),
+            xytext=(-6, 7) if above[row] else (7, -15),
+            ha="right" if above[row] else "left",
             textcoords="offset points",
             fontsize=10,
         )
-    axis.margins(x=0.08, y=0.16)
+    axis.margins(x=0.1, y=0.16)
 
 
 def _fit(axis: Axes, records: Sequence[Record], found: Turning) -> None:
