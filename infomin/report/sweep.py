@@ -88,7 +88,7 @@ def _settings(axis: Axes, records: Sequence[Record]) -> None:
             textcoords="offset points",
             fontsize=10,
         )
-    axis.margins(x=0.1, y=0.16)
+    axis.margins(x=0.14, y=0.16)
 
 
 def _fit(axis: Axes, records: Sequence[Record], found: Turning) -> None:
