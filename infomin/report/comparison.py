@@ -175,8 +175,9 @@ def name_of(run: Finished) -> str:
 
 
 def _detail(run: Finished, rivals: Sequence[Finished]) -> str:
-    """Return the settings by which a run differs from those of the same name."""
-    names = differing([compared_settings(rival) for rival in rivals])
+    """Return the settings by which a run differs from those of the same name, the telling first."""
+    found = differing([compared_settings(rival) for rival in rivals])
+    names = sorted(found, key=lambda name: -len({str(value) for value in found[name]}))
     told = [f"{name} {short(run.settings[name])}" for name in names if name in run.settings]
     more = [f"and {len(told) - _MOST_DETAILS} more"] if len(told) > _MOST_DETAILS else []
     return cut(", ".join(told[:_MOST_DETAILS] + more), 160)

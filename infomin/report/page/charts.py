@@ -13,6 +13,7 @@ from infomin.report.spread import Spread
 _WIDTH, _HEIGHT = 340, 272
 _INSIDE = (54, 14, 310, 220)  # left, top, right, bottom
 _FAR = 3
+Box = tuple[float, float, float, float]
 _STRIP = Frame((0, 1), (0, 1), 8, 0, 142, 24)
 
 
@@ -132,11 +133,36 @@ def _cross(frame: Frame, i: int, x: Spread, y: Spread) -> Markup:
 
 
 def _numbers(frame: Frame, found: Sequence[tuple[int, Spread, Spread]]) -> list[Markup]:
-    places = apart([frame.down(y.mean) for _, _, y in found])
+    """Number the marks: each beside its own, at the first place that nothing else has taken."""
+    marks = [(frame.across(x.mean), frame.down(y.mean)) for _, x, y in found]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
+    numbers = []
+    for (i, _, _), (x, y) in zip(found, marks, strict=True):
+        width = 8 * len(str(i + 1))
+        boxes = [_box(x, y, width, *side) for ring in (1.0, 1.9) for side in _around(ring)]
+        free = [box for box in boxes if not any(_meet(box, other) for other in taken)]
+        box = (free or boxes)[0]
+        taken.append(box)
+        numbers.append(_number(i, box[0], box[3] - 1))
+    return numbers
+
+
+def _around(ring: float) -> list[tuple[float, float]]:
+    """Return the sides of a mark in the order in which a reader looks for its number."""
     return [
-        _number(i, frame.across(x.mean) + 10, place - 6)
-        for (i, x, _), place in zip(found, places, strict=True)
+        (ring * x, ring * y) for x, y in ((1, -0.6), (-1, -0.6), (1, 0.8), (-1, 0.8), (0, -1.3))
     ]
+
+
+def _box(x: float, y: float, width: float, across: float, down: float) -> Box:
+    """Return where a number lies beside a mark: left, top, right, bottom."""
+    left = x + 9 * across - (width if across < 0 else 0 if across > 0 else width / 2)
+    top = y + 11 * down - 6
+    return (left, top, left + width, top + 12)
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _number(row: int, x: float, y: float) -> Markup:
