@@ -1,11 +1,10 @@
 """A large batch in chunks: how much memory and time a step of pretraining takes (budget=small).
 
 Batch 4,096 embedded 256 images at a time, against batch 4,096 at once and against batch 256, on
-photographs, raw views. Memory is how far a step raises the peak; what a batch is cut from, and its
-crops, are in it.
+photographs, raw views. Memory is how far a step raises the peak.
 
-Target: at most one and a half times the memory of batch 256, beside what the larger batch of crops
-and views itself needs.
+Target: at most one and a half times the memory of batch 256, beside the views of the batch, all of
+which are wanted twice.
 """
 
 from functools import partial
@@ -29,9 +28,9 @@ def learner(*overrides: str) -> Pretraining:
     return small.pretraining(ChannelViews(color="ydbdr"), images, "auto", *overrides)
 
 
-def crops(batch: int) -> float:
-    """Return the MiB of a batch as two crops, and as views."""
-    return (2 * 3 + 3) * PIXELS * FLOATS * batch / 2**20
+def views(batch: int) -> float:
+    """Return the MiB of the views of a batch."""
+    return 3 * PIXELS * FLOATS * batch / 2**20
 
 
 def measure(quick: bool) -> list[Row]:
@@ -44,7 +43,7 @@ def measure(quick: bool) -> list[Row]:
     }
     steps = {name: iter(found) for name, found in learners.items()}
     memory = {name: peak(partial(next, s)) / 2**20 for name, s in steps.items()}
-    beside = memory["in chunks"] - crops(LARGE), memory["small"] - crops(CHUNK)
+    beside = memory["in chunks"] - views(LARGE), memory["small"] - views(CHUNK)
     rounds = 1 if quick else 3
     rates = {
         name: [per_step(partial(next, s), LARGE, 0, 1)() for _ in range(rounds)]
@@ -55,7 +54,7 @@ def measure(quick: bool) -> list[Row]:
     return [
         Row(f"{what}: peak memory", "MiB", [memory["in chunks"]], "at once", [memory["at once"]]),
         Row(
-            f"{what}: peak memory beside crops and views",
+            f"{what}: peak memory beside its views",
             "MiB",
             [beside[0]],
             f"batch {CHUNK}",

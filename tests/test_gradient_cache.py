@@ -28,6 +28,10 @@ def loss_of(z):
     return sum(infonce(scores) for scores in pair_scores(z, 0.2))
 
 
+def chunks(views):
+    return [*zip(*(v.split(CHUNK) for v in views), strict=True)]
+
+
 def gradients(towers):
     return [p.grad.clone() for p in towers.parameters()]
 
@@ -42,10 +46,10 @@ def test_the_gradient_is_that_of_the_whole_batch(normalized):
     expected = gradients(towers)
     towers.zero_grad()
 
-    cached = embed(towers, tuple(views), CHUNK, nullcontext)
+    cached = embed(towers, chunks(views), nullcontext)
     loss = loss_of(cached)
     loss.backward()
-    pass_on(towers, tuple(views), cached, CHUNK, nullcontext)
+    pass_on(towers, chunks(views), cached, nullcontext)
     assert loss.item() == pytest.approx(whole.item(), abs=1e-12)
     for ours, theirs in zip(gradients(towers), expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=0)
@@ -55,12 +59,12 @@ def test_running_statistics_count_every_chunk_once():
     (towers, views), (again, _) = towers_and_views(True), towers_and_views(True)
     again.load_state_dict(towers.state_dict())
     before = {name: b.clone() for name, b in towers.named_buffers()}
-    z = embed(towers, tuple(views), CHUNK, nullcontext)
+    z = embed(towers, chunks(views), nullcontext)
     for name, buffer in towers.named_buffers():
         assert torch.equal(buffer, before[name]), name
     loss_of(z).backward()
-    pass_on(towers, tuple(views), z, CHUNK, nullcontext)
-    for part in zip(*(v.split(CHUNK) for v in views), strict=True):
+    pass_on(towers, chunks(views), z, nullcontext)
+    for part in chunks(views):
         again(part)
     for (name, ours), theirs in zip(towers.named_buffers(), again.buffers(), strict=True):
         assert torch.equal(ours, theirs), name

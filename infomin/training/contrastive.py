@@ -18,7 +18,6 @@ from infomin.augment import Augment
 from infomin.data import Batches
 from infomin.encoders import Towers
 from infomin.errors import InputError, at_least, positive
-from infomin.shapes import Views
 from infomin.training import gradient_cache
 from infomin.training.learner import Learner, Metrics
 from infomin.training.objectives import Objective, build_objective
@@ -110,40 +109,41 @@ class Pretraining(Learner):
         self.optimizers = {"towers": self.optimizer}
 
     @torch.no_grad()
-    def make(self, step: int) -> Views:
-        """Return the views of this process's share of batch `step`, made in chunks where asked."""
+    def make(self, step: int) -> gradient_cache.Chunks:
+        """Return the views of this process's share of batch `step`, in chunks where asked."""
         first, last = self.part.start, self.part.stop
         size = self.settings.chunk or last - first
         drawn = self.views.sample(
             self.settings.batch, rng.generator(self.settings.seed, "combine", step)
         )
-        made = []
+        chunks = []
         for start in range(first, last, size):
             part = slice(start, min(start + size, last))
             crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, part)
-            made.append(self.views(*crops, drawn=drawn and drawn.part(part)))
-        return tuple(torch.cat(of_view) for of_view in zip(*made, strict=True))
+            chunks.append(self.views(*crops, drawn=drawn and drawn.part(part)))
+        return chunks
 
-    def embed(self, views: Views) -> Sequence[Tensor]:
-        """Embed this process's share of a batch, in chunks where asked."""
-        if self.settings.chunk is not None:
-            return gradient_cache.embed(
-                self.towers, views, self.settings.chunk, self.fabric.autocast
-            )
+    def keys(self, chunks: gradient_cache.Chunks) -> list[Tensor]:
+        """Return what else the objective embeds a batch as, of all processes."""
         with self.fabric.autocast():
-            z: Sequence[Tensor] = self.towers(views)
-        return z
+            parts = [self.objective.keys(views) for views in chunks]
+        joined = [torch.cat(of_view) for of_view in zip(*parts, strict=True)]
+        return [parallel.gather(self.fabric, of_view) for of_view in joined]
 
     def advance(self) -> Metrics:
         """One step of all towers."""
         began = time.perf_counter()
-        views = self.make(self.step)
+        chunks = self.make(self.step)
         waited = time.perf_counter() - began
-        index = self.batches(self.step)
+        index, autocast = self.batches(self.step), self.fabric.autocast
         self.objective.begin(index, self.step)
-        with self.fabric.autocast():
-            keys = [parallel.gather(self.fabric, k) for k in self.objective.keys(views)]
-        own = self.embed(views)
+        keys = self.keys(chunks)
+        own: Sequence[Tensor]
+        if self.settings.chunk is not None:
+            own = gradient_cache.embed(self.towers, chunks, autocast)
+        else:
+            with autocast():
+                own = self.towers(chunks[0])
         z = [parallel.gather(self.fabric, of_view) for of_view in own]
         loss, i_nce, accuracy = self.objective(z, keys, index)
         value = self.finite("loss", loss)
@@ -153,9 +153,7 @@ class Pretraining(Learner):
         self.optimizer.zero_grad()
         loss.backward()
         if self.settings.chunk is not None:
-            gradient_cache.pass_on(
-                self.towers, views, own, self.settings.chunk, self.fabric.autocast
-            )
+            gradient_cache.pass_on(self.towers, chunks, own, autocast)
         parallel.average_gradients(self.fabric, self.towers.parameters())
         self.optimizer.step()
         self.objective.update(z, keys, index, self.towers)

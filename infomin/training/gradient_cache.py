@@ -15,41 +15,36 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from infomin.encoders import Towers
-from infomin.shapes import Views
 
+Chunks = Sequence[tuple[Tensor, ...]]
+"""Views of a batch, some images at a time; the last may have fewer."""
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def embed(towers: Towers, views: Views, chunk: int, autocast: Autocast) -> list[Tensor]:
+def embed(towers: Towers, chunks: Chunks, autocast: Autocast) -> list[Tensor]:
     """Return the embeddings of views, which know nothing of the towers; their gradients are kept.
 
     Arguments:
         towers: as they are; their running statistics do not change.
-        views: of the whole batch.
-        chunk: images at a time.
+        chunks: views of the batch, some images at a time.
         autocast: makes the context that towers run in.
     """
     parts = []
     with torch.no_grad(), _uncounted(towers):
-        for part in _chunks(views, chunk):
+        for views in chunks:
             with autocast():
-                parts.append(towers(part))
+                parts.append(towers(views))
     return [torch.cat(of_view).requires_grad_() for of_view in zip(*parts, strict=True)]
 
 
-def pass_on(
-    towers: Towers, views: Views, z: Sequence[Tensor], chunk: int, autocast: Autocast
-) -> None:
+def pass_on(towers: Towers, chunks: Chunks, z: Sequence[Tensor], autocast: Autocast) -> None:
     """Add the gradients of embeddings to those of the towers, chunk by chunk; see `embed`."""
-    gradients = [of_view.grad.split(chunk) for of_view in z if of_view.grad is not None]
-    for i, part in enumerate(_chunks(views, chunk)):
+    sizes = [len(views[0]) for views in chunks]
+    gradients = [of_view.grad.split(sizes) for of_view in z if of_view.grad is not None]
+    for views, *of_chunk in zip(chunks, *gradients, strict=True):
         with autocast():
-            again = towers(part)
-        torch.autograd.backward(again, [of_view[i] for of_view in gradients])
-
-
-def _chunks(views: Views, chunk: int) -> Iterator[Views]:
-    return zip(*(v.split(chunk) for v in views), strict=True)
+            again = towers(views)
+        torch.autograd.backward(again, of_chunk)
 
 
 @contextmanager
