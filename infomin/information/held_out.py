@@ -117,15 +117,16 @@ def _log_ratios(
     Every score is made once: a piece of rows gives all of their sums, and a share of those of
     columns.
     """
-    k, positives, by_row = len(z1), [], []
-    by_column = z1.new_full((measured,), -torch.inf, dtype=torch.float64)
+    k, sums = len(z1), z1.new_empty(3, measured, dtype=torch.float64)
+    positive, by_row, by_column = sums  # made once: small tensors between large ones pin memory
+    by_column.fill_(-torch.inf)
     for begin in range(0, k, rows):
-        here = slice(begin, min(begin + rows, k))
+        here, known = slice(begin, min(begin + rows, k)), slice(begin, min(begin + rows, measured))
         scores = compare(z1[here], z2 if begin < measured else z2[:measured])
         if begin < measured:
-            positives.append(scores.diagonal(begin).double())
-            by_row.append(scores.logsumexp(1).double())
-        by_column = by_column.logaddexp(scores[:, :measured].logsumexp(0).double())
-    pairs = torch.cat(positives)[:measured]
-    both = torch.cat(by_row)[:measured] + by_column
-    return (pairs - both / 2 + math.log(k)).cpu()
+            number = known.stop - begin
+            positive[known] = scores.diagonal(begin)[:number]
+            by_row[known] = scores.logsumexp(1)[:number]
+        columns = scores[:, :measured].logsumexp(0).double()
+        torch.logaddexp(by_column, columns, out=by_column)
+    return (positive - (by_row + by_column) / 2 + math.log(k)).cpu()
