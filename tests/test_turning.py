@@ -178,4 +178,5 @@ def test_no_summit_without_evidence(means, why):
     x, names = [float(i) for i in range(6)], [str(i) for i in range(6)]
     assert summit(names, x, apart).setting == "2"
     assert summit(names, x, [[m] for m in peaked]) is None, "single runs"
+    assert summit(names, x, [[m, m] for m in peaked]).p_ends == 0, "seeds that do not vary"
     assert summit(names, x, [[m, m + 9, m - 9] for m in peaked]) is None, "seeds vary more"

@@ -8,6 +8,7 @@ And the highest has to be above both ends by more than its seeds vary.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,10 +67,12 @@ def summit(
     runs = [accuracies[i] for i in (order[top], order[0], order[-1])]
     if min(map(len, runs)) < 2:
         return None
-    p_ends = max(
-        float(ttest_ind(runs[0], end, equal_var=False, alternative="greater").pvalue)
-        for end in runs[1:]
-    )
+    with warnings.catch_warnings():  # of runs that are all alike
+        warnings.simplefilter("ignore", RuntimeWarning)
+        p_ends = max(
+            float(ttest_ind(runs[0], end, equal_var=False, alternative="greater").pvalue)
+            for end in runs[1:]
+        )
     if not p_ends < LEVEL:
         return None
     low, here, high = (float(i_nce[order[top + step]]) for step in (-1, 0, 1))
