@@ -1,4 +1,4 @@
-r"""The gradient of a loss over a large batch in the memory of a small one (arXiv:2101.06983).
+r"""The gradient of a loss over a large batch, embedded a part at a time (arXiv:2101.06983).
 
 A contrastive loss needs all embeddings at once, but its gradient with respect to each of them is
 all that its encoder has to know. So: embed in chunks and forget how; take the loss and its gradient
