@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from infomin import rng
-from infomin.errors import InputError, at_least, one_of
+from infomin.errors import InputError, one_of, whole_number
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 _OFF = 2e-3  # how far the length of a row may be from 1: float16 rounds
@@ -46,7 +46,7 @@ class Memory(nn.Module):
         super().__init__()
         one_of("memory.dtype", dtype, DTYPES)
         for name, number in (("views", views), ("samples", samples), ("width", width)):
-            at_least(f"memory.{name}", number, 1)
+            whole_number(f"memory.{name}", number, 1)
         generator = rng.generator(seed, "memory")
         drawn = [torch.randn(samples, width, generator=generator) for _ in range(views)]
         rows = torch.stack([F.normalize(r, dim=1).to(DTYPES[dtype]) for r in drawn])
@@ -92,7 +92,7 @@ class MemoryBank(Memory):
         seed: int = 0,
     ) -> None:
         super().__init__(views, samples, width, dtype, seed)
-        _share("memory.momentum", momentum)
+        share("memory.momentum", momentum)
         self.momentum = momentum
 
     def shared(
@@ -120,8 +120,9 @@ class MemoryBank(Memory):
         Raises:
             InputError: when they cannot.
         """
+        whole_number("memory.negatives", k, 1)
         room = self.rows.shape[1] - taken
-        if not 1 <= k <= room:
+        if k > room:
             raise InputError(
                 f"memory.negatives: expected 1..{room}, the samples that are no positives, got {k}"
             )
@@ -192,6 +193,7 @@ def _check(memory: Memory, _: object) -> None:
     memory.check()
 
 
-def _share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
+def share(name: str, value: float) -> None:
+    """Raise an InputError unless a number is a share that leaves something, within [0, 1)."""
+    if not (isinstance(value, int | float) and 0 <= value < 1):
         raise InputError(f"{name}: expected a share within [0, 1), got {value}")

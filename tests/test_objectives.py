@@ -218,5 +218,5 @@ def test_what_cannot_be_built_is_told():
         make({"name": "triplet", "margin": 0})
     with refused("memory.momentum: expected a share within"):
         make(memory={**QUEUE, "momentum": 1.0})
-    with refused("pair_weights: expected 1 numbers, of the views 1-2, got 2"):
+    with refused(r"pair_weights: expected 1 numbers, of the views 1-2, got \[1, 2\]"):
         make(weights=[1, 2])

@@ -126,7 +126,7 @@ def test_the_sum_over_pairs_of_views_is_weighted():
 
 
 def test_weights_that_do_not_fit_are_told():
-    told = "pair_weights: expected 3 numbers, of the views 1-2, 1-3, 2-3, got 2"
+    told = r"pair_weights: expected 3 numbers, of the views 1-2, 1-3, 2-3, got \[1, 2\]"
     with refused(told):
         weights_of(pairs(3), [1, 2])
     for wrong in ([1, -1, 1], [0, 0, 0]):

@@ -41,10 +41,11 @@ def weights_of(chosen: Sequence[Pair], weights: Sequence[float] | None) -> list[
     if weights is None:
         return [1.0] * len(chosen)
     named = ", ".join(f"{i + 1}-{j + 1}" for i, j in chosen)
-    if len(weights) != len(chosen):
+    given = list(weights) if isinstance(weights, Sequence) else [weights]
+    numbers = all(isinstance(w, int | float) for w in given)
+    if not isinstance(weights, Sequence) or not numbers or len(given) != len(chosen):
         raise InputError(
-            f"pair_weights: expected {len(chosen)} numbers, of the views {named}, "
-            f"got {len(weights)}"
+            f"pair_weights: expected {len(chosen)} numbers, of the views {named}, got {weights}"
         )
     if min(weights) < 0 or max(weights) <= 0:
         raise InputError(

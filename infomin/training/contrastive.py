@@ -17,7 +17,7 @@ from infomin import parallel, rng
 from infomin.augment import Augment
 from infomin.data import Batches
 from infomin.encoders import Towers
-from infomin.errors import InputError, at_least, positive
+from infomin.errors import InputError, at_least, positive, whole_number
 from infomin.training import gradient_cache
 from infomin.training.learner import Learner, Metrics
 from infomin.training.objectives import Objective, build_objective
@@ -50,7 +50,7 @@ class ContrastiveSettings:
     def __post_init__(self) -> None:
         at_least("epochs", self.epochs, 0)
         if self.chunk is not None:
-            at_least("chunk", self.chunk, 1)
+            whole_number("chunk", self.chunk, 1)
         positive("temperature", self.temperature)
         if self.batch < 2:
             raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")

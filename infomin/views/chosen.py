@@ -19,10 +19,16 @@ class ChosenViews(View):
     """
 
     def __init__(self, views: View, which: Sequence[int]) -> None:
-        known, chosen = range(len(views.view_channels)), list(which)
-        if not chosen or len({*chosen}) < len(chosen) or not {*chosen} <= {*known}:
+        known = range(len(views.view_channels))
+        chosen = list(which) if isinstance(which, Sequence) else [which]
+        if (
+            not isinstance(which, Sequence)
+            or not chosen
+            or len({*chosen}) < len(chosen)
+            or not {*chosen} <= {*known}
+        ):
             raise InputError(
-                f"towers: expected some of {', '.join(map(str, known))}, each once, got {chosen}"
+                f"towers: expected some of {', '.join(map(str, known))}, each once, got {which}"
             )
         channels = tuple(views.view_channels[i] for i in chosen)
         super().__init__(channels, "shared", views.value_range, views.channels)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infomin.encoders import Towers
-from infomin.errors import InputError, one_of
+from infomin.errors import InputError, one_of, whole_number
 from infomin.losses import pairs
 from infomin.memory import MemoryBank, MomentumQueue
 from infomin.training.objectives.banked import Banked
@@ -54,6 +54,7 @@ def build_objective(
         return InBatch(views, batch - 1, **common)
     if kind == "queue":
         size = memory.pop("size")
+        whole_number("memory.size", size, 1)
         if size < batch:
             raise InputError(f"memory.size: expected at least a batch, {batch}, got {size}")
         queue = MomentumQueue(views, size, width, memory.pop("dtype", "float32"), seed)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infomin.errors import InputError, at_least
+from infomin.errors import InputError, positive, whole_number
 from infomin.losses import estimated_log_z, logistic, softmax, triplet
 
 
@@ -55,7 +55,7 @@ class Logistic(Contrast):
 
     def __init__(self, directions: int, samples: int, temperature: float, every: int = 0) -> None:
         super().__init__(directions, samples, temperature)
-        at_least("loss.every", every, 0)
+        whole_number("loss.every", every, 0)
         self.every = every
         self.register_buffer("log_z", torch.zeros(directions))
         self.register_buffer("seen", torch.zeros(directions, dtype=torch.int64))
@@ -82,7 +82,8 @@ class Triplet(Contrast):
         self, directions: int, samples: int, temperature: float, margin: float = 0.2
     ) -> None:
         super().__init__(directions, samples, temperature)
-        if not 0 < margin <= 2:
+        positive("loss.margin", margin)
+        if margin > 2:
             raise InputError(
                 f"loss.margin: expected a difference of cosines in (0, 2], got {margin}"
             )

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from infomin.encoders import Towers
-from infomin.errors import InputError
-from infomin.memory import MomentumQueue
+from infomin.memory import MomentumQueue, share
 from infomin.shapes import Views
 from infomin.training.objectives.base import Embeddings, Objective
 from infomin.training.objectives.contrasts import Contrast
@@ -33,8 +32,7 @@ class Queued(Objective):
         weights: Sequence[float] | None = None,
         momentum: float = 0.999,
     ) -> None:
-        if not 0 <= momentum < 1:
-            raise InputError(f"memory.momentum: expected a share within [0, 1), got {momentum}")
+        share("memory.momentum", momentum)
         super().__init__(len(queue.rows), queue.rows.shape[1], contrast, graph, weights)
         self.queue, self.momentum = queue, momentum
         self.slow = deepcopy(towers).requires_grad_(False)
