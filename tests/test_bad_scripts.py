@@ -88,7 +88,11 @@ def only_line(script, code=2):
         ("pretrain", "memory=bank memory.negatives=1.5", "memory.negatives: expected a whole"),
         ("pretrain", "memory=queue memory.size=9.5", "memory.size: expected a whole number"),
         ("pretrain", "memory=bank memory.momentum=much", "memory.momentum: expected a share"),
-        ("pretrain", "loss=triplet loss.margin=wide", "loss.margin: expected a number > 0"),
+        (
+            "pretrain",
+            "loss=triplet loss.margin=wide",
+            "loss.margin: expected a difference of cosines",
+        ),
         ("pretrain", "pretrain.chunk=1.5", "chunk: expected a whole number of at least 1"),
         ("pretrain", "photometric=strong", "Could not find 'photometric/strong'; Available"),
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),

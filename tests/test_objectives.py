@@ -195,9 +195,8 @@ def test_a_batch_in_chunks_learns_as_one():
     whole, chunks = (pretraining(None, BANK, fabric, chunk=c) for c in (8, 3))
     plain = pretraining(None, BANK, fabric)
     told = [[m["loss"] for m in learner] for learner in (plain, whole, chunks)]
-    assert told[1] == pytest.approx(
-        told[0], rel=1e-4
-    )  # one chunk: what batch norm sees is the same
+    # one chunk: what batch norm sees is the same
+    assert told[1] == pytest.approx(told[0], rel=1e-4)
     assert told[2] != told[0] and told[2][-1] < 1.2 * told[0][-1]
 
 

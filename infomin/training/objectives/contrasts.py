@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infomin.errors import InputError, positive, whole_number
+from infomin.errors import InputError, whole_number
 from infomin.losses import estimated_log_z, logistic, softmax, triplet
 
 
@@ -82,8 +82,7 @@ class Triplet(Contrast):
         self, directions: int, samples: int, temperature: float, margin: float = 0.2
     ) -> None:
         super().__init__(directions, samples, temperature)
-        positive("loss.margin", margin)
-        if margin > 2:
+        if not (isinstance(margin, int | float) and 0 < margin <= 2):
             raise InputError(
                 f"loss.margin: expected a difference of cosines in (0, 2], got {margin}"
             )
