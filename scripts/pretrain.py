@@ -49,7 +49,7 @@ def pretrain(cfg: DictConfig) -> None:
     images, optimizer = data.train.images, build(cfg.optimizer)
     numbers = (len(images), settings.batch, settings.temperature)
     told = (plain(cfg.loss), plain(cfg.memory), cfg.graph, plain(cfg.pair_weights), cfg.seed)
-    objective = build_objective(towers, *numbers, *told)
+    objective = build_objective(towers, *numbers, *told, settings.chunk)
     learner = Pretraining(views, towers, images, augment, optimizer, settings, fabric, objective)
 
     # Pretraining

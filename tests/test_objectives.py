@@ -51,6 +51,16 @@ def test_in_batch_infonce_is_the_default_and_a_sum_over_pairs():
     assert weighted.loss.item() == pytest.approx(2 * losses[1].item())
 
 
+def test_in_chunks_a_batch_is_compared_as_the_whole():
+    z = [x.detach().double().requires_grad_() for x in unit(3)]
+    whole, parts = (make(views=3, chunk=chunk)(z, (), INDEX) for chunk in (None, 2))
+    assert parts.loss.item() == pytest.approx(whole.loss.item(), abs=1e-12)
+    assert parts[1:] == pytest.approx(whole[1:], abs=1e-12)
+    of_whole, of_parts = (torch.autograd.grad(told.loss, z) for told in (whole, parts))
+    for ours, theirs in zip(of_parts, of_whole, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=0)
+
+
 @pytest.mark.parametrize("memory", MEMORIES, ids=["batch", "bank", "per_sample", "queue"])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss["name"])
 def test_with_two_views_both_graphs_are_the_two_view_loss(loss, memory):

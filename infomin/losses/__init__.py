@@ -1,5 +1,6 @@
 """Losses: pure functions of scores, in nats."""
 
+from infomin.losses.in_blocks import infonce_in_blocks
 from infomin.losses.infonce import cosine_scores, infonce, matched
 from infomin.losses.multiview import GRAPHS, pair_scores, pairs, total, weights_of
 from infomin.losses.sampled import apart, estimated_log_z, logistic, softmax, triplet
@@ -10,6 +11,7 @@ __all__ = [
     "cosine_scores",
     "estimated_log_z",
     "infonce",
+    "infonce_in_blocks",
     "logistic",
     "matched",
     "pair_scores",

@@ -37,7 +37,8 @@ class ContrastiveSettings:
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the rate rises.
         seed: of weights, order, crops and whatever else is drawn.
-        chunk: images embedded at a time, for batches that do not fit; None is all.
+        chunk: images embedded, and compared with all others, at a time, for batches that do not
+            fit; None is all.
     """
 
     epochs: int = 10
@@ -91,7 +92,7 @@ class Pretraining(Learner):
         )
         steps = settings.epochs * self.batches.per_epoch
         objective = objective or build_objective(
-            towers, len(images), settings.batch, settings.temperature
+            towers, len(images), settings.batch, settings.temperature, chunk=settings.chunk
         )
         super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)

@@ -26,6 +26,7 @@ def build_objective(
     graph: str = "full",
     weights: Sequence[float] | None = None,
     seed: int = 0,
+    chunk: int | None = None,
 ) -> Objective:
     """Build what towers are trained by; by default in-batch InfoNCE of all pairs of views.
 
@@ -39,6 +40,7 @@ def build_objective(
             `positive`, `dtype` of a bank, `size`, `momentum`, `dtype` of a queue.
         graph, weights: see `Objective`.
         seed: of rows and draws.
+        chunk: rows of the scores of a batch that are there at a time; None is all.
 
     Raises:
         InputError: for an unknown name or option, or numbers that do not go together.
@@ -51,7 +53,7 @@ def build_objective(
     contrast = build_contrast(name, 2 * len(pairs(views, graph)), samples, temperature, **loss)
     common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
     if kind == "none":
-        return InBatch(views, batch - 1, **common)
+        return InBatch(views, batch - 1, **common, rows=chunk)
     if kind == "queue":
         size = memory.pop("size")
         whole_number("memory.size", size, 1)
