@@ -20,11 +20,12 @@ def turning(records: Sequence[Record]) -> Turning:
 def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
     """Draw means of all settings with a standard deviation to each side, fit, cap and chance.
 
-    Chance lies far below the accuracies, in a strip of its own under a break of the axis.
+    Chance lies far below the accuracies, in a strip of its own under a break of the axis. Settings
+    are named beside the axes: often several share nearly the same.
     """
-    drawn = Figure(figsize=(6.8, 5.0), dpi=120)
+    drawn = Figure(figsize=(8.6, 5.0), dpi=120)
     axis, strip = drawn.subplots(2, 1, sharex=True, height_ratios=[10, 1])
-    drawn.subplots_adjust(left=0.12, right=0.97, bottom=0.11, top=0.93, hspace=0.08)
+    drawn.subplots_adjust(left=0.09, right=0.69, bottom=0.11, top=0.93, hspace=0.08)
     _settings(axis, records)
     _fit(axis, records, found)
     cap, chance = records[0].pretraining["i_nce"]["cap"], 100 * records[0].chance
@@ -55,23 +56,21 @@ def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
     axis.set_ylabel(SCORES[records[0].judged_by], fontsize=12)
     seeds = len({record.cell.seed for record in records})
     axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=12, loc="left")
-    axis.legend(fontsize=10, framealpha=0.9, loc="best")
+    handles, names = axis.get_legend_handles_labels()
+    n = len(axis.containers)  # settings, which matplotlib puts after lines
+    told = [*handles[-n:], *handles[:-n]], [*names[-n:], *names[:-n]]
+    axis.legend(*told, fontsize=10, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.02))
     return drawn
 
 
 def _settings(axis: Axes, records: Sequence[Record]) -> None:
-    """Draw a mark for every setting, its name above on the left or below on the right by turns."""
-    labels = _labels(records)
-    runs = {row: [r for r in records if r.cell.row == row] for row in labels}
-    middle = {row: statistics.mean(r.i_nce for r in some) for row, some in runs.items()}
-    above = {
-        row: place % 2 == 0 for place, row in enumerate(sorted(middle, key=middle.__getitem__))
-    }
-    for number, (row, some) in enumerate(runs.items()):
+    """Draw a mark for every setting, with a standard deviation to each side."""
+    for number, (row, label) in enumerate(_labels(records).items()):
+        some = [r for r in records if r.cell.row == row]
         x, y = [r.i_nce for r in some], [100 * r.score for r in some]
         several = len(some) > 1
         axis.errorbar(
-            middle[row],
+            statistics.mean(x),
             statistics.mean(y),
             yerr=statistics.stdev(y) if several else None,
             xerr=statistics.stdev(x) if several else None,
@@ -79,16 +78,9 @@ def _settings(axis: Axes, records: Sequence[Record]) -> None:
             color=COLORS[number % len(COLORS)],
             markersize=8,
             capsize=3,
+            label=label,
         )
-        axis.annotate(
-            labels[row],
-            (middle[row], statistics.mean(y)),
-            xytext=(-6, 7) if above[row] else (7, -15),
-            ha="right" if above[row] else "left",
-            textcoords="offset points",
-            fontsize=10,
-        )
-    axis.margins(x=0.14, y=0.16)
+    axis.margins(x=0.1, y=0.12)
 
 
 def _fit(axis: Axes, records: Sequence[Record], found: Turning) -> None:
