@@ -12,9 +12,9 @@ from rooms import BED, COLORS, FLOOR, WALL, write
 
 from infomin import ViewGenerator, data
 from infomin.data.frames import ALL_CLASSES, IGNORED
-from infomin.encoders import build_towers
+from infomin.encoders import Decoder, build_towers, levels
 from infomin.evaluation.overlap import confusion, constant, overlap
-from infomin.evaluation.segmentation import Decoder, Segmentation, SegmentationSettings, levels
+from infomin.evaluation.segmentation import Segmentation, SegmentationSettings
 from infomin.pretrained import Pretrained
 from infomin.report.segments import segmentation_picture
 from infomin.views import ChannelViews, FrequencyViews, LearnedViews, PatchViews
@@ -120,7 +120,8 @@ def test_the_last_tap_of_every_resolution_is_read_on_frames_of_any_size(options,
     maps = one.towers.maps(views, found)
     sides = [m.shape[3] for m in maps]
     assert sides == sorted(set(sides), reverse=True)
-    logits = Decoder([m.shape[1] for m in maps], 7, 8)(maps)
+    decoder = Decoder([m.shape[1] for m in maps], [8] * len(maps), 7)
+    logits = decoder(maps, [m.shape[2:] for m in maps])
     assert logits.shape == (1, 7, *maps[0].shape[2:])
 
 

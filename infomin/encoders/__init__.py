@@ -8,12 +8,14 @@ from infomin.encoders.backbones import (
     SmallAlexNet,
     StridedConv,
 )
+from infomin.encoders.decoder import Decoder, levels
 from infomin.encoders.sequence import SequenceTower, build_sequence_tower
 from infomin.encoders.towers import Tower, Towers, build_towers
 
 __all__ = [
     "BACKBONES",
     "Backbone",
+    "Decoder",
     "FourConv",
     "ResNet",
     "SequenceTower",
@@ -23,4 +25,5 @@ __all__ = [
     "Towers",
     "build_sequence_tower",
     "build_towers",
+    "levels",
 ]

@@ -25,11 +25,11 @@ from infomin.augment import as_float
 from infomin.data import Batches, Frames
 from infomin.data.frames import IGNORED
 from infomin.data.values import take
-from infomin.encoders import Towers
+from infomin.encoders import Decoder, levels
 from infomin.errors import positive, true_or_false, whole_number
 from infomin.evaluation.overlap import confusion, constant, overlap
 from infomin.pretrained import Pretrained
-from infomin.shapes import Images, Views
+from infomin.shapes import Images
 from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
 
@@ -60,37 +60,6 @@ class SegmentationSettings:
         for name in ("epochs", "batch", "width"):
             whole_number(f"segment.{name}", getattr(self, name), 1)
         positive("segment.rate", self.rate)
-
-
-class Decoder(nn.Module):
-    """From feature maps, finest first, to logits of the classes at the finest resolution.
-
-    Arguments:
-        channels: of each map.
-        classes: number of classes.
-        width: channels of the layers between.
-    """
-
-    def __init__(self, channels: Sequence[int], classes: int, width: int) -> None:
-        super().__init__()
-        inputs = [c + (i < len(channels) - 1) * width for i, c in enumerate(channels)]
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(n, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
-            )
-            for n in inputs
-        )
-        self.classes = nn.Conv2d(width, classes, 1)
-        self.to(memory_format=torch.channels_last)  # as the maps of a backbone are
-
-    def forward(self, maps: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
-        """Return logits."""
-        x: Tensor = self.layers[-1](maps[-1])
-        for layer, finer in zip(self.layers[-2::-1], maps[-2::-1], strict=True):
-            x = F.interpolate(x, finer.shape[2:], mode="bilinear")
-            x = layer(torch.cat([x, finer], 1))
-        logits: Tensor = self.classes(x)
-        return logits
 
 
 class Segmentation(Learner):
@@ -126,7 +95,8 @@ class Segmentation(Learner):
             self.taps = levels(self.towers, one)
             channels = [m.shape[1] for m in self.towers.maps(one, self.taps)]
         with rng.seeded(settings.seed, "decoder"):
-            self.decoder = Decoder(channels, len(frames.classes), settings.width).to(fabric.device)
+            widths = [settings.width] * len(channels)
+            self.decoder = Decoder(channels, widths, len(frames.classes)).to(fabric.device)
         self.modules = {"decoder": self.decoder}
         if not settings.frozen:
             self.modules["backbones"] = nn.ModuleList(self.towers.backbones).requires_grad_()
@@ -167,7 +137,7 @@ class Segmentation(Learner):
         with self.fabric.autocast():
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
                 maps = self.towers.maps(self.views.split(images), self.taps)
-            coarse = self.decoder(maps)
+            coarse = self.decoder(maps, [m.shape[2:] for m in maps])
         return F.interpolate(coarse.float(), list(size), mode="bilinear")
 
     @torch.no_grad()
@@ -204,10 +174,3 @@ class Segmentation(Learner):
             f"{len(frames.test)} test frames of {width}x{height} pixels, last epoch; chance is "
             f"{classes[often]} everywhere",
         }
-
-
-def levels(towers: Towers, views: Views) -> tuple[str, ...]:
-    """Return the last tap of each resolution that views come down to, finest first."""
-    taps = towers.backbones[0].dense_taps
-    last = {tuple(m.shape[2:]): tap for m, tap in zip(towers.maps(views, taps), taps, strict=True)}
-    return tuple(tap for shape, tap in last.items() if min(shape) > 1)
