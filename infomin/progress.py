@@ -14,7 +14,7 @@ _PLAIN_EVERY = 10.0  # seconds between plain lines
 
 
 class Progress:
-    """Shows loss, I_NCE against its cap, accuracy, images/s, share of waiting, time left.
+    """Shows loss, I_NCE against its cap and accuracy where there are, images/s, waiting, time left.
 
     Arguments:
         learner: whose steps are counted.
@@ -71,11 +71,13 @@ class Progress:
         done, steps = self.learner.step, self.learner.steps
         per_step = (time.perf_counter() - self.began) / max(done - self.first_step, 1)
         left = round((steps - done) * per_step)
-        parts = [f"{self.label} {done}/{steps}", f"loss {metrics['loss']:.3f}"]
+        loss = metrics["loss"]
+        parts = [f"{self.label} {done}/{steps}", f"loss {loss:.{3 if loss >= 0.1 else 5}f}"]
         if "i_nce" in metrics:
             parts.append(f"I_NCE {metrics['i_nce']:.2f} of {self.learner.cap:.2f} nats")
+        if "accuracy" in metrics:
+            parts.append(f"accuracy {metrics['accuracy']:.2f}")
         parts += [
-            f"accuracy {metrics['accuracy']:.2f}",
             f"{self.images_per_second:,.0f} images/s",
             f"waiting {self.waiting:.0%}",
             f"{left // 60}:{left % 60:02d} left",

@@ -18,6 +18,20 @@ def tables(root):
     return compared(search(root).runs)
 
 
+def test_runs_without_i_nce_stand_in_the_table_of_those_that_have_one(tmp_path):
+    several(tmp_path, {"raw-rgb": [0.5, 0.6]})
+    for seed in (0, 1):
+        config = pretraining(seed=seed, loss__name="l1", views__color="rgb")
+        record(tmp_path, f"l1-{seed}", config, judged(0.4, "raw-rgb", seed=seed) | {"i_nce": None})
+    (table,) = compared(search(tmp_path).runs)
+    contrast, prediction = table.rows
+    assert contrast.spread(I_NCE).mean == pytest.approx(1.05) and prediction.spread(I_NCE) is None
+    assert prediction.title == "raw-rgb, loss.name l1"
+    assert table.protocol["result: I_NCE cap"] == 4.85
+    (alone,) = compared([run for run in search(tmp_path).runs if run.result["i_nce"] is None])
+    assert "result: I_NCE cap" not in alone.protocol and len(alone.runs) == 2
+
+
 def test_rows_differ_in_the_seed_only_and_are_sorted_by_accuracy(tmp_path):
     several(tmp_path, {"raw-rgb": [0.50, 0.60, 0.55], "raw-ydbdr": [0.70]})
     (table,) = tables(tmp_path)

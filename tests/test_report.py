@@ -69,6 +69,33 @@ def test_augmentations_have_rows_of_their_own_and_games_no_columns(tmp_path):
     figures.sweet_spot(records, "Title").savefig(tmp_path / "figure.png")
 
 
+def predicted(views, seed, top1, tmp_path):
+    made = record(views, seed, top1, tmp_path, "L1")
+    made.pretraining["i_nce"] = None
+    return made
+
+
+def test_encoders_trained_by_prediction_have_a_dash_for_i_nce_and_a_strip_of_the_figure(tmp_path):
+    made = [record("raw", seed, 0.5 + seed / 10, tmp_path) for seed in (0, 1)]
+    lone = [predicted("raw", seed, 0.4, tmp_path) for seed in (0, 1)]
+    contrast, prediction = tables.summary([*made, *lone], ["rgb", "raw"])
+    assert contrast["I_NCE held out, nats"] == "2.50 ± 0.71"
+    assert prediction["I_NCE held out, nats"] == "-"
+    assert prediction["against raw rgb"] == "-15.0 ± 7.1"
+    assert "I_NCE cap log K = 5.55." in tables.origin([*lone, *made], "x")
+    assert "I_NCE" not in tables.origin(lone, "x")
+    assert str(lone[0]) == "linear probe, top-1 40.0%, 1.0 min"
+    strip, axis = figures.sweet_spot([*lone, *made], "Title").axes
+    assert [len(part.lines) for part in (strip, axis)] == [2, 3]  # runs, and the cap
+    assert {line.get_xdata()[0] for line in strip.lines} == {0}
+    assert len(axis.get_legend().get_texts()) == 2
+    (alone,) = figures.sweet_spot(lone, "Title").axes
+    assert [line.get_ydata()[0] for line in alone.lines] == [40.0, 40.0]
+    told = "sweep: expected an I_NCE of every cell, raw from rgb, L1, seed 0 was trained by pred"
+    with pytest.raises(InputError, match=told):
+        sweep.turning([*made, *lone])
+
+
 SCRIPT = """import json, pathlib, sys
 kind, out = pathlib.Path(sys.argv[0]).stem, sys.argv[-1].removeprefix("out=")
 run = pathlib.Path(out) / kind / str(len(sys.argv))

@@ -55,6 +55,19 @@ def test_the_table_tells_mean_deviation_interval_and_n(made):
     assert "Not comparable with other tables: data.size 32 (elsewhere 64)" in text
 
 
+def test_losses_of_other_units_have_charts_of_their_own_and_no_i_nce_is_a_dash(tmp_path):
+    several(tmp_path, {"raw-rgb": [0.5, 0.6]})
+    config = pretraining(seed=0, loss__name="l1")
+    folder = record(tmp_path, "l1", config, judged(0.4) | {"i_nce": None})
+    lines = [json.dumps({"step": 10 * i, "loss": 0.5 / i}) + "\n" for i in (1, 2, 3)]
+    (folder / "metrics.jsonl").write_text("".join(lines))
+    html = page.write(tmp_path).read_text(encoding="utf-8")
+    titles = re.findall('aria-label="([^"]*) over the steps of training"', html)
+    assert titles == ["I_NCE, nats", "loss, nats", "loss, units of views"]
+    text = text_of(tmp_path / "report" / "page" / "report.html")
+    assert "raw-rgb loss.name l1 40.0 −10.0 35.0 – 1.5" in text
+
+
 def test_the_sheet_holds_every_row_and_the_figures_are_beside_the_page(made):
     rows = list(csv.DictReader((made.parent / page.SHEET).read_text().splitlines()))
     assert [(r["table"], r["views"], r["n"]) for r in rows] == [

@@ -30,6 +30,7 @@ _NO_MATTER |= {
     "data.cache",
     "pretraining.data.cache",
 }
+_OF_I_NCE = "result: I_NCE "
 _MOST_DETAILS = 3
 
 
@@ -114,7 +115,7 @@ def measures(run: Finished) -> dict[str, float]:
 
 def compared(runs: Sequence[Finished]) -> list[Comparison]:
     """Return tables of runs: accuracies first, the largest table of them first."""
-    by_protocol = _grouped(joined(runs), protocol)
+    by_protocol = _with_uncapped(_grouped(joined(runs), protocol))
     tables = [Comparison(group[0].kind, protocol(group[0]), _rows(group)) for group in by_protocol]
     return sorted(tables, key=lambda table: (not table.judged, -len(table.runs), table.kind))
 
@@ -200,6 +201,21 @@ def _grouped(runs: Sequence[Finished], key: Callable[[Finished], Settings]) -> l
         told = frozenset((name, type(value), value) for name, value in key(run).items())
         groups.setdefault(told, []).append(run)
     return list(groups.values())
+
+
+def _with_uncapped(groups: Sequence[list[Finished]]) -> list[list[Finished]]:
+    """Let runs without I_NCE, trained by prediction, join those that are alike but for it."""
+    told = [protocol(group[0]).items() for group in groups]
+    rest = [frozenset((k, type(v), v) for k, v in t if not k.startswith(_OF_I_NCE)) for t in told]
+    capped = [any(name.startswith(_OF_I_NCE) for name, _ in t) for t in told]
+    hosts = {key: group for key, group, has in zip(rest, groups, capped, strict=True) if has}
+    apart = []
+    for key, group, has in zip(rest, groups, capped, strict=True):
+        if has or key not in hosts:
+            apart.append(group)
+        else:
+            hosts[key].extend(group)
+    return apart
 
 
 def _plain(value: Any) -> Setting:

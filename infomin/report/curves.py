@@ -13,6 +13,7 @@ from infomin.run import METRICS
 LOSS, I_NCE = "loss", "i_nce"
 _LARGEST = 2**25  # bytes of a log that is read; 32 MB are 1.5 million steps
 _BATCH = ("pretrain.batch", "game.batch")  # K of the loss in training
+_UNITS = {"triplet": "cosine", "l1": "units of views", "l2": "units of views, squared"}
 
 Points = list[tuple[float, float]]
 
@@ -37,6 +38,12 @@ def curves(folder: Path, names: Sequence[str] = (LOSS, I_NCE), most: int = 60) -
             if number(value := told.get(name)):
                 points.append((step, value))
     return [_thinned(points, most) for points in found]
+
+
+def unit(run: Finished) -> str:
+    """Return the unit of the loss that a run logged."""
+    name = run.settings.get("loss.name")
+    return _UNITS.get(name, "nats") if isinstance(name, str) else "nats"
 
 
 def cap(run: Finished) -> float | None:

@@ -1,7 +1,8 @@
 """Figures of results: accuracy against I_NCE, the paper's Fig. 7; a point a run, or a row."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -22,56 +23,76 @@ _MARKS = {
 _OTHERS = [("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*"), ("#f0e442", "p")]
 _SHAPES = "soD^vP*X"  # of augmentations, where several are compared: ink is for views then
 _MOST_ROWS = 16  # that a legend has room for
-_FILLED = {"rgb": False, "ydbdr": True}
+_FILLED = {"rgb": "none", "ydbdr": "full", "lab": "left"}
 
 
 def sweet_spot(records: Sequence[Record], title: str) -> Figure:
-    """Draw linear-probe accuracy against held-out I_NCE, one point a run, chance and cap marked."""
+    """Draw linear-probe accuracy against held-out I_NCE, one point a run, chance and cap marked.
+
+    Runs without I_NCE, trained by prediction, are in a strip of their own on the left.
+    """
     figure = Figure(figsize=(6.4, 4.6), dpi=120)
-    axis = figure.subplots()
-    seen: set[str] = set()
+    apart = list(dict.fromkeys(r.cell.row for r in records if r.i_nce is None))
+    caps = {record.cap for record in records if record.cap is not None}
+    ratios = [0.14 * len(apart)] * bool(apart) + [1.0] * bool(caps)
+    axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
+    strip, axis = axes[0], axes[-1]
+    named: dict[str, Any] = {}
+    for record, (style, name) in zip(records, _styles(records), strict=True):
+        lone = record.i_nce is None
+        across = apart.index(record.cell.row) if lone else record.i_nce
+        (point,) = (strip if lone else axis).plot(across, 100 * record.score, **style)
+        named.setdefault(name, point)
+    if caps:
+        cap = max(caps)
+        axis.axvline(cap, color="#666666", linestyle=":", linewidth=1)
+        axis.annotate(
+            f"cap log K = {cap:.2f}",
+            (cap, 0.03),
+            xycoords=("data", "axes fraction"),
+            rotation=90,
+            ha="right",
+            fontsize=9,
+        )
+        axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
+    if apart:
+        strip.set_xlim(-0.6, len(apart) - 0.4)
+        strip.set_xticks([])
+        strip.set_xlabel("prediction", fontsize=11)
+    chance = 100 * records[0].chance
+    strip.set_ylabel(f"{SCORES[records[0].judged_by]} (chance {chance:.0f})", fontsize=11)
+    seeds = len({record.cell.seed for record in records})
+    told = f"{title}, {seeds} seeds, n = {len(records)} runs"
+    strip.set_title(told, fontsize=11, loc="left")
+    for part in axes:
+        part.grid(alpha=0.3)
+    axis.legend(named.values(), named, fontsize=9, framealpha=0.9)
+    figure.tight_layout()
+    return figure
+
+
+def _styles(records: Sequence[Record]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield how each record is drawn, and what a legend calls it."""
     variants = [v for v in dict.fromkeys(r.cell.views for r in records) if v not in _MARKS]
     others = dict(zip(variants, itertools.cycle(_OTHERS), strict=False))
     augmentations = list(dict.fromkeys(r.cell.augmentation for r in records))
     for record in records:
         color, views, augmentation = record.cell.row
         ink, shape, label = _MARKS[views] if views in _MARKS else (*others[views], views)
-        filled = _FILLED.get(color, True)
         name = f"{label}, {color}"
         if len(augmentations) > 1:
             name += f", {augmentation}"
             shape = _SHAPES[augmentations.index(augmentation) % len(_SHAPES)]
-        axis.plot(
-            record.i_nce,
-            100 * record.score,
-            shape,
-            color=ink,
-            markersize=8,
-            markerfacecolor=ink if filled else "white",
-            markeredgewidth=1.6,
-            linestyle="none",
-            label=None if name in seen else name,
-        )
-        seen.add(name)
-    cap = records[0].pretraining["i_nce"]["cap"]
-    chance = 100 * records[0].chance
-    axis.axvline(cap, color="#666666", linestyle=":", linewidth=1)
-    axis.annotate(
-        f"cap log K = {cap:.2f}",
-        (cap, 0.03),
-        xycoords=("data", "axes fraction"),
-        rotation=90,
-        ha="right",
-        fontsize=9,
-    )
-    axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
-    axis.set_ylabel(f"{SCORES[records[0].judged_by]} (chance {chance:.0f})", fontsize=11)
-    seeds = len({record.cell.seed for record in records})
-    axis.set_title(f"{title}, {seeds} seeds, n = {len(records)} runs", fontsize=11, loc="left")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=9, framealpha=0.9)
-    figure.tight_layout()
-    return figure
+        style = {
+            "marker": shape,
+            "color": ink,
+            "markersize": 8,
+            "fillstyle": _FILLED.get(color, "full"),
+            "markerfacecoloralt": "white",
+            "markeredgewidth": 1.6,
+            "linestyle": "none",
+        }
+        yield style, name
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # names come from files

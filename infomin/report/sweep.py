@@ -7,13 +7,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from infomin.errors import InputError
 from infomin.report.grid.records import SCORES, Record
 from infomin.report.marks import COLORS, SHAPES
 from infomin.report.turning import Point, Turning, fitted, turning_point
 
 
 def turning(records: Sequence[Record]) -> Turning:
-    """Find where accuracy turns as views share more, or that it does not."""
+    """Find where accuracy turns as views share more, or that it does not.
+
+    Raises:
+        InputError: for a record without I_NCE.
+    """
     return turning_point(_points(records))
 
 
@@ -28,7 +33,7 @@ def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:
     drawn.subplots_adjust(left=0.09, right=0.69, bottom=0.11, top=0.93, hspace=0.08)
     _settings(axis, records)
     _fit(axis, records, found)
-    cap, chance = records[0].pretraining["i_nce"]["cap"], 100 * records[0].chance
+    cap, chance = max(r.cap or 0 for r in records), 100 * records[0].chance
     for part in (axis, strip):
         part.axvline(cap, color="#666666", linestyle=":")
         part.grid(alpha=0.3)
@@ -67,7 +72,7 @@ def _settings(axis: Axes, records: Sequence[Record]) -> None:
     """Draw a mark for every setting, with a standard deviation to each side."""
     for number, (row, label) in enumerate(_labels(records).items()):
         some = [r for r in records if r.cell.row == row]
-        x, y = [r.i_nce for r in some], [100 * r.score for r in some]
+        x, y = [*map(_i_nce, some)], [100 * r.score for r in some]
         several = len(some) > 1
         axis.errorbar(
             statistics.mean(x),
@@ -103,7 +108,16 @@ def _fit(axis: Axes, records: Sequence[Record], found: Turning) -> None:
 
 def _points(records: Sequence[Record]) -> list[Point]:
     label = _labels(records)
-    return [Point(label[r.cell.row], r.i_nce, r.score) for r in records]
+    return [Point(label[r.cell.row], _i_nce(r), r.score) for r in records]
+
+
+def _i_nce(record: Record) -> float:
+    if record.i_nce is None:
+        raise InputError(
+            f"sweep: expected an I_NCE of every cell, {record.cell} was trained by prediction and "
+            "has none; set sweep=false"
+        )
+    return record.i_nce
 
 
 def _labels(records: Sequence[Record]) -> dict[tuple[str, str, str], str]:

@@ -23,6 +23,7 @@ def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> 
 
     I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
     on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
+    Encoders that were trained by prediction have none.
     Where augmentations are compared, they have a column, and what the games were like has none.
 
     Arguments:
@@ -106,11 +107,12 @@ def made(command: str, provenances: Sequence[Mapping[str, Any]], minutes: float)
 def origin(records: Sequence[Record], command: str) -> str:
     """Say where a table comes from: command, commits, hardware, protocol."""
     protocols = sorted({str(r.judged["protocol"]) for r in records})
-    caps = sorted({f"{r.pretraining['i_nce']['cap']:.2f}" for r in records})
+    caps = sorted({f"{r.cap:.2f}" for r in records if r.cap is not None})
+    capped = f"I_NCE cap log K = {', '.join(caps)}. " if caps else ""
     minutes = sum(r.minutes for r in records)
     return (
         f"{made(command, [r.provenance for r in records], minutes)} "
-        f"Mean ± standard deviation over n seeds. I_NCE cap log K = {', '.join(caps)}. "
+        f"Mean ± standard deviation over n seeds. {capped}"
         f"Protocol: {'; or '.join(protocols)}."
     )
 

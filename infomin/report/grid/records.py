@@ -38,9 +38,16 @@ class Record:
         return sum(float(run["seconds"]) for run in (*games, self.pretraining, *apart)) / 60
 
     @property
-    def i_nce(self) -> float:
-        """That of the pretrained encoders on held-out images, in nats."""
-        return float(self.pretraining["i_nce"]["value"])
+    def i_nce(self) -> float | None:
+        """That of the pretrained encoders on held-out images, in nats; None after prediction."""
+        told = self.pretraining["i_nce"]
+        return float(told["value"]) if told else None
+
+    @property
+    def cap(self) -> float | None:
+        """Its log K."""
+        told = self.pretraining["i_nce"]
+        return float(told["cap"]) if told else None
 
     @property
     def judged_by(self) -> str:
@@ -60,7 +67,8 @@ class Record:
 
     def __str__(self) -> str:
         name = SCORES[self.judged_by].removesuffix(" %")
-        return f"{name} {self.score:.1%}, I_NCE {self.i_nce:.2f}, {self.minutes:.1f} min"
+        shared = "" if self.i_nce is None else f"I_NCE {self.i_nce:.2f}, "
+        return f"{name} {self.score:.1%}, {shared}{self.minutes:.1f} min"
 
 
 def read(cell: Cell, judge: str | None = None) -> Record:

@@ -187,15 +187,15 @@ def _differences(table: Comparison) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _training(table: Comparison) -> list[Markup]:
-    """Return the charts of I_NCE and of the loss."""
+    """Return the charts of I_NCE and of the loss, one for each of its units."""
     runs = [(i, run) for i, row in enumerate(table.rows) for run in row.runs][:_CURVES]
     logged = [(i, curves.curves(run.folder)) for i, run in runs]
-    losses, i_nces = ([charts.Line(i, found[k]) for i, found in logged] for k in (0, 1))
-    cap = curves.cap(table.rows[0].runs[0])
-    drawn = [
-        charts.training(i_nces, "I_NCE, nats", cap),
-        charts.training(losses, "loss, nats"),
-    ]
+    i_nces = [charts.Line(i, found) for i, (_, found) in logged]
+    losses: dict[str, list[charts.Line]] = {}
+    for (i, run), (_, (found, _)) in zip(runs, logged, strict=True):
+        losses.setdefault(curves.unit(run), []).append(charts.Line(i, found))
+    drawn = [charts.training(i_nces, "I_NCE, nats", curves.cap(table.rows[0].runs[0]))]
+    drawn += [charts.training(lines, f"loss, {unit}") for unit, lines in losses.items()]
     return [chart for chart in drawn if chart is not None]
 
 
