@@ -15,6 +15,7 @@ from augmenting import make_augment
 from calibrating import self_test
 from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
+from pretraining import embeds
 from viewing import make_views
 
 from infomin import evaluation
@@ -39,6 +40,7 @@ def estimate_information(cfg: DictConfig) -> None:
     augment = make_augment(cfg, data)
     if cfg.pretrained:
         pretrained = load_pretrained(cfg.pretrained)
+        embeds(cfg.pretrained)
         print(taken("encoder", cfg.pretrained, data.name))
         views, towers = pretrained.views, pretrained.towers
     else:

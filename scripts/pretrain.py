@@ -5,17 +5,17 @@
     python scripts/pretrain.py views=learned photometric=simclr views.combine.order=before
     python scripts/pretrain.py views=frequency views.sigma=1.0
     python scripts/pretrain.py views=learned memory=bank loss=logistic
+    python scripts/pretrain.py views=raw views.color=ydbdr views.crops=shared loss=l1
     python scripts/pretrain.py views=patches views.distance=24 data=windows data.root=PATH
     python scripts/pretrain.py views=learned views.generator=PATH data=image_folder data.root=PATH
 
 Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder for linear_eval.py.
 """
 
-from dataclasses import asdict
-
 from augmenting import make_augment
 from cli import build, main, open_run, plain
 from omegaconf import DictConfig
+from pretraining import draw_predictions, held_out, make_learner
 from viewing import make_views
 
 from infomin import evaluation, rng
@@ -24,8 +24,7 @@ from infomin.encoders import build_towers
 from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
-from infomin.training.contrastive import Pretraining
-from infomin.training.objectives import build_objective
+from infomin.training.predictive import Prediction
 from infomin.views import PatchViews
 
 
@@ -46,11 +45,7 @@ def pretrain(cfg: DictConfig) -> None:
     encoder = plain(cfg.encoder)
     towers = build_towers(view_channels=views.view_channels, seed=cfg.seed, **encoder)
     towers.tap(cfg.probe.tap)  # unknown: say so before the training
-    images, optimizer = data.train.images, build(cfg.optimizer)
-    numbers = (len(images), settings.batch, settings.temperature)
-    told = (plain(cfg.loss), plain(cfg.memory), cfg.graph, plain(cfg.pair_weights), cfg.seed)
-    objective = build_objective(towers, *numbers, *told, settings.chunk)
-    learner = Pretraining(views, towers, images, augment, optimizer, settings, fabric, objective)
+    learner = make_learner(cfg, views, towers, data, augment, settings, fabric)
 
     # Pretraining
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)
@@ -59,24 +54,25 @@ def pretrain(cfg: DictConfig) -> None:
     if not fabric.is_global_zero:
         return
 
-    # What came out: held-out I_NCE; linear probe and kNN, where there are labels
+    # What came out: held-out I_NCE or error; linear probe and kNN, where there are labels
     data = data.to(fabric.device)
-    i_nce = evaluation.held_out_i_nce(
-        views, towers, data.test.images, augment, settings.temperature, settings.batch
-    )
+    found, told = held_out(learner, data.test.images, encoder["size"])
     pretrained = Pretrained(views, towers, encoder)
-    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": asdict(i_nce)}
+    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "trained_by": cfg.loss.name}
+    result |= found
     if data.classes:
         result |= evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
     result |= run.rate | source
     folder = pretrained.save(run.place("encoder"), result)
-    sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size).cpu()
+    sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
+    if isinstance(learner, Prediction):
+        draw_predictions(run, learner, data, sample, encoder["size"])
     cut = isinstance(views, PatchViews)
     places = views.sample(len(sample), rng.generator(cfg.seed, "picture")) if cut else None
-    drawn = views_picture(views.cpu(), sample, str(views), data.channel_names, places)
+    drawn = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names, places)
     picture = run.picture("views", drawn)
     run.finish(result)
-    print(f"I_NCE held out: {i_nce}")
+    print(told)
     if data.classes:
         print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
         print(f"protocol: {result['protocol']}")

@@ -40,6 +40,15 @@ def logistic(positive: Tensor, negatives: Tensor, z: float, samples: int) -> flo
     return total / len(positive)
 
 
+def pixel_error(predicted: Tensor, target: Tensor, power: int) -> float:
+    """Mean of |p - v| or (p - v)^2, pixel by pixel."""
+    errors = [
+        abs(p - v) ** power
+        for p, v in zip(predicted.flatten().tolist(), target.flatten().tolist(), strict=True)
+    ]
+    return sum(errors) / len(errors)
+
+
 def cmc_bank_step(
     bank: Tensor, other: Tensor, z: Tensor, index: Tensor, drawn: Tensor, t: float, momentum: float
 ) -> tuple[Tensor, Tensor]:

@@ -94,6 +94,23 @@ def only_line(script, code=2):
             "loss.margin: expected a difference of cosines",
         ),
         ("pretrain", "pretrain.chunk=1.5", "chunk: expected a whole number of at least 1"),
+        (
+            "pretrain",
+            "loss=l1",
+            "views.crops: expected shared with loss=l1, which predicts the pix",
+        ),
+        (
+            "pretrain",
+            "loss=l2 views.crops=shared memory=queue",
+            "memory: expected none with loss=l2, which has no negatives, got queue; set memory=non",
+        ),
+        (
+            "pretrain",
+            "loss=l2 views.crops=shared encoder=alexnet encoder.width=0.1",
+            "probe.tap: loss=l2 predicts from conv5 and leaves fc6, fc7 as they start, got fc7; se",
+        ),
+        ("pretrain", "loss=l1 views=patches", "views: expected views of the same pixels with los"),
+        ("pretrain", "loss.name=l3", "loss: expected one of infonce, logistic, triplet, l1, l2,"),
         ("pretrain", "photometric=strong", "Could not find 'photometric/strong'; Available"),
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
         ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),

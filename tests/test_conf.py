@@ -171,6 +171,28 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
     assert partners == [0, 1, 2, 3, 3, 0]
 
 
+@pytest.mark.parametrize("name", ["predictive", "predictive_sensors"])
+def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, composed, name):
+    data = {"predictive": "image_folder", "predictive_sensors": "nyuv2"}[name]
+    cfg = composed("report", f"experiment={name}", f"data={data}", "data.root=PLACE")
+    cfg = OmegaConf.to_container(cfg, resolve=True)
+    meant = {}
+    for cell in cells.cells(tmp_path, cfg["rows"], [0]):
+        told = ([], [], [], {}, cfg["augmentations"], cfg["judge"], cfg["by"], cfg["judges"])
+        (_, *pretrain), *judge = cells.commands(cell, *told)
+        assert [line[0] for line in judge] == ["scripts/segment.py"] * (name != "predictive")
+        trained = OmegaConf.to_container(composed("pretrain", *pretrain), resolve=True)
+        assert trained.pop("out") == str(cell.folder)
+        what, _, how = cell.augmentation.rpartition(" by ")
+        loss = trained.pop("loss")["name"]
+        assert loss == {"L1": "l1", "L2": "l2"}.get(how, "infonce")
+        if trained["pretrain"]["epochs"]:
+            assert trained["views"]["crops"] == "shared"
+            meant.setdefault((cell.color, what), []).append(trained)
+    assert len(cfg["seeds"]) >= 3 and [len(group) for group in meant.values()] == [3, 3]
+    assert all(one == group[0] for group in meant.values() for one in group)
+
+
 def test_table_4_is_the_seven_sharings_of_the_paper_and_labels(tmp_path, composed):
     cfg = OmegaConf.to_container(composed("report", "experiment=table4"))
     made = sharing.cells(tmp_path, cfg["sharings"], cfg["seeds"])

@@ -21,6 +21,7 @@ from infomin.signals import Interrupted
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.game_settings import GameSettings
 from infomin.training.objectives import build_objective
+from infomin.training.predictive import Prediction
 from infomin.training.view_learning import Game
 from infomin.views import ChannelViews, CombinedViews
 
@@ -59,6 +60,15 @@ def banked_pretraining(fabric):
 def queued_pretraining(fabric):
     """With slow encoders and a queue."""
     return pretraining(fabric, memory={"kind": "queue", "size": 16, "momentum": 0.9})
+
+
+def predictive_pretraining(fabric):
+    """Of the other view, instead of a contrast with it."""
+    views = ChannelViews(color="ydbdr", crops="shared")
+    settings = ContrastiveSettings(epochs=1, batch=12)
+    f = towers(views.view_channels, 16)
+    common = (views, f, images(), CropFlip(8), gradient_descent, settings, fabric)
+    return Prediction(*common, "l2")
 
 
 def combined_pretraining(fabric):
@@ -133,7 +143,7 @@ def together(folder, function, *arguments):
 
 
 MAKERS = [pretraining, combined_pretraining, banked_pretraining, queued_pretraining]
-MAKERS += [patient_game, supervised_game]
+MAKERS += [predictive_pretraining, patient_game, supervised_game]
 
 
 @pytest.mark.slow

@@ -119,6 +119,42 @@ def test_pretraining_with_another_loss_and_a_memory(tmp_path, told):
 
 
 @pytest.mark.slow
+def test_views_are_predicted_from_one_another(tmp_path):
+    told = ("views=whole", "views.number=3", "views.crops=shared", "loss=l2", "graph=core")
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, *told, "pair_weights=[1,2]")
+    assert trained.wait() == 0, trained.err
+    assert "I_NCE" not in trained.err + trained.out and "L2 error held out: view 2" in trained.out
+    found = result(trained)
+    assert found["i_nce"] is None and found["top1"] > 0 and found["trained_by"] == "l2"
+    ways = [(told["source"], told["view"]) for told in found["predictions"]]
+    assert ways == [(1, 2), (2, 1), (1, 3), (3, 1)]
+    (run,) = trained.folders
+    with Image.open(run / "pictures" / "predictions.png") as image:
+        assert min(image.size) > 100
+    logged = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert logged.keys() == {"step", "loss", "rate", "data_seconds"}
+    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
+    assert judged.wait() == 0, judged.err
+    assert result(judged)["top1"] == pytest.approx(found["top1"])
+    shared = (*PRETRAIN, f"pretrained={run / 'encoder'}")
+    estimate = Script(tmp_path, "estimate_information", *shared)
+    assert estimate.wait() == 2 and "was by loss=l2, which leaves embeddings as" in estimate.err
+
+
+@pytest.mark.slow
+def test_a_grid_holds_contrast_against_prediction(tmp_path):
+    told = ["experiment=predictive", "data=scenes", "data.train=160", "data.test=128", "jobs=2"]
+    told += ["budget=smoke", "budget.size=16", "seeds=[0]", "against=[lab,raw,contrast]"]
+    told += ["rows=[[lab,raw,random],[lab,raw,contrast],[lab,raw,L1],[lab,raw,L2]]"]
+    grid = Script(tmp_path, "report", *told)
+    assert grid.wait() == 0, grid.err
+    table = [line.split() for line in grid.out.splitlines() if line.startswith("lab ")]
+    assert [row[2] for row in table] == ["random", "contrast", "L1", "L2"]
+    assert [row[6] == "-" for row in table] == [False, False, True, True]
+    assert "linear probe, top-1" in grid.err
+
+
+@pytest.mark.slow
 def test_segmentation_of_the_newest_encoder(tmp_path):
     trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=frequency")
     assert trained.wait() == 0, trained.err

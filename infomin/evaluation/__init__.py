@@ -12,9 +12,11 @@ from infomin.evaluation.judge import classifier_accuracy, judge
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import ProbeResult, linear_probe
 from infomin.evaluation.moving import held_out_pairs, read_out, supervised_errors
+from infomin.evaluation.prediction import Foretold, foretell, prediction_errors
 from infomin.evaluation.ridge import RidgeResult, ridge_probe
 
 __all__ = [
+    "Foretold",
     "ProbeResult",
     "RidgeResult",
     "Survival",
@@ -22,6 +24,7 @@ __all__ = [
     "audit_encoder",
     "classifier_accuracy",
     "extract",
+    "foretell",
     "held_out_embeddings",
     "held_out_i_nce",
     "held_out_pairs",
@@ -29,6 +32,7 @@ __all__ = [
     "judge",
     "knn_accuracy",
     "linear_probe",
+    "prediction_errors",
     "read_out",
     "ridge_probe",
     "sizes",

@@ -23,6 +23,10 @@ from infomin.views import View
 _INKS = dict(zip(RGB, ("#d55e00", "#009e73", "#0072b2"), strict=True))
 
 
+Strip = tuple[str, Tensor]
+"""A name, and images in one row."""
+
+
 # names come from cards and files: a dollar in them begins no formula
 _as_is = matplotlib.rc_context({"text.parse_math": False})
 
@@ -49,17 +53,25 @@ def views_picture(
         channel_names: of the images.
         drawn: by `view.sample`; None shows the views that evaluation sees.
     """
-    names = units.names(channel_names, images.shape[1])
-    colored, (low, high) = names[:3] == RGB, view.value_range
-    rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
-    rows += [(names[i], _scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
+    rows = image_rows(images, channel_names, view.value_range)
     views = view(images, drawn=drawn)
-    if names == RGB and view.in_color:
+    if units.names(channel_names, images.shape[1]) == RGB and view.in_color:
         rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
     else:
         channels = torch.cat(list(views), 1).split(1, dim=1)
-        rows += zip(view_names(view.view_channels), map(_scaled, channels), strict=True)
-    size = (1.1 * len(images) + 1.4, 1.12 * len(rows) + 0.3)
+        rows += zip(view_names(view.view_channels), map(scaled, channels), strict=True)
+    return strips_picture(rows, title)
+
+
+@_as_is
+def strips_picture(rows: Sequence[Strip], title: str = "") -> Figure:
+    """Draw images of each row side by side, and the rows below one another, named on the left.
+
+    Arguments:
+        rows: a name, and images `b 1 h w` or, in colour, `b 3 h w` within [0, 1].
+        title: above the picture.
+    """
+    size = (1.1 * len(rows[0][1]) + 1.4, 1.12 * len(rows) + 0.3)
     layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
     figure = Figure(figsize=size, dpi=110, layout=layout)
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
@@ -72,6 +84,18 @@ def views_picture(
         _bare(axis)
     axes[0].set_title(title, fontsize=9, loc="left")
     return figure
+
+
+def image_rows(
+    images: Float[Tensor, "b c h w"],
+    channel_names: Sequence[str] | None,
+    value_range: Sequence[float],
+) -> list[Strip]:
+    """Return the rows that show images themselves; see `views_picture`."""
+    names, (low, high) = units.names(channel_names, images.shape[1]), value_range
+    colored = names[:3] == RGB
+    rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
+    return rows + [(names[i], scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
 
 
 @_as_is
@@ -136,9 +160,15 @@ def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues
     return rearrange(torch.tensor(colors), "k h c -> c k h")
 
 
-def _scaled(channel: Tensor) -> Tensor:
-    """Scale one channel of all images to [0, 1], between its 1st and 99th percentile."""
-    low, high = channel.quantile(0.01), channel.quantile(0.99)
+def scaled(channel: Tensor, like: Tensor | None = None) -> Tensor:
+    """Scale one channel of all images to [0, 1], from its 1st to its 99th percentile, or another's.
+
+    Arguments:
+        channel: of images.
+        like: the channel whose percentiles are taken; None is itself.
+    """
+    of = channel if like is None else like
+    low, high = of.quantile(0.01), of.quantile(0.99)
     return ((channel - low) / (high - low + 1e-9)).clamp(0, 1)
 
 

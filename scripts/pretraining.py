@@ -1,0 +1,87 @@
+"""What encoders are pretrained by, contrast or prediction, and what it says of held-out images."""
+
+from dataclasses import asdict
+from typing import Any
+
+from cli import build, plain
+from lightning_fabric import Fabric
+from omegaconf import DictConfig
+from torch import Tensor
+
+from infomin import artifact, evaluation
+from infomin.augment import Augment
+from infomin.data import DataSet
+from infomin.encoders import Towers
+from infomin.errors import InputError, one_of
+from infomin.losses import PREDICTIVE
+from infomin.report.predictions import predictions_picture
+from infomin.run import Run
+from infomin.shipped import located
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.objectives import CONTRASTS, build_objective
+from infomin.training.predictive import Prediction
+from infomin.views import View
+
+
+def make_learner(
+    cfg: DictConfig,
+    views: View,
+    towers: Towers,
+    data: DataSet,
+    augment: Augment,
+    settings: ContrastiveSettings,
+    fabric: Fabric,
+) -> Pretraining:
+    """Make what trains towers, by a contrast or by prediction."""
+    loss, pairs = plain(cfg.loss), (cfg.graph, plain(cfg.pair_weights))
+    one_of("loss", loss["name"], (*CONTRASTS, *PREDICTIVE))
+    images = data.train.images
+    common = (views, towers, images, augment, build(cfg.optimizer), settings, fabric)
+    if loss["name"] in PREDICTIVE:
+        if cfg.memory.kind != "none":
+            raise InputError(
+                f"memory: expected none with loss={loss['name']}, which has no negatives, got "
+                f"{cfg.memory.kind}; set memory=none"
+            )
+        learner = Prediction(*common, loss["name"], *pairs)
+        learner.trains(cfg.probe.tap)
+        return learner
+    numbers = (len(images), settings.batch, settings.temperature)
+    objective = build_objective(
+        towers, *numbers, loss, plain(cfg.memory), *pairs, cfg.seed, settings.chunk
+    )
+    return Pretraining(*common, objective)
+
+
+def embeds(folder: str) -> None:
+    """Make sure that an encoder has embeddings that were trained: prediction leaves them out."""
+    name = artifact.read_card(located(folder), "encoder")["training"].get("trained_by")
+    if isinstance(name, str) and name in PREDICTIVE:
+        raise InputError(
+            f"pretrained: expected an encoder trained by contrast, {folder} was by loss={name}, "
+            "which leaves embeddings as they start; judge it with scripts/linear_eval.py"
+        )
+
+
+def held_out(learner: Pretraining, images: Tensor, size: int) -> tuple[dict[str, Any], str]:
+    """Return what a result tells of held-out images, and the line that says it.
+
+    Embeddings that prediction left untrained are no estimate of I_NCE.
+    """
+    if isinstance(learner, Prediction):
+        found = evaluation.prediction_errors(learner, images, size)
+        told = f"{learner.name.upper()} error held out: {', '.join(map(str, found))}"
+        return {"i_nce": None, "predictions": [each._asdict() for each in found]}, told
+    settings, views = learner.settings, learner.views
+    numbers = (settings.temperature, settings.batch)
+    i_nce = evaluation.held_out_i_nce(views, learner.towers, images, learner.augment, *numbers)
+    return {"i_nce": asdict(i_nce)}, f"I_NCE held out: {i_nce}"
+
+
+def draw_predictions(
+    run: Run, learner: Prediction, data: DataSet, images: Tensor, size: int
+) -> None:
+    """Draw what is predicted of some images beside what is there."""
+    views, predicted = evaluation.foretell(learner, images, size)
+    told = (f"{learner.views}, {learner.name.upper()}", data.channel_names, data.value_range)
+    run.picture("predictions", predictions_picture(images.cpu(), views, predicted, *told))
