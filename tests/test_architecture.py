@@ -20,7 +20,7 @@ LAYERS = [
     ["generator", "losses", "photometric"],
     ["color", "artifact"],
     ["flows", "files", "claims", "rng", "provenance", "page", "settings"],
-    ["groups", "shipped", "units"],
+    ["groups", "presence", "shipped", "units"],
     ["allocator", "errors", "shapes", "signals"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}

@@ -44,10 +44,15 @@ def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSe
 def _read(path: Path) -> DataSet:
     with safe_open(path, framework="pt") as stored:
         meta = json.loads((stored.metadata() or {})["data"])
-        train, test = (
-            ImageSet(stored.get_tensor(f"{split}.images"), stored.get_tensor(f"{split}.labels"))
-            for split in ("train", "test")
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+    train, test = (
+        ImageSet(
+            tensors[f"{split}.images"],
+            tensors[f"{split}.labels"],
+            present=tensors.get(f"{split}.present"),
         )
+        for split in ("train", "test")
+    )
     low, high = meta["value_range"]
     names, classes = tuple(meta["channel_names"]), tuple(meta["classes"])
     told = (classes, meta["skipped"], (low, high), names)
@@ -56,12 +61,11 @@ def _read(path: Path) -> DataSet:
 
 def _write(path: Path, data: DataSet) -> None:
     tensors = {
-        "train.images": data.train.images,
-        "train.labels": data.train.labels,
-        "test.images": data.test.images,
-        "test.labels": data.test.labels,
+        f"{split}.{name}": getattr(part, name)
+        for split, part in (("train", data.train), ("test", data.test))
+        for name in ("images", "labels", "present")
     }
     words = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
     meta = {word: getattr(data, word) for word in words}
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: t.contiguous() for name, t in tensors.items() if t is not None}
     files.write_bytes(path, to_bytes(contiguous, metadata={"data": json.dumps(meta)}))

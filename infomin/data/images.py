@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
 
-from infomin import units
+from infomin import presence, units
 from infomin.data.values import take
 from infomin.errors import InputError
+from infomin.presence import Present
 
 UNLABELLED = -1
 
@@ -25,11 +26,17 @@ class ImageSet:
         labels: `n`.
         factors: what else is known of the images, by name: integers `n` are classes, floats `n` or
             `n k` numbers.
+        present: who has which view, `n m`, where the images of some views are missing, and zeros
+            stand for them; None when everything is there. It stays on the CPU.
     """
 
     images: Num[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
     factors: Mapping[str, Num[Tensor, "n ..."]] = field(default_factory=dict)
+    present: Present | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "present", presence.unless_all(self.present))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -42,12 +49,21 @@ class ImageSet:
     def part(self, index: Int64[Tensor, " m"]) -> "ImageSet":
         """Return some of the images, with their labels."""
         factors = {name: values[index] for name, values in self.factors.items()}
-        return ImageSet(take(self.images, index), self.labels[index], factors)
+        present = None if self.present is None else self.present[index.cpu()]
+        return ImageSet(take(self.images, index), self.labels[index], factors, present)
 
     def to(self, device: torch.device) -> "ImageSet":
         """Move to a device."""
         factors = {name: values.to(device) for name, values in self.factors.items()}
-        return ImageSet(self.images.to(device), self.labels.to(device), factors)
+        return ImageSet(self.images.to(device), self.labels.to(device), factors, self.present)
+
+    def seen(self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]) -> "ImageSet":
+        """Return the images that any of some views can be had of; see `presence.of_views`."""
+        if self.present is None:
+            return self
+        found = replace(self, present=presence.of_views(self.present, groups, sources))
+        kept = presence.somebody(found.present)
+        return found if kept is None or len(kept) == len(self) else found.part(kept)
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,8 @@ class DataSet:
         skipped: number of unreadable files that were left out.
         value_range: lowest and highest value that the images can have, in their units.
         channel_names: R, G, B for three channels and channel_0, ... for others, if not given.
-        groups: channels of every view, where images come in views; else none.
+        groups: channels of every view, where images come in views; else none. They are the
+            columns of `present`.
     """
 
     name: str
@@ -134,6 +151,52 @@ class DataSet:
                 f"data {self.name}: {purpose} needs labelled test images, got none; put them into "
                 "one folder per class"
             )
+
+    def seen(self, sources: Sequence[Sequence[int]]) -> "DataSet":
+        """Return the samples that any of some views can be had of, and who has which of these.
+
+        Arguments:
+            sources: channels that every view is made of, `View.sources`.
+        """
+        if not self.lacking:
+            return self
+        train, test = (part.seen(self.groups, sources) for part in (self.train, self.test))
+        groups = tuple(tuple(view) for view in sources)
+        return replace(self, train=train, test=test, groups=groups)
+
+    @property
+    def lacking(self) -> dict[str, dict[str, Any]]:
+        """How many samples have each view, of the sets where some lack one; see `count`."""
+        parts = {"training": self.train.present, "test": self.test.present}
+        return {name: presence.count(p) for name, p in parts.items() if p is not None}
+
+    def needs_pairs(self) -> None:
+        """Make sure that there are views to contrast, and test images to measure I_NCE on.
+
+        Raises:
+            InputError: for fewer than two training images with two views, or fewer than two test
+                images with both of the first two.
+        """
+        found = {"training images with two views": len(self.train)}
+        if self.train.present is not None:
+            found = dict.fromkeys(found, int((self.train.present.sum(1) >= 2).sum()))
+        both = presence.both(self.test.present, 0, 1)
+        found["test images with the first two views"] = len(self.test if both is None else both)
+        for what, number in found.items():
+            if number < presence.FEWEST:
+                raise InputError(
+                    f"data {self.name}: a contrast needs at least {presence.FEWEST} {what}, got "
+                    f"{number}; name views that go together, two such first"
+                )
+
+    def needs_all(self, purpose: str) -> None:
+        """Make sure that no sample lacks a view.
+
+        Raises:
+            InputError: when some do.
+        """
+        for part in (self.train, self.test):
+            presence.needs_all(part.present, f"data {self.name}", purpose)
 
     def to(self, device: torch.device) -> "DataSet":
         """Move the images to a device."""

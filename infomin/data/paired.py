@@ -5,7 +5,8 @@ Each folder holds the images of one view, 8-bit pictures, grey or in colour, 16-
 path of its file without the suffix: `rgb/val/cat/7.jpg` belongs to `depth/val/cat/7.png`.
 
 Channels of all views lie side by side. Where every view has 8 bits they stay so; otherwise they
-become float32 within [0, 1].
+become float32 within [0, 1]. A view that a sample lacks is refused, or allowed: then its image is
+zeros, and a table says who is there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,14 @@ from torch import Tensor
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
 from infomin.data.folder import hold_out, images_below, read_images, split_folders
-from infomin.data.images import DataSet, ImageSet
+from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.values import take
-from infomin.errors import InputError
+from infomin.errors import InputError, true_or_false
 
 _SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
 _SHOWN = 3  # files that an error names
+Files = Mapping[str, Sequence[Path | None]]
+"""Of every view, in the same order of samples; None where it is missing."""
 
 
 def paired_folders(
@@ -32,22 +35,27 @@ def paired_folders(
     test_share: float = 0.2,
     seed: int = 0,
     cache: str | None = None,
+    allow_missing: bool = False,
 ) -> DataSet:
     """Read folders of images into memory, a view each, matched by the names of their files.
 
     Arguments:
-        views: folders by the names of views, two or more; the first is view 1, and its folders of
-            classes give the labels.
+        views: folders by the names of views, two or more; the first is view 1. Folders of classes
+            in them give the labels.
         size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps the
             images as they are, which then must be squares of one size.
         test_share: share held out where there are no test folders.
         seed: of that choice.
         cache: folder for the decoded images; None is the user's cache folder.
+        allow_missing: use samples that lack views, too: pretraining their pairs of views, a probe
+            any view that they have.
 
     Raises:
-        InputError: for fewer than two views, a missing folder, a file without its partner, or one
-            that cannot be used, by name.
+        InputError: for fewer than two views, a missing folder, a file without its partner, a view
+            that has no partner at all where that is allowed, or a file that cannot be used, by
+            name.
     """
+    true_or_false("data.allow_missing", allow_missing)
     if not isinstance(views, Mapping) or len(views) < 2 or not all(views.values()):
         raise InputError(
             "data.views: expected two folders or more by name, such as "
@@ -65,19 +73,21 @@ def paired_folders(
             f"data.views: {whole[0]} has no train/ and val/ as others have; give all views both, "
             "or none"
         )
-    parts = [
-        _matched({name: both[i] for name, both in split.items()}) for i in range(1 if whole else 2)
+    matched = [
+        _matched({name: both[i] for name, both in split.items()}, allow_missing)
+        for i in range(1 if whole else 2)
     ]
+    classes = sorted({sample.parent.name for sample in matched[0][0]} - {""})
+    parts = [files for _, files in matched]
     key = {
         "name": "+".join(folders),
         "views": {name: str(folder.resolve()) for name, folder in folders.items()},
-        "files": [stamp for part in parts for paths in part.values() for stamp in stamps(paths)],
+        "files": [s for part in parts for paths in part.values() for s in stamps(_there(paths))],
         "options": [size, test_share, seed],
     }
 
     def build() -> DataSet:
         train = {name: split[name][0] for name in folders}
-        classes = _classes(next(iter(parts[0].values())), next(iter(train.values())))
         sets = [_stacked(parts[0], train, classes, decoder)]
         if whole:
             chosen = hold_out(len(sets[0][0]), test_share, seed)
@@ -109,62 +119,76 @@ def paired_folders(
     return cached(key, cache, build)
 
 
-def _matched(roots: Mapping[str, Path | None]) -> dict[str, list[Path]]:
-    """Return the files of every view in the same order of samples.
+def _matched(
+    roots: Mapping[str, Path | None], allow_missing: bool
+) -> tuple[list[Path], dict[str, list[Path | None]]]:
+    """Return the samples, and the files of every view in their order.
 
     Raises:
         InputError: naming files without a partner, or two of one sample in a view.
     """
-    found: dict[str, dict[str, Path]] = {}
+    found: dict[str, dict[Path, Path]] = {}
     for name, root in roots.items():
         assert root is not None
-        samples: dict[str, Path] = {}
+        samples: dict[Path, Path] = {}
         for path in images_below(root):
-            sample = str(path.relative_to(root).with_suffix(""))
+            sample = path.relative_to(root).with_suffix("")
             if sample in samples:
                 raise InputError(
                     f"data.views.{name}: {samples[sample]} and {path} are one sample; keep one"
                 )
             samples[sample] = path
         found[name] = samples
-    every = sorted(set().union(*found.values()))
+    every = sorted(set().union(*found.values()), key=str)
     counts = ", ".join(f"{name} {len(samples)}" for name, samples in found.items())
     for name, samples in found.items():
-        missing = [sample for sample in every if sample not in samples]
-        if missing:
+        others = set().union(*(theirs for other, theirs in found.items() if other != name))
+        if allow_missing and not samples.keys() & others:
+            raise InputError(
+                f"data.views.{name}: {roots[name]} has no sample in common with another view, such "
+                f"as {min(samples)} here and {min(others)} there; images: {counts}"
+            )
+        missing = [str(sample) for sample in every if sample not in samples]
+        if missing and not allow_missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             raise InputError(
                 f"data.views.{name}: {roots[name]} has no image of "
-                f"{', '.join(missing[:_SHOWN])}{more}, other views have; images: {counts}"
+                f"{', '.join(missing[:_SHOWN])}{more}, other views have; images: {counts}; "
+                "data.allow_missing=true uses what there is"
             )
-    return {name: [samples[sample] for sample in every] for name, samples in found.items()}
+    return every, {name: [own.get(sample) for sample in every] for name, own in found.items()}
 
 
-def _classes(paths: Sequence[Path], root: Path) -> list[str]:
-    return sorted({path.parent.name for path in paths if path.parent != root})
+def _there(paths: Sequence[Path | None]) -> list[Path]:
+    return [path for path in paths if path is not None]
 
 
 def _stacked(
-    part: Mapping[str, Sequence[Path]],
-    roots: Mapping[str, Path],
-    classes: Sequence[str],
-    decoder: Decoder,
+    part: Files, roots: Mapping[str, Path], classes: Sequence[str], decoder: Decoder
 ) -> tuple[ImageSet, dict[str, int]]:
-    """Return the channels of all views side by side, with the labels of the first, and counts."""
-    found: dict[str, ImageSet] = {}
-    for name, paths in part.items():
-        own = classes if not found else _classes(paths, roots[name])
-        found[name], _ = read_images(paths, roots[name], own, decoder, skip_bad=False)
-    images = {name: view.images for name, view in found.items()}
+    """Return the channels of all views side by side, with labels and who is there, and counts."""
+    images: dict[str, Tensor] = {}
+    present = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
+    labels = torch.full((len(present),), UNLABELLED)
+    for (name, paths), there in zip(part.items(), present.T, strict=True):
+        view, _ = read_images(_there(paths), roots[name], classes, decoder, skip_bad=False)
+        images[name] = _spread(view.images, there)
+        labels[there] = view.labels
     sizes = {name: x.shape[-1] for name, x in images.items()}
     if len({*sizes.values()}) > 1:
         told = ", ".join(f"{name} {side}x{side}" for name, side in sizes.items())
         raise InputError(f"data.views: images of different sizes: {told}; set data.size=N")
     if any(x.dtype != torch.uint8 for x in images.values()):
         images = {name: _unit(x) for name, x in images.items()}
-    labels = next(iter(found.values())).labels
     counts = {name: x.shape[1] for name, x in images.items()}
-    return ImageSet(torch.cat([*images.values()], 1), labels), counts
+    return ImageSet(torch.cat([*images.values()], 1), labels, present=present), counts
+
+
+def _spread(images: Tensor, there: Tensor) -> Tensor:
+    """Return a view's images at their samples, with zeros where it is missing."""
+    place = torch.where(there, there.cumsum(0) - 1, len(images))
+    zero = torch.zeros(1, *images.shape[1:], dtype=images.dtype)
+    return images if there.all() else take(torch.cat([images, zero]), place)
 
 
 def _groups(counts: Sequence[int]) -> tuple[tuple[int, ...], ...]:

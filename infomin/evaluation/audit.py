@@ -113,8 +113,9 @@ def audit_encoder(
         seed, fit: see `audit`.
 
     Raises:
-        InputError: when no factor of the images is known, or none varies.
+        InputError: when no factor of the images is known, or none varies, or images lack views.
     """
+    data.needs_all("an audit")
     train, test = data.train, data.test
     sets = [s.factors for s in (train, test)]
     varied = [n for n in sets[0] if all(n in factors and _varies(factors[n]) for factors in sets)]

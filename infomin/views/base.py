@@ -26,6 +26,7 @@ class View(nn.Module):
         crops: `per_view` (one crop of the image for each view) or `shared` (one for all).
         value_range: lowest and highest value of the images.
         channels: C of the images; by default every channel goes into one view.
+        sources: channels of the images that each view is made of; by default all.
 
     Raises:
         InputError: for another word in `crops`, or a range that is none.
@@ -42,11 +43,14 @@ class View(nn.Module):
         crops: str = "per_view",
         value_range: Sequence[float] = UNIT,
         channels: int | None = None,
+        sources: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         one_of("views.crops", crops, CROPS)
         self.view_channels, self.value_range = view_channels, ends(value_range)
         self.channels = sum(view_channels) if channels is None else channels
+        every = (tuple(range(self.channels)),) * len(view_channels)
+        self.sources = every if sources is None else tuple(map(tuple, sources))
         self.crops = 1 if crops == "shared" else len(view_channels)
 
     def sample(self, n: int, generator: torch.Generator) -> Any:

@@ -34,7 +34,9 @@ class ChannelViews(View):
         value_range: Sequence[float] = UNIT,
     ) -> None:
         self.groups = partition(groups, channels)
-        super().__init__(tuple(len(group) for group in self.groups), crops, value_range)
+        counts = tuple(len(group) for group in self.groups)
+        mixed = color != "rgb"
+        super().__init__(counts, crops, value_range, channels, None if mixed else self.groups)
         self.color = color
         self.split(torch.zeros(1, channels, 1, 1))  # a wrong colour space shows at once
 

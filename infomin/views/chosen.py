@@ -31,7 +31,8 @@ class ChosenViews(View):
                 f"towers: expected some of {', '.join(map(str, known))}, each once, got {which}"
             )
         channels = tuple(views.view_channels[i] for i in chosen)
-        super().__init__(channels, "shared", views.value_range, views.channels)
+        sources = [views.sources[i] for i in chosen]
+        super().__init__(channels, "shared", views.value_range, views.channels, sources)
         self.views, self.which = views, chosen
 
     def split(self, x: Images) -> Views:

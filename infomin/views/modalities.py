@@ -62,7 +62,9 @@ class ModalityViews(View):
                 f"views: modalities are those of R, G, B and depth, got {channels} channels; take "
                 "data=nyuv2 data.channels=rgbd"
             )
-        super().__init__(tuple(MODALITIES[name] for name in chosen), crops, UNIT, channels)
+        counts = tuple(MODALITIES[name] for name in chosen)
+        sources = [(3,) if name in ("depth", "normals") else (0, 1, 2) for name in chosen]
+        super().__init__(counts, crops, UNIT, channels, sources)
         self.names, self.focal, self.smooth = chosen, float(focal), float(smooth)
 
     def split(self, x: Images) -> Views:
