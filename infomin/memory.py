@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from infomin import rng
 from infomin.errors import InputError, one_of, whole_number
+from infomin.presence import Here, Places, chosen, having
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 _OFF = 2e-3  # how far the length of a row may be from 1: float16 rounds
@@ -96,40 +97,70 @@ class MemoryBank(Memory):
         self.momentum = momentum
 
     def shared(
-        self, index: Int64[Tensor, " b"], k: int, generator: torch.Generator
+        self,
+        index: Int64[Tensor, " b"],
+        k: int,
+        generator: torch.Generator,
+        pool: Places | None = None,
     ) -> Int64[Tensor, " k"]:
-        """Draw K samples for all anchors of a batch, uniform over those that are not in it."""
-        self.leaves_room(k, len(index))
-        drawn = torch.randint(self.rows.shape[1] - len(index), (k,), generator=generator)
+        """Draw K samples for all anchors of a batch, uniform over those that are not in it.
+
+        Arguments:
+            index: the batch.
+            k: K.
+            generator: of the draws.
+            pool: samples that can be drawn at all, ascending; None is all.
+        """
+        if pool is not None:
+            index = torch.searchsorted(pool, index[torch.isin(index, pool)])
+        self.leaves_room(k, len(index), pool)
+        drawn = torch.randint(self._size(pool) - len(index), (k,), generator=generator)
         # the r-th of those left over is r plus as many as are left out before it
         gaps = index.sort().values - torch.arange(len(index))
-        return drawn + torch.searchsorted(gaps, drawn, right=True)
+        drawn = drawn + torch.searchsorted(gaps, drawn, right=True)
+        return drawn if pool is None else pool[drawn]
 
     def per_sample(
-        self, index: Int64[Tensor, " b"], k: int, generator: torch.Generator
+        self,
+        index: Int64[Tensor, " b"],
+        k: int,
+        generator: torch.Generator,
+        pool: Places | None = None,
     ) -> Int64[Tensor, "b k"]:
-        """Draw K samples for each anchor, uniform over all others."""
-        self.leaves_room(k, 1)
-        shape = len(index), k
-        drawn = torch.randint(self.rows.shape[1] - 1, shape, generator=generator)
-        return drawn + (drawn >= index[:, None])
+        """Draw K samples for each anchor in the pool, uniform over all others; see `shared`."""
+        if pool is not None:
+            index = torch.searchsorted(pool, index)
+        self.leaves_room(k, 1, pool)
+        drawn = torch.randint(self._size(pool) - 1, (len(index), k), generator=generator)
+        drawn = drawn + (drawn >= index[:, None])
+        return drawn if pool is None else pool[drawn]
 
-    def leaves_room(self, k: int, taken: int) -> None:
+    def leaves_room(self, k: int, taken: int, pool: Places | None = None) -> None:
         """Make sure that K negatives can be drawn beside those samples that are none.
 
         Raises:
             InputError: when they cannot.
         """
         whole_number("memory.negatives", k, 1)
-        room = self.rows.shape[1] - taken
+        room = self._size(pool) - taken
         if k > room:
+            of_view = "" if pool is None else " of each view"
             raise InputError(
-                f"memory.negatives: expected 1..{room}, the samples that are no positives, got {k}"
+                f"memory.negatives: expected 1..{room}, the samples{of_view} that are no "
+                f"positives, got {k}"
             )
 
+    def _size(self, pool: Places | None) -> int:
+        return self.rows.shape[1] if pool is None else len(pool)
+
     @torch.no_grad()
-    def update(self, index: Int64[Tensor, " b"], z: Sequence[Float[Tensor, "b d"]]) -> None:
-        """Move the rows of a batch towards its embeddings.
+    def update(
+        self,
+        index: Int64[Tensor, " b"],
+        z: Sequence[Float[Tensor, "b d"]],
+        here: Here | None = None,
+    ) -> None:
+        """Move the rows of a batch towards its embeddings, of the views that are there.
 
         Raises:
             InputError: for an index that is there twice, or is that of no row.
@@ -142,8 +173,9 @@ class MemoryBank(Memory):
                 f"index: the memory has rows of {n} samples, got number {int(index.max())}; it "
                 "belongs to other data"
             )
-        at = index.to(self.rows.device)
-        for rows, of_view in zip(self.rows, z, strict=True):
+        for view, (rows, of_view) in enumerate(zip(self.rows, z, strict=True)):
+            who = having(here, view)
+            at, of_view = chosen(index, who).to(rows.device), chosen(of_view, who)
             moved = of_view.float().lerp(rows[at].float(), self.momentum)
             rows[at] = F.normalize(moved, dim=1).to(rows.dtype)
 
@@ -152,29 +184,43 @@ class MomentumQueue(Memory):
     """A row for each of the latest samples, the oldest of which give way (MoCo, arXiv:1911.05722).
 
     Arguments:
-        see `Memory`; `samples` is the length of the queue.
+        apart: whether samples can lack views: the queue of each view then moves on by itself, and
+            is one of the latest samples that have it.
+        others: see `Memory`; `samples` is the length of the queue.
     """
 
-    pointer: Int64[Tensor, ""]
-    owners: Int64[Tensor, " n"]
+    pointer: Int64[Tensor, "..."]
+    owners: Int64[Tensor, "... n"]
 
     def __init__(
-        self, views: int, samples: int, width: int, dtype: str = "float32", seed: int = 0
+        self,
+        views: int,
+        samples: int,
+        width: int,
+        dtype: str = "float32",
+        seed: int = 0,
+        apart: bool = False,
     ) -> None:
         super().__init__(views, samples, width, dtype, seed)
-        self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("owners", torch.full((samples,), -1))
+        self.apart, each = apart, (views,) if apart else ()
+        self.register_buffer("pointer", torch.zeros(each, dtype=torch.int64))
+        self.register_buffer("owners", torch.full((*each, samples), -1))
 
-    def own(self, index: Int64[Tensor, " b"]) -> Tensor | None:
+    def own(self, index: Int64[Tensor, " b"], view: int = 0) -> Tensor | None:
         """Return where anchors meet rows of their own sample, `(b, n)`; None where none does."""
-        owners, index = self.owners, index.to(self.owners.device)
+        owners, index = self._of(self.owners, view), index.to(self.owners.device)
         if not bool(torch.isin(owners, index).any()):
             return None
         return owners == index[:, None]
 
     @torch.no_grad()
-    def push(self, index: Int64[Tensor, " b"], keys: Sequence[Float[Tensor, "b d"]]) -> None:
-        """Put the keys of a batch in the place of the oldest.
+    def push(
+        self,
+        index: Int64[Tensor, " b"],
+        keys: Sequence[Float[Tensor, "b d"]],
+        here: Here | None = None,
+    ) -> None:
+        """Put the keys of a batch, of the views that are there, in the place of the oldest.
 
         Raises:
             InputError: for more of them than the queue is long.
@@ -182,11 +228,18 @@ class MomentumQueue(Memory):
         n = self.rows.shape[1]
         if len(index) > n:
             raise InputError(f"memory.size: expected at least a batch, {len(index)}, got {n}")
-        at = (int(self.pointer) + torch.arange(len(index), device=self.rows.device)) % n
-        for rows, of_view in zip(self.rows, keys, strict=True):
+        starts = self.pointer.expand(len(self.rows)).tolist()
+        for view, (rows, of_view) in enumerate(zip(self.rows, keys, strict=True)):
+            who = having(here, view)
+            new, of_view = chosen(index, who).to(rows.device), chosen(of_view, who)
+            at = (starts[view] + torch.arange(len(new), device=rows.device)) % n
             rows[at] = F.normalize(of_view.float(), dim=1).to(rows.dtype)
-        self.owners[at] = index.to(self.owners.device)
-        self.pointer.add_(len(index)).remainder_(n)
+            self._of(self.owners, view)[at] = new
+            self._of(self.pointer, view).fill_((starts[view] + len(new)) % n)
+
+    def _of(self, known: Tensor, view: int) -> Tensor:
+        """Return what is known of a view: with queues that move together, of all."""
+        return known[view] if self.apart else known
 
 
 def _check(memory: Memory, _: object) -> None:

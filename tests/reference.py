@@ -159,3 +159,21 @@ def ridge(x: Tensor, y: Tensor, wanted: Tensor, penalty: float) -> Tensor:
     x, wanted = (x - mean) / std, (wanted - mean) / std
     weights = torch.linalg.inv(x.T @ x + len(x) * penalty * torch.eye(x.shape[1]))
     return wanted @ weights @ x.T @ (y - middle) + middle
+
+
+def with_absences(
+    z: list[list[Tensor | None]], pairs: list[tuple[int, int]], t: float
+) -> tuple[float, list[float]]:
+    """The sum over pairs of InfoNCE among the samples that have both views, and each I_NCE.
+
+    `z[i][n]` is the embedding of view i of sample n, None where there is none.
+    """
+    total, shared = 0.0, []
+    for i, j in pairs:
+        met = [(a, b) for a, b in zip(z[i], z[j], strict=True) if a is not None and b is not None]
+        if len(met) < 2:
+            continue
+        scores = torch.tensor([[float(a @ b) / t for _, b in met] for a, _ in met])
+        total += infonce(scores)
+        shared.append(math.log(len(met)) - infonce(scores))
+    return total, shared

@@ -8,10 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from infomin import presence
 from infomin.encoders.backbones import BACKBONES, Backbone, feature_width
 from infomin.errors import blamed_on, one_of, true_or_false
+from infomin.presence import Here
 from infomin.rng import seeded
-from infomin.shapes import Image, Images
+from infomin.shapes import Image, Images, Seen
 
 
 class Tower(nn.Module):
@@ -44,18 +46,30 @@ class Towers(nn.Module):
     def __len__(self) -> int:
         return len(self.towers)
 
-    def forward(self, views: Sequence[Image]) -> tuple[Float[Tensor, "b dim"], ...]:
-        """Embed every view with its own tower."""
-        return tuple(tower(v) for tower, v in zip(self.towers, views, strict=True))
+    def forward(self, views: Sequence[Seen]) -> tuple[Float[Tensor, "_ dim"], ...]:
+        """Embed every view with its own tower; a tower that is given no image is not run."""
+        return tuple(
+            tower(v) if len(v) else v.new_zeros(0, self.width, dtype=torch.float32)
+            for tower, v in zip(self.towers, views, strict=True)
+        )
 
     def only(self, which: Sequence[int]) -> "Towers":
         """Return some of them."""
         return Towers([cast(Tower, self.towers[i]) for i in which])
 
-    def features(self, views: Sequence[Image], tap: str | None = None) -> Float[Tensor, "b d"]:
-        """Return the features of all towers at a tap, side by side: what a probe reads."""
-        features = [b(v, tap).float() for b, v in zip(self.backbones, views, strict=True)]
-        return torch.cat(features, dim=1)
+    def features(
+        self, views: Sequence[Image], tap: str | None = None, here: Here | None = None
+    ) -> Float[Tensor, "b d"]:
+        """Return the features of all towers at a tap, side by side: what a probe reads.
+
+        Arguments:
+            views: of all images.
+            tap: of the backbones; None is the last.
+            here: who is there; the features of views that are absent are zeros.
+        """
+        seen = zip(self.backbones, presence.only(views, here), strict=True)
+        features = [b(v, tap).float() for b, v in seen]
+        return torch.cat(presence.put_back(features, here), dim=1)
 
     def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
         """Return the features of all towers at several taps, side by side, before flattening."""

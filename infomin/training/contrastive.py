@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from infomin import parallel, rng
+from infomin import parallel, presence, rng
 from infomin.augment import Augment
 from infomin.data import Batches
 from infomin.encoders import Towers
@@ -70,10 +70,12 @@ class Pretraining(Learner):
         optimizer: makes one from parameters.
         settings: the numbers.
         fabric: device, precision, processes.
-        objective: what the towers are trained by; None is in-batch InfoNCE.
+        objective: what the towers are trained by; None is in-batch InfoNCE. It knows who has
+            which view: samples of which no pair can be had are left out.
 
     Raises:
-        InputError: for a batch larger than the data, or images too small for the views.
+        InputError: for a batch larger than the data, images too small for the views, or several
+            processes where samples lack views.
     """
 
     def __init__(
@@ -87,13 +89,20 @@ class Pretraining(Learner):
         fabric: Fabric,
         objective: Objective | None = None,
     ) -> None:
-        self.batches = Batches(
-            len(images), settings.batch, settings.seed, "pretrain", "pretrain.batch"
-        )
-        steps = settings.epochs * self.batches.per_epoch
         objective = objective or build_objective(
             towers, len(images), settings.batch, settings.temperature, chunk=settings.chunk
         )
+        if objective.present is not None and fabric.world_size > 1:
+            raise InputError(
+                "devices: expected 1 where samples lack views, whose batch statistics processes "
+                f"cannot share, got {fabric.world_size}; set devices=1"
+            )
+        contributing = presence.somebody(objective.present)
+        drawn_from = len(images) if contributing is None else contributing
+        self.batches = Batches(
+            drawn_from, settings.batch, settings.seed, "pretrain", "pretrain.batch"
+        )
+        steps = settings.epochs * self.batches.per_epoch
         super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)
         self.settings, self.augment = settings, augment
@@ -111,7 +120,10 @@ class Pretraining(Learner):
 
     @torch.no_grad()
     def make(self, step: int) -> gradient_cache.Chunks:
-        """Return the views of this process's share of batch `step`, in chunks where asked."""
+        """Return the views of this process's share of batch `step`, in chunks where asked.
+
+        Of views that samples lack, those that are there: nothing else enters a tower.
+        """
         first, last = self.part.start, self.part.stop
         size = self.settings.chunk or last - first
         drawn = self.views.sample(
@@ -122,13 +134,14 @@ class Pretraining(Learner):
             part = slice(start, min(start + size, last))
             crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, part)
             chunks.append(self.views(*crops, drawn=drawn and drawn.part(part)))
-        return chunks
+        return presence.in_chunks(chunks, self.objective.here(self.batches(step)), size)
 
-    def keys(self, chunks: gradient_cache.Chunks) -> list[Tensor]:
+    def keys(self, chunks: gradient_cache.Chunks, here: presence.Here | None) -> list[Tensor]:
         """Return what else the objective embeds a batch as, of all processes."""
         with self.fabric.autocast():
             parts = [self.objective.keys(views) for views in chunks]
         joined = [torch.cat(of_view) for of_view in zip(*parts, strict=True)]
+        joined = presence.put_back(joined, here)
         return [parallel.gather(self.fabric, of_view) for of_view in joined]
 
     def advance(self) -> Metrics:
@@ -137,22 +150,24 @@ class Pretraining(Learner):
         chunks = self.make(self.step)
         waited = time.perf_counter() - began
         index, autocast = self.batches(self.step), self.fabric.autocast
+        here = self.objective.here(index)
         self.objective.begin(index, self.step)
-        keys = self.keys(chunks)
+        keys = self.keys(chunks, here)
         own: Sequence[Tensor]
         if self.settings.chunk is not None:
             own = gradient_cache.embed(self.towers, chunks, autocast)
         else:
             with autocast():
                 own = self.towers(chunks[0])
-        z = [parallel.gather(self.fabric, of_view) for of_view in own]
+        z = [parallel.gather(self.fabric, of_view) for of_view in presence.put_back(own, here)]
         loss, i_nce, accuracy = self.objective(z, keys, index)
         value = self.finite("loss", loss)
         set_rate(
             self.optimizer, factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
         )
         self.optimizer.zero_grad()
-        loss.backward()
+        if loss.requires_grad:  # not where no two samples of a batch have the same two views
+            loss.backward()
         if self.settings.chunk is not None:
             gradient_cache.pass_on(self.towers, chunks, own, autocast)
         parallel.average_gradients(self.fabric, self.towers.parameters())

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from infomin.encoders import Towers
 
 Chunks = Sequence[tuple[Tensor, ...]]
-"""Views of a batch, some images at a time; the last may have fewer."""
+"""Views of a batch, some images at a time; the last may have fewer, views that are rare none."""
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
@@ -39,12 +39,17 @@ def embed(towers: Towers, chunks: Chunks, autocast: Autocast) -> list[Tensor]:
 
 def pass_on(towers: Towers, chunks: Chunks, z: Sequence[Tensor], autocast: Autocast) -> None:
     """Add the gradients of embeddings to those of the towers, chunk by chunk; see `embed`."""
-    sizes = [len(views[0]) for views in chunks]
-    gradients = [of_view.grad.split(sizes) for of_view in z if of_view.grad is not None]
+    sizes = [[len(of_view) for of_view in views] for views in zip(*chunks, strict=True)]
+    gradients = [
+        [None] * len(chunks) if of_view.grad is None else of_view.grad.split(lengths)
+        for of_view, lengths in zip(z, sizes, strict=True)
+    ]
     for views, *of_chunk in zip(chunks, *gradients, strict=True):
         with autocast():
             again = towers(views)
-        torch.autograd.backward(again, of_chunk)
+        known = [(e, g) for e, g in zip(again, of_chunk, strict=True) if len(e) and g is not None]
+        if known:  # a view can be absent, or in no loss
+            torch.autograd.backward([e for e, _ in known], [g for _, g in known])
 
 
 @contextmanager

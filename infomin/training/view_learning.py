@@ -22,7 +22,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin import parallel
+from infomin import parallel, presence
 from infomin.augment import CropFlip
 from infomin.data import Batches, ImageSet
 from infomin.encoders import Towers
@@ -72,6 +72,7 @@ class Game(Learner):
             fabric,
         )
         self.settings, self.augment = settings, augment
+        presence.needs_all(train.present, "train", "the game")
         self.train = train.to(fabric.device)
         self.part = parallel.share(fabric, settings.batch)
         self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")

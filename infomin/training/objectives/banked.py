@@ -10,6 +10,7 @@ from infomin import rng
 from infomin.encoders import Towers
 from infomin.errors import one_of
 from infomin.memory import MemoryBank
+from infomin.presence import Places, Present, chosen, having
 from infomin.training.objectives.base import Embeddings, Objective
 from infomin.training.objectives.contrasts import Contrast
 
@@ -32,6 +33,7 @@ class Banked(Objective):
             other view as it is now.
         batch: samples a step.
         seed: of the draws.
+        present: see `Objective`; rows that are never embedded are never drawn.
     """
 
     def __init__(
@@ -45,26 +47,43 @@ class Banked(Objective):
         positive: str = "bank",
         batch: int = 1,
         seed: int = 0,
+        present: Present | None = None,
     ) -> None:
         one_of("memory.draws", draws, DRAWS)
         one_of("memory.positive", positive, POSITIVES)
-        bank.leaves_room(negatives, batch if draws == "shared" else 1)
-        super().__init__(len(bank.rows), negatives, contrast, graph, weights)
+        super().__init__(len(bank.rows), negatives, contrast, graph, weights, present)
+        self.pools = [having(self.present, view) for view in range(len(bank.rows))]
+        for pool in self.pools:
+            bank.leaves_room(negatives, batch if draws == "shared" else 1, pool)
         self.bank, self.negatives, self.draws, self.positive = bank, negatives, draws, positive
         self.seed, self.which = seed, torch.empty(0, dtype=torch.int64)
 
     def begin(self, index: Tensor, step: int) -> None:
-        """Draw the negatives of a step, the same for all pairs of views."""
+        """Draw the negatives of a step, the same for all pairs; of each view if some lack it."""
         draw = self.bank.shared if self.draws == "shared" else self.bank.per_sample
-        self.which = draw(index, self.negatives, rng.generator(self.seed, "negatives", step))
+        drawn = [
+            draw(index, self.negatives, rng.generator(self.seed, "negatives", step), pool)
+            for pool in (self.pools[:1] if self.present is None else self.pools)
+        ]
+        self.which = drawn[0] if self.present is None else torch.stack(drawn)
 
     def compare(
-        self, z: Embeddings, keys: Embeddings, index: Tensor, anchor: int, other: int
+        self,
+        z: Embeddings,
+        keys: Embeddings,
+        index: Tensor,
+        anchor: int,
+        other: int,
+        who: Places | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Compare with rows of the bank."""
-        mine, t = z[anchor], self.contrast.temperature
-        own = self.bank.of(other, index, mine) if self.positive == "bank" else z[other]
-        rows = self.bank.of(other, self.which, mine)
+        mine, t = chosen(z[anchor], who), self.contrast.temperature
+        if self.positive == "bank":
+            own = self.bank.of(other, chosen(index, who), mine)
+        else:
+            own = chosen(z[other], who)
+        which = self.which if self.present is None else self.which[other]
+        rows = self.bank.of(other, which if self.draws == "shared" else chosen(which, who), mine)
         if self.draws == "shared":
             negatives = mine @ rows.mT
         else:
@@ -73,4 +92,4 @@ class Banked(Objective):
 
     def update(self, z: Embeddings, keys: Embeddings, index: Tensor, towers: Towers) -> None:
         """Move the rows of the batch towards its embeddings."""
-        self.bank.update(index, [of_view.detach() for of_view in z])
+        self.bank.update(index, [of_view.detach() for of_view in z], self.here(index))

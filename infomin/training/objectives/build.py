@@ -7,6 +7,7 @@ from infomin.encoders import Towers
 from infomin.errors import InputError, one_of, whole_number
 from infomin.losses import pairs
 from infomin.memory import MemoryBank, MomentumQueue
+from infomin.presence import Present, unless_all
 from infomin.training.objectives.banked import Banked
 from infomin.training.objectives.base import Objective
 from infomin.training.objectives.contrasts import CONTRASTS, build_contrast
@@ -27,6 +28,7 @@ def build_objective(
     weights: Sequence[float] | None = None,
     seed: int = 0,
     chunk: int | None = None,
+    present: Present | None = None,
 ) -> Objective:
     """Build what towers are trained by; by default in-batch InfoNCE of all pairs of views.
 
@@ -41,6 +43,7 @@ def build_objective(
         graph, weights: see `Objective`.
         seed: of rows and draws.
         chunk: rows of the scores of a batch that are there at a time; None is all.
+        present: who has which view, of all samples; None is everybody all.
 
     Raises:
         InputError: for an unknown name or option, or numbers that do not go together.
@@ -52,6 +55,7 @@ def build_objective(
     views, width = len(towers), towers.width
     contrast = build_contrast(name, 2 * len(pairs(views, graph)), samples, temperature, **loss)
     common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
+    common["present"] = present = unless_all(present)
     if kind == "none":
         return InBatch(views, batch - 1, **common, rows=chunk)
     if kind == "queue":
@@ -59,7 +63,8 @@ def build_objective(
         whole_number("memory.size", size, 1)
         if size < batch:
             raise InputError(f"memory.size: expected at least a batch, {batch}, got {size}")
-        queue = MomentumQueue(views, size, width, memory.pop("dtype", "float32"), seed)
+        dtype, apart = memory.pop("dtype", "float32"), present is not None
+        queue = MomentumQueue(views, size, width, dtype, seed, apart)
         return Queued(queue, towers, **common, **memory)
     rows = {o: memory.pop(o) for o in ("momentum", "dtype") if o in memory}
     bank = MemoryBank(views, samples, width, **rows, seed=seed)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from infomin.losses import apart, cosine_scores, infonce, infonce_in_blocks, matched, total
+from infomin.presence import Places, Present, chosen
 from infomin.training.objectives.base import Embeddings, Objective, Told
 from infomin.training.objectives.contrasts import Contrast, Softmax
 
@@ -14,7 +15,7 @@ class InBatch(Objective):
     """K-pair contrast: K - 1 negatives of a batch of K (CMC; SimCLR).
 
     Arguments:
-        views, negatives, contrast, graph, weights: see `Objective`.
+        views, negatives, contrast, graph, weights, present: see `Objective`.
         rows: of scores that are there at a time, by the loss of the softmax; None is all. Then
             memory does not grow with the square of the batch.
     """
@@ -27,24 +28,39 @@ class InBatch(Objective):
         graph: str = "full",
         weights: Sequence[float] | None = None,
         rows: int | None = None,
+        present: Present | None = None,
     ) -> None:
-        super().__init__(views, negatives, contrast, graph, weights)
+        super().__init__(views, negatives, contrast, graph, weights, present)
         self.rows = rows
 
     def compare(
-        self, z: Embeddings, keys: Embeddings, index: Tensor, anchor: int, other: int
+        self,
+        z: Embeddings,
+        keys: Embeddings,
+        index: Tensor,
+        anchor: int,
+        other: int,
+        who: Places | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Compare with the other samples of the batch."""
-        return apart(cosine_scores(z[anchor], z[other], self.contrast.temperature))
+        """Compare with the other samples of the batch that have both views."""
+        mine, theirs = chosen(z[anchor], who), chosen(z[other], who)
+        return apart(cosine_scores(mine, theirs, self.contrast.temperature))
 
     def forward(self, z: Embeddings, keys: Embeddings, index: Tensor) -> Told:
         """Return the loss; that of the softmax has both directions in one matrix of scores."""
-        if not isinstance(self.contrast, Softmax):
+        met = [*self.met(index)]
+        if not (isinstance(self.contrast, Softmax) and met):
             return super().forward(z, keys, index)
-        told = [self._infonce(z[i], z[j]) for i, j in self.pairs]
-        losses = [loss for loss, _ in told]
-        mean = torch.stack(losses).detach().mean().item()
-        return Told(total(losses, self.weights), self.cap - mean, told[0][1])
+        losses, weights, below, accuracies = [], [], [], []
+        for number, (i, j), who in met:
+            mine, theirs = chosen(z[i], who), chosen(z[j], who)
+            loss, accuracy = self._infonce(mine, theirs)
+            losses.append(loss)
+            weights.append(self.weights[number])
+            below.append(self.below_cap(loss, len(mine) - 1, who))
+            accuracies.append(accuracy)
+        i_nce = self.cap - torch.stack(below).mean().item()
+        return Told(total(losses, weights), i_nce, accuracies[0])
 
     def _infonce(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, float]:
         """Return the loss of a pair of views, and the share of images that find their own."""
