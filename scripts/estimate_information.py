@@ -14,16 +14,18 @@ from itertools import combinations
 from augmenting import make_augment
 from calibrating import self_test
 from cli import build, main, open_run, plain, taken
+from lacking import seen_by
 from omegaconf import DictConfig
 from pretraining import embeds
 from viewing import make_views
 
-from infomin import evaluation
+from infomin import evaluation, presence
 from infomin.encoders import build_towers
 from infomin.errors import one_of
 from infomin.parallel import make_fabric
 from infomin.pretrained import load_pretrained
 from infomin.training.contrastive import Pretraining
+from infomin.training.objectives import build_objective
 
 
 @main("estimate_information")
@@ -35,7 +37,6 @@ def estimate_information(cfg: DictConfig) -> None:
 
     # Data, views, and encoders: those named, or new ones
     settings, data = build(cfg.pretrain), build(cfg.data)
-    k = evaluation.sizes(plain(cfg.k), len(data.test))
     fabric = make_fabric(cfg.device, 1, cfg.precision)
     augment = make_augment(cfg, data)
     if cfg.pretrained:
@@ -48,25 +49,35 @@ def estimate_information(cfg: DictConfig) -> None:
         towers = build_towers(
             view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
         )
+    data, present = seen_by(views, data, fabric)
+    there = data.test.present
+    k = evaluation.sizes(plain(cfg.k), presence.fewest(there, len(data.test)))
 
     # Training, in the loss that is the bound
     run = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}")
     if not cfg.pretrained:
         images, optimizer = data.train.images, build(cfg.optimizer)
-        learner = Pretraining(views, towers, images, augment, optimizer, settings, fabric)
+        numbers = (len(images), settings.batch, settings.temperature)
+        options = {"chunk": settings.chunk, "present": data.train.present}
+        objective = build_objective(towers, *numbers, **options)
+        told = (augment, optimizer, settings, fabric, objective)
+        learner = Pretraining(views, towers, images, *told)
         for _ in run.follow(learner, f"estimate {views}", cfg.save_every):
             pass
 
     # What every pair of views shares, at every K
     data = data.to(fabric.device)
-    z = evaluation.held_out_embeddings(views, towers, data.test.images, augment)
+    z = evaluation.held_out_embeddings(views, towers, data.test.images, augment, present=there)
     found = []
     for (i, z1), (j, z2) in combinations(enumerate(z, 1), 2):
+        who = presence.both(there, i - 1, j - 1)
+        pair = presence.chosen(z1, who), presence.chosen(z2, who)
         for size in k:
-            i_nce = evaluation.i_nce_between(z1, z2, settings.temperature, size)
+            i_nce = evaluation.i_nce_between(*pair, settings.temperature, size)
             print(f"I_NCE(v{i}; v{j}), K = {size}: {i_nce.told(bits=cfg.unit == 'bits')}")
             found.append({"views": [i, j], "k": size, **asdict(i_nce)})
-    run.finish({"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": found})
+    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": found}
+    run.finish(result | present)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def export_generator(cfg: DictConfig) -> None:
     at_least("images", cfg.images, 1)
     source = cfg.generator or newest(cfg.runs, "learn_views", "generator")
     data = build(cfg.data)
+    data.needs_all("an export")
     g = load_generator(source)
     print(taken("generator", source, data.name))
     data.suits(f"generator: {source}", g.channels, g.value_range, g.channel_names)

@@ -33,6 +33,7 @@ def learn_views(cfg: DictConfig) -> None:
     # Data, and whose labels may be seen
     settings, augment, mode = build(cfg.game), build(cfg.augment), cfg.game.mode
     kept, data = steps_kept(cfg), build(cfg.data)
+    data.needs_all("the game")
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={mode}, unlike mode=unsup,")
@@ -82,8 +83,7 @@ def learn_views(cfg: DictConfig) -> None:
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
-    print(f"round trip error {check.round_trip_error:.1e}; picture: {picture}")
-    print(f"generator: {folder}")
+    print(f"round trip error {check.round_trip_error:.1e}; picture: {picture}\ngenerator: {folder}")
 
 
 if __name__ == "__main__":

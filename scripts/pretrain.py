@@ -14,6 +14,7 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 
 from augmenting import make_augment
 from cli import build, main, open_run, plain
+from lacking import launch, seen_by
 from omegaconf import DictConfig
 from pretraining import draw_predictions, held_out, make_learner
 from viewing import make_views
@@ -21,7 +22,6 @@ from viewing import make_views
 from infomin import evaluation, rng
 from infomin.augment import resize
 from infomin.encoders import build_towers
-from infomin.parallel import make_fabric
 from infomin.pretrained import Pretrained
 from infomin.report.pictures import views_picture
 from infomin.training.predictive import Prediction
@@ -32,20 +32,19 @@ from infomin.views import PatchViews
 def pretrain(cfg: DictConfig) -> None:
     """Pretrain, judge and save."""
     # Data and views
-    settings = build(cfg.pretrain)
-    data = build(cfg.data)
-    if data.classes:
-        data.needs_classes("evaluation")
-    fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
-    fabric.launch()
+    settings, data = build(cfg.pretrain), build(cfg.data)
+    fabric = launch(cfg, data)
     augment = make_augment(cfg, data)
     views, source = make_views(cfg, data, fabric)
+    seen, present = seen_by(views, data, fabric)
+    if seen.classes:
+        seen.needs_classes("evaluation")
 
     # Encoders: one tower per view
     encoder = plain(cfg.encoder)
     towers = build_towers(view_channels=views.view_channels, seed=cfg.seed, **encoder)
     towers.tap(cfg.probe.tap)  # unknown: say so before the training
-    learner = make_learner(cfg, views, towers, data, augment, settings, fabric)
+    learner = make_learner(cfg, views, towers, seen, augment, settings, fabric)
 
     # Pretraining
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)
@@ -56,13 +55,14 @@ def pretrain(cfg: DictConfig) -> None:
 
     # What came out: held-out I_NCE or error; linear probe and kNN, where there are labels
     data = data.to(fabric.device)
-    found, told = held_out(learner, data.test.images, encoder["size"])
+    test = data.seen(views.sources).test
+    found, told = held_out(learner, test, encoder["size"])
     pretrained = Pretrained(views, towers, encoder)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "trained_by": cfg.loss.name}
     result |= found
     if data.classes:
         result |= evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
-    result |= run.rate | source
+    result |= run.rate | source | present
     folder = pretrained.save(run.place("encoder"), result)
     sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
     if isinstance(learner, Prediction):

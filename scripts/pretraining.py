@@ -10,7 +10,7 @@ from torch import Tensor
 
 from infomin import artifact, evaluation
 from infomin.augment import Augment
-from infomin.data import DataSet
+from infomin.data import DataSet, ImageSet
 from infomin.encoders import Towers
 from infomin.errors import InputError, one_of
 from infomin.losses import PREDICTIVE
@@ -35,7 +35,7 @@ def make_learner(
     """Make what trains towers, by a contrast or by prediction."""
     loss, pairs = plain(cfg.loss), (cfg.graph, plain(cfg.pair_weights))
     one_of("loss", loss["name"], (*CONTRASTS, *PREDICTIVE))
-    images = data.train.images
+    images, present = data.train.images, data.train.present
     common = (views, towers, images, augment, build(cfg.optimizer), settings, fabric)
     if loss["name"] in PREDICTIVE:
         if cfg.memory.kind != "none":
@@ -43,12 +43,13 @@ def make_learner(
                 f"memory: expected none with loss={loss['name']}, which has no negatives, got "
                 f"{cfg.memory.kind}; set memory=none"
             )
+        data.needs_all(f"loss={loss['name']}")
         learner = Prediction(*common, loss["name"], *pairs)
         learner.trains(cfg.probe.tap)
         return learner
     numbers = (len(images), settings.batch, settings.temperature)
     objective = build_objective(
-        towers, *numbers, loss, plain(cfg.memory), *pairs, cfg.seed, settings.chunk
+        towers, *numbers, loss, plain(cfg.memory), *pairs, cfg.seed, settings.chunk, present
     )
     return Pretraining(*common, objective)
 
@@ -63,18 +64,18 @@ def embeds(folder: str) -> None:
         )
 
 
-def held_out(learner: Pretraining, images: Tensor, size: int) -> tuple[dict[str, Any], str]:
+def held_out(learner: Pretraining, test: ImageSet, size: int) -> tuple[dict[str, Any], str]:
     """Return what a result tells of held-out images, and the line that says it.
 
     Embeddings that prediction left untrained are no estimate of I_NCE.
     """
     if isinstance(learner, Prediction):
-        found = evaluation.prediction_errors(learner, images, size)
+        found = evaluation.prediction_errors(learner, test.images, size)
         told = f"{learner.name.upper()} error held out: {', '.join(map(str, found))}"
         return {"i_nce": None, "predictions": [each._asdict() for each in found]}, told
     settings, views = learner.settings, learner.views
-    numbers = (settings.temperature, settings.batch)
-    i_nce = evaluation.held_out_i_nce(views, learner.towers, images, learner.augment, *numbers)
+    held = (test.images, learner.augment, settings.temperature, settings.batch)
+    i_nce = evaluation.held_out_i_nce(views, learner.towers, *held, present=test.present)
     return {"i_nce": asdict(i_nce)}, f"I_NCE held out: {i_nce}"
 
 

@@ -6,19 +6,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin import rng
+from infomin import presence, rng
 from infomin.augment import Augment, resize
 from infomin.encoders import Towers
 from infomin.errors import InputError
 from infomin.information import CosineCritic, Estimate, estimate
+from infomin.presence import Present
 from infomin.views import View
 
 
 @torch.no_grad()
 def extract(
-    views: View, towers: Towers, images: Tensor, size: int, tap: str | None = None, chunk: int = 512
+    views: View,
+    towers: Towers,
+    images: Tensor,
+    size: int,
+    tap: str | None = None,
+    chunk: int = 512,
+    present: Present | None = None,
 ) -> Float[Tensor, "n d"]:
     """Return frozen features of whole images, all towers side by side, on the CPU.
+
+    Features of views that an image lacks are zeros; nothing goes through their towers.
 
     Arguments:
         views, towers: put into evaluation mode for the time, then back.
@@ -26,11 +35,14 @@ def extract(
         size: side that the towers expect.
         tap: of the backbones; None is the last.
         chunk: images at a time.
+        present: who has which of the views; None is all.
     """
     was = towers.training
     towers.eval()
+    tables = presence.split(present, len(images), chunk)
     parts = [
-        towers.features(views.split(resize(part, size)), tap).cpu() for part in images.split(chunk)
+        towers.features(views.split(resize(part, size)), tap, here).cpu()
+        for part, here in zip(images.split(chunk), tables, strict=True)
     ]
     towers.train(was)
     return torch.cat(parts)
@@ -38,9 +50,17 @@ def extract(
 
 @torch.no_grad()
 def held_out_embeddings(
-    views: View, towers: Towers, images: Tensor, augment: Augment, seed: int = 0, chunk: int = 512
+    views: View,
+    towers: Towers,
+    images: Tensor,
+    augment: Augment,
+    seed: int = 0,
+    chunk: int = 512,
+    present: Present | None = None,
 ) -> tuple[Float[Tensor, "n d"], ...]:
     """Return the embeddings of every view of held-out images, drawn as in training, on the CPU.
+
+    Embeddings of views that an image lacks are zeros.
 
     Arguments:
         views, towers: put into evaluation mode for the time, then back.
@@ -48,16 +68,19 @@ def held_out_embeddings(
         augment: cuts the crops.
         seed: of crops and whatever else views draw.
         chunk: images at a time.
+        present: who has which of the views; None is all.
     """
     was = towers.training
     towers.eval()
+    tables = presence.split(present, len(images), chunk)
     z: list[list[Tensor]] = []
-    for i, part in enumerate(images.split(chunk)):
+    for i, (part, here) in enumerate(zip(images.split(chunk), tables, strict=True)):
         crops = [
             augment(part, rng.generator(seed, "held out", view, i)) for view in range(views.crops)
         ]
         drawn = views.sample(len(part), rng.generator(seed, "held out", "combine", i))
-        z.append([embedding.cpu() for embedding in towers(views(*crops, drawn=drawn))])
+        rows = towers(presence.only(views(*crops, drawn=drawn), here))
+        z.append([embedding.cpu() for embedding in presence.put_back(rows, here)])
     towers.train(was)
     return tuple(torch.cat(parts) for parts in zip(*z, strict=True))
 
@@ -82,10 +105,15 @@ def held_out_i_nce(
     temperature: float,
     k: int,
     seed: int = 0,
+    present: Present | None = None,
 ) -> Estimate:
-    """Estimate I_NCE between the first two views of held-out images; see `i_nce_between`."""
-    z1, z2, *_ = held_out_embeddings(views, towers, images, augment, seed)
-    return i_nce_between(z1, z2, temperature, k, seed)
+    """Estimate I_NCE between the first two views of held-out images; see `i_nce_between`.
+
+    Where images lack views, on those that have both.
+    """
+    z1, z2, *_ = held_out_embeddings(views, towers, images, augment, seed, present=present)
+    who = presence.both(present, 0, 1)
+    return i_nce_between(presence.chosen(z1, who), presence.chosen(z2, who), temperature, k, seed)
 
 
 def sizes(k: int | Sequence[int] | None, images: int) -> tuple[int, ...]:

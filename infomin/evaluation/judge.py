@@ -27,17 +27,19 @@ def judge(
 
     Arguments:
         pretrained: encoder and views; unchanged afterwards.
-        data: with labels; unlabelled images are left out.
+        data: with labels; unlabelled images are left out, and those that have none of the views.
+            Where they have some, the features of the others are zeros.
         tap: of the backbones; None is the last.
         neighbours: k of kNN, at most the number of training images.
         seed: of the validation split and order.
         fit: `epochs`, `rates`, `decays`, ... of `linear_probe`.
     """
-    data.needs_classes("evaluation")
-    train, test = data.train.labelled(), data.test.labelled()
+    seen = data.seen(pretrained.views.sources)
+    seen.needs_classes("evaluation")
+    train, test = seen.train.labelled(), seen.test.labelled()
+    views, towers, size = pretrained.views, pretrained.towers, pretrained.size
     features = [
-        extract(pretrained.views, pretrained.towers, s.images, pretrained.size, tap)
-        for s in (train, test)
+        extract(views, towers, s.images, size, tap, present=s.present) for s in (train, test)
     ]
     labels = [s.labels.cpu() for s in (train, test)]
     probe = linear_probe(features[0], labels[0], features[1], labels[1], seed=seed, **fit)
@@ -48,8 +50,24 @@ def judge(
         "validation": probe.validation,
         "chance": 1 / len(data.classes),
         "protocol": f"{probe.protocol}; tap {tap or pretrained.towers.taps[-1]}; "
-        f"kNN cosine, k={k}, tau=0.07, unstandardised",
+        f"kNN cosine, k={k}, tau=0.07, unstandardised{_absences(data, (train, test))}",
     }
+
+
+def _absences(data: DataSet, judged: tuple[ImageSet, ImageSet]) -> str:
+    """Say how many images without these views were left out, and how many have zeros for some."""
+    known = data.train.labelled(), data.test.labelled()
+    out = [len(all_of) - len(part) for all_of, part in zip(known, judged, strict=True)]
+    zeros = [0 if s.present is None else int((~s.present.all(1)).sum()) for s in judged]
+    told = [
+        f"; {train} training and {test} test images {what}"
+        for (train, test), what in (
+            (zeros, "lack views, with zeros for their features"),
+            (out, "have none of the views and are left out"),
+        )
+        if train or test
+    ]
+    return "".join(told)
 
 
 @torch.no_grad()
