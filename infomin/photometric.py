@@ -8,7 +8,7 @@ applied, so that several processes can draw the same ones and each apply its sha
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import ceil, pi
 
 import torch
@@ -48,6 +48,10 @@ class Changes:
         """Return the changes of a part of the batch."""
         return Changes(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
+    def in_color(self) -> "Changes":
+        """Return the same changes without grey."""
+        return replace(self, gray=torch.zeros_like(self.gray))
+
 
 class Photometric:
     """Random jitter of colour, grey and blur, each sample by its own draw.
@@ -59,6 +63,7 @@ class Photometric:
         gray: probability of grey.
         blur: probability of a Gaussian blur.
         sigma: lowest and highest deviation of the blur, in pixels.
+        strength: x >= 0, which brightness, contrast, saturation and hue are multiplied by.
 
     Raises:
         InputError: for values outside these ranges.
@@ -74,12 +79,17 @@ class Photometric:
         gray: float = 0.0,
         blur: float = 0.0,
         sigma: Sequence[float] = (0.1, 2.0),
+        strength: float = 1.0,
     ) -> None:
-        self.strength = dict(zip(_JITTER, (brightness, contrast, saturation, hue), strict=True))
-        for name, value in self.strength.items():
+        amounts = dict(zip(_JITTER, (brightness, contrast, saturation, hue), strict=True))
+        for name, value in (amounts | {"strength": strength}).items():
             at_least(f"photometric.{name}", value, 0)
-        if hue > 0.5:
-            raise InputError(f"photometric.hue: expected at most 0.5, half a turn, got {hue}")
+        self.strengths = {name: strength * value for name, value in amounts.items()}
+        if self.strengths["hue"] > 0.5:
+            times = "" if strength == 1 else f" times strength {strength}"
+            raise InputError(
+                f"photometric.hue: expected at most 0.5, half a turn, got {hue}{times}"
+            )
         for name, value in (("jitter", jitter), ("gray", gray), ("blur", blur)):
             if not 0 <= value <= 1:
                 raise InputError(f"photometric.{name}: expected a probability, got {value}")
@@ -90,7 +100,7 @@ class Photometric:
     @property
     def idle(self) -> bool:
         """Whether nothing is ever changed."""
-        return not (self.gray or self.blur or (self.jitter and any(self.strength.values())))
+        return not (self.gray or self.blur or (self.jitter and any(self.strengths.values())))
 
     def fits(self, channels: int) -> None:
         """Make sure that images of so many channels can be changed.
@@ -98,7 +108,7 @@ class Photometric:
         Raises:
             InputError: for other than 3 channels, where a change needs colour.
         """
-        needed = {**self.strength, "gray": self.gray}
+        needed = {**self.strengths, "gray": self.gray}
         asked = [name for name in ("saturation", "hue", "gray") if needed[name]]
         if channels != 3 and asked:
             raise InputError(
@@ -111,7 +121,7 @@ class Photometric:
         u = torch.rand(8, n, generator=generator)
         order = torch.rand(n, 4, generator=generator).argsort(1)
         amounts = {}
-        for i, (name, strength) in enumerate(self.strength.items()):
+        for i, (name, strength) in enumerate(self.strengths.items()):
             low, high = max(0, 1 - strength), 1 + strength
             if name == "hue":
                 low, high = -strength, strength
@@ -135,14 +145,17 @@ class Photometric:
         """
         self.fits(images.shape[1])
         x = images.clone()
-        kinds = _operations()
+        kinds = operations()
         for place in range(len(_JITTER)):
             for i, name in enumerate(_JITTER):
-                if self.strength[name]:
+                if self.strengths[name]:
                     which = changes.jitter & (changes.order[:, place] == i)
-                    _change(x, which, kinds[name], getattr(changes, name))
-        _change(x, changes.gray, kinds["saturation"], torch.zeros_like(changes.sigma))
-        return self._blurred(x, changes)
+                    change(x, which, kinds[name], getattr(changes, name))
+        return self._blurred(_grayed(x, changes), changes)
+
+    def gray_alone(self, images: Images, changes: Changes) -> Images:
+        """Take the colour of those that lose it, and change nothing else."""
+        return _grayed(images.clone(), changes)
 
     def apply_to_view(self, view: Image, changes: Changes) -> Image:
         """Change a view, of any number of channels, each scaled about [-1, 1]; nothing is cut off.
@@ -170,24 +183,30 @@ class Photometric:
             blurred: Tensor = gaussian_blur2d(part, 2 * reach + 1, both)
             return blurred
 
-        _change(x, changes.sigma > 0, blur, changes.sigma)
+        change(x, changes.sigma > 0, blur, changes.sigma)
         return x
 
 
-def _change(
+def change(
     x: Tensor,
     which: Bool[Tensor, " n"],
     operation: Callable[[Tensor, Tensor], Tensor],
-    amount: Float[Tensor, " n"],
+    amount: Float[Tensor, "n ..."],
 ) -> None:
-    """Change the chosen samples in place."""
+    """Change the chosen samples in place, all at once, each by its own amount."""
     chosen = which.nonzero().squeeze(1)
     if len(chosen):
         rows = chosen.to(x.device)
         x[rows] = operation(x[rows], amount[chosen].to(x))
 
 
-def _operations() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+def _grayed(x: Tensor, changes: Changes) -> Tensor:
+    """Take the colour of the chosen samples in place."""
+    change(x, changes.gray, operations()["saturation"], torch.zeros_like(changes.sigma))
+    return x
+
+
+def operations() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     """Return the operations on images in [0, 1], of samples and one number a sample."""
     from kornia import enhance  # heavy
 

@@ -10,7 +10,7 @@ from running import Process
 from torch import nn
 
 from infomin import ViewGenerator, rng
-from infomin.augment import CropFlip, Pipeline
+from infomin.augment import CropFlip, Pipeline, RandAugment
 from infomin.data import ImageSet
 from infomin.encoders import build_towers
 from infomin.errors import InputError
@@ -72,10 +72,10 @@ def predictive_pretraining(fabric):
 
 
 def combined_pretraining(fabric):
-    """With colours changed before g and after it, and g for half of the images."""
+    """With RandAugment, colours changed before g and after it, and g for half of the images."""
     strong = Photometric(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
     views = CombinedViews(generator(), 0.5, photometric=strong)
-    return pretraining(fabric, views, Pipeline(CropFlip(8), strong))
+    return pretraining(fabric, views, Pipeline(CropFlip(8), strong, RandAugment()))
 
 
 def generator():

@@ -112,6 +112,15 @@ def test_amounts_are_uniform_within_their_ranges():
         assert abs((getattr(changes, name) > 0).double().mean() - share) < 4 * deviation
 
 
+def test_strength_multiplies_the_four_and_nothing_else():
+    once, weak = Photometric(**ALL), Photometric(**ALL, strength=0.5)
+    half = Photometric(**ALL | {name: value / 2 for name, value in STRONG.items()})
+    images = colors()
+    assert torch.equal(weak.apply(images, draw(weak)), half.apply(images, draw(half)))
+    assert torch.equal(draw(once).sigma, draw(weak).sigma)
+    assert Photometric(**STRONG, strength=0).idle and Photometric(hue=0.2, strength=2.5)
+
+
 def test_the_same_stream_draws_the_same_and_a_part_gets_its_own():
     photometric, images = Photometric(**ALL), colors()
     changes = draw(photometric)
@@ -176,6 +185,11 @@ def test_a_pipeline_changes_the_very_crops_that_would_be_cut_without_it():
         ({"brightness": -1}, "photometric.brightness: expected at least 0, got -1"),
         ({"hue": -0.1}, "photometric.hue: expected at least 0, got -0.1"),
         ({"hue": 0.6}, "photometric.hue: expected at most 0.5, half a turn, got 0.6"),
+        ({"strength": -1}, "photometric.strength: expected at least 0, got -1"),
+        (
+            {"hue": 0.2, "strength": 3},
+            "photometric.hue: expected at most 0.5, half a turn, got 0.2 times strength 3",
+        ),
         ({"jitter": 1.5}, "photometric.jitter: expected a probability, got 1.5"),
         ({"gray": -0.5}, "photometric.gray: expected a probability, got -0.5"),
         ({"blur": 2}, "photometric.blur: expected a probability, got 2"),

@@ -1,5 +1,4 @@
-r"""Batched crops and flips: the geometry that views are drawn with, alone or before a change of
-colours.
+r"""Batched crops and flips: the geometry that views are drawn with, alone or before other changes.
 
 A resized crop is separable, so a batch of them is two matrix products: `y = A_h x A_w^T` with one
 pair of interpolation matrices a sample. That is bilinear with antialiasing, as torchvision's
@@ -13,7 +12,6 @@ same ones and each apply its share.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from einops import rearrange
@@ -21,7 +19,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError
-from infomin.photometric import Changes, Photometric
 from infomin.shapes import Images
 
 
@@ -53,6 +50,7 @@ class CropFlip:
             is a plain resize.
         ratio: lowest and highest aspect ratio (width / height).
         flip: probability of a horizontal flip.
+        name: what its settings are called where they are wrong.
 
     Raises:
         InputError: for values outside these ranges.
@@ -64,15 +62,16 @@ class CropFlip:
         scale: Sequence[float] = (0.5, 1.0),
         ratio: Sequence[float] = (3 / 4, 4 / 3),
         flip: float = 0.5,
+        name: str = "augment",
     ) -> None:
         if size < 1:
-            raise InputError(f"augment.size: expected a side of at least 1 pixel, got {size}")
+            raise InputError(f"{name}.size: expected a side of at least 1 pixel, got {size}")
         if not 0 < scale[0] <= scale[1] <= 1:
-            raise InputError(f"augment.scale: expected 0 < low <= high <= 1, got {list(scale)}")
+            raise InputError(f"{name}.scale: expected 0 < low <= high <= 1, got {list(scale)}")
         if not 0 < ratio[0] <= ratio[1]:
-            raise InputError(f"augment.ratio: expected 0 < low <= high, got {list(ratio)}")
+            raise InputError(f"{name}.ratio: expected 0 < low <= high, got {list(ratio)}")
         if not 0 <= flip <= 1:
-            raise InputError(f"augment.flip: expected a probability, got {flip}")
+            raise InputError(f"{name}.flip: expected a probability, got {flip}")
         self.size, self.scale, self.ratio, self.flip = size, scale, ratio, flip
 
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Boxes:
@@ -103,6 +102,19 @@ class CropFlip:
     def frame(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of what comes out of images of this height and width."""
         return self.size, self.size
+
+    def fits(self, height: int, width: int) -> None:
+        """Make sure that images of this height and width are as large as what is made of them.
+
+        Raises:
+            InputError: for images that would only be blown up.
+        """
+        if self.size > min(height, width):
+            raise InputError(
+                f"augment.size: expected at most {min(height, width)} pixels, the shorter side of "
+                f"images of {width}x{height}, got {self.size}; set encoder.size="
+                f"{min(height, width)}, or data.size={self.size}"
+            )
 
     def apply(self, images: Tensor, boxes: Boxes) -> Images:
         """Cut the boxes out of images of any type; float, [0, 1] for uint8, else as they are."""
@@ -146,6 +158,9 @@ class Whole:
         """Return the same height and width."""
         return height, width
 
+    def fits(self, height: int, width: int) -> None:
+        """Find nothing wrong with any size."""
+
     def apply(self, images: Tensor, boxes: Nothing) -> Tensor:
         """Return the same images."""
         return images
@@ -153,57 +168,6 @@ class Whole:
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return the same images."""
         return images
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What a `Pipeline` does to each sample of a batch."""
-
-    boxes: Boxes | Nothing
-    changes: Changes
-
-    def part(self, which: slice) -> "Steps":
-        """Return the steps of a part of the batch."""
-        return Steps(self.boxes.part(which), self.changes.part(which))
-
-
-class Pipeline:
-    """A crop, then a change of its colours; drawn and applied as a `CropFlip`.
-
-    The crops are those that `crop` alone would draw, so that runs with and without a change of
-    colours differ in nothing else.
-
-    Arguments:
-        crop: cuts.
-        photometric: changes what was cut.
-    """
-
-    def __init__(self, crop: CropFlip | Whole, photometric: Photometric) -> None:
-        self.crop: Any = crop
-        self.photometric = photometric
-
-    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Steps:
-        """Draw n crops in images of this height and width, and what happens to their colours."""
-        boxes = self.crop.sample(n, height, width, generator)
-        return Steps(boxes, self.photometric.sample(n, generator))
-
-    def frame(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of what comes out of images of this height and width."""
-        size: tuple[int, int] = self.crop.frame(height, width)
-        return size
-
-    def apply(self, images: Tensor, steps: Steps) -> Images:
-        """Cut and change uint8 or float images; float, [0, 1]."""
-        cut = as_float(self.crop.apply(images, steps.boxes))
-        return self.photometric.apply(cut, steps.changes)
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
-        """Draw and apply."""
-        n, _, height, width = images.shape
-        return self.apply(images, self.sample(n, height, width, generator))
-
-
-Augment = CropFlip | Whole | Pipeline
 
 
 def resize(images: Tensor, size: int) -> Images:

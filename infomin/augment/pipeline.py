@@ -1,0 +1,75 @@
+"""Crops, and what happens to them afterwards, in the order of InfoMin's code.
+
+crop -> flip -> jitter -> blur -> RandAugment -> grey
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infomin.augment.crop import Boxes, CropFlip, Nothing, Whole, as_float
+from infomin.augment.randaugment import Plan, RandAugment
+from infomin.photometric import Changes, Photometric
+from infomin.shapes import Images
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a `Pipeline` does to each sample of a batch."""
+
+    boxes: Boxes | Nothing
+    changes: Changes
+    plan: Plan | Nothing
+
+    def part(self, which: slice) -> "Steps":
+        """Return the steps of a part of the batch."""
+        return Steps(self.boxes.part(which), self.changes.part(which), self.plan.part(which))
+
+
+class Pipeline:
+    """A crop, then a change of its colours, then RandAugment; drawn and applied as a `CropFlip`.
+
+    The crops are those that `crop` alone would draw, and the changes of colours those without
+    RandAugment, so that runs with and without it differ in nothing else.
+
+    Arguments:
+        crop: cuts.
+        photometric: changes what was cut.
+        randaugment: comes before grey, which is the last; None is left out.
+    """
+
+    def __init__(
+        self,
+        crop: CropFlip | Whole,
+        photometric: Photometric,
+        randaugment: RandAugment | None = None,
+    ) -> None:
+        self.crop: Any = crop
+        self.photometric, self.randaugment = photometric, randaugment
+
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Steps:
+        """Draw n crops in images of this height and width, and what happens to them."""
+        boxes = self.crop.sample(n, height, width, generator)
+        changes = self.photometric.sample(n, generator)
+        plan = self.randaugment.sample(n, generator) if self.randaugment else Nothing()
+        return Steps(boxes, changes, plan)
+
+    def frame(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what comes out of images of this height and width."""
+        size: tuple[int, int] = self.crop.frame(height, width)
+        return size
+
+    def apply(self, images: Tensor, steps: Steps) -> Images:
+        """Cut and change uint8 or float images; float, [0, 1]."""
+        cut, changes = as_float(self.crop.apply(images, steps.boxes)), steps.changes
+        if self.randaugment is None or isinstance(steps.plan, Nothing):
+            return self.photometric.apply(cut, changes)
+        x = self.photometric.apply(cut, changes.in_color())
+        return self.photometric.gray_alone(self.randaugment.apply(x, steps.plan), changes)
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
+        """Draw and apply."""
+        n, _, height, width = images.shape
+        return self.apply(images, self.sample(n, height, width, generator))

@@ -1,0 +1,167 @@
+r"""RandAugment in batches, with the operations, magnitudes and probabilities of InfoMin's code.
+
+Cubuk et al., arXiv:1909.13719, as in the code of InfoMin (PyContrast, `datasets/RandAugment.py`):
+every sample draws n operations, with replacement; each then happens with probability p, at a
+magnitude drawn from N(m, std) and cut off to [0, 10], rotations, shears and translations with a
+drawn sign. The code draws bilinear or bicubic interpolation; here it is bilinear.
+
+Samples are grouped by what they drew, so that a round costs each operation once and all motions
+together one grid sample. As with crops, parameters are drawn for the whole batch and then applied.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from infomin.augment.affine import MOTIONS, matrices, warp
+from infomin.augment.operations import NEEDS_COLOR, pixel_operations
+from infomin.errors import InputError, at_least, one_of, whole_number
+from infomin.photometric import change
+from infomin.shapes import Images
+
+HIGHEST = 10.0
+"""The largest magnitude."""
+
+_MOVED = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+OPERATIONS: dict[str, tuple[str, ...]] = {
+    "infomin": (
+        *("autocontrast", "equalize", "invert", "posterize", "solarize", "solarize_add"),
+        *("color", "contrast", "brightness", "sharpness", *_MOVED),
+    ),
+    "cmc": ("autocontrast", "identity", "sharpness", *_MOVED),
+}
+"""Lists by name: InfoMin's 15, and those of CMC, which leave hue and saturation alone."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens to each sample of a batch, round by round.
+
+    Attributes:
+        operation: which of the list, by index.
+        happens: whether it does.
+        level: magnitude, within [0, 10].
+        negative: whether it goes the other way, where there are two.
+    """
+
+    operation: Int64[Tensor, "n rounds"]
+    happens: Bool[Tensor, "n rounds"]
+    level: Float[Tensor, "n rounds"]
+    negative: Bool[Tensor, "n rounds"]
+
+    def part(self, which: slice) -> "Plan":
+        """Return the plan of a part of the batch."""
+        return Plan(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+
+class RandAugment:
+    """n operations of a list, each sample by its own draw.
+
+    Arguments:
+        operations: `infomin`, `cmc`, or names of operations; one named twice is drawn twice as
+            often.
+        n: operations a sample.
+        m: mean magnitude, within [0, 10].
+        std: deviation of the magnitude.
+        p: probability that a drawn operation happens.
+        fill: colour of places outside the image, within [0, 1]: one number, or one a channel.
+
+    Raises:
+        InputError: for an unknown operation, or values outside these ranges.
+    """
+
+    def __init__(
+        self,
+        operations: str | Sequence[str] = "infomin",
+        n: int = 2,
+        m: float = 10.0,
+        std: float = 0.5,
+        p: float = 0.5,
+        fill: float | Sequence[float] = 0.5,
+    ) -> None:
+        if isinstance(operations, str):
+            one_of("randaugment.operations", operations, OPERATIONS)
+            operations = OPERATIONS[operations]
+        for name in operations:
+            one_of("randaugment.operations", name, (*MOTIONS, *pixel_operations()))
+        if not operations:
+            raise InputError("randaugment.operations: expected at least one, got none")
+        whole_number("randaugment.n", n, 1)
+        if not 0 <= m <= HIGHEST:
+            raise InputError(f"randaugment.m: expected a magnitude within [0, 10], got {m}")
+        at_least("randaugment.std", std, 0)
+        if not 0 <= p <= 1:
+            raise InputError(f"randaugment.p: expected a probability, got {p}")
+        self.fill = (fill,) if isinstance(fill, int | float) else tuple(fill)
+        if not self.fill or not all(0 <= value <= 1 for value in self.fill):
+            raise InputError(f"randaugment.fill: expected numbers within [0, 1], got {fill}")
+        self.operations, self.n, self.m, self.std, self.p = tuple(operations), n, m, std, p
+
+    def fits(self, channels: int) -> None:
+        """Make sure that images of so many channels can be changed.
+
+        Raises:
+            InputError: for other than 3 channels, where an operation needs colour, or another
+                number of channels than the fill has.
+        """
+        asked = [name for name in dict.fromkeys(self.operations) if name in NEEDS_COLOR]
+        if channels != 3 and asked:
+            raise InputError(
+                f"randaugment: {', '.join(asked)} needs 3 channels, R G B, got {channels}; set "
+                "randaugment=cmc randaugment.fill=0.5, or leave it out of randaugment.operations"
+            )
+        if len(self.fill) not in (1, channels):
+            raise InputError(
+                f"randaugment.fill: expected one number, or {channels}, one a channel, got "
+                f"{list(self.fill)}; set randaugment.fill=0.5"
+            )
+
+    def sample(self, n: int, generator: torch.Generator) -> Plan:
+        """Draw what happens to n samples."""
+        u = torch.rand(3, n, self.n, generator=generator)
+        normal = torch.randn(n, self.n, generator=generator)
+        return Plan(
+            operation=(u[0] * len(self.operations)).long(),
+            happens=u[1] < self.p,
+            level=(self.m + self.std * normal).clamp(0, HIGHEST),
+            negative=u[2] < 0.5,
+        )
+
+    def apply(self, images: Images, plan: Plan) -> Images:
+        """Change images within [0, 1], which they stay in; see `operations` for what that means.
+
+        Raises:
+            InputError: see `fits`.
+        """
+        self.fits(images.shape[1])
+        x = images.clone()
+        for place in range(plan.operation.shape[1]):
+            drawn = plan.operation[:, place].where(plan.happens[:, place], -1)
+            share = plan.level[:, place] / HIGHEST
+            self._move(x, drawn, torch.where(plan.negative[:, place], -share, share))
+            for name, operation in pixel_operations().items():
+                change(x, self._drew(drawn, name), operation, share)
+        return x
+
+    def __call__(self, images: Images, generator: torch.Generator) -> Images:
+        """Draw and apply."""
+        return self.apply(images, self.sample(len(images), generator))
+
+    def _drew(self, drawn: Int64[Tensor, " n"], name: str) -> Bool[Tensor, " n"]:
+        """Tell which samples drew an operation."""
+        named = [i for i, other in enumerate(self.operations) if other == name]
+        return torch.isin(drawn, torch.tensor(named, dtype=torch.long))
+
+    def _move(self, x: Tensor, drawn: Int64[Tensor, " n"], share: Float[Tensor, " n"]) -> None:
+        """Rotate, shear and translate in place, all those that drew it at once."""
+        height, width = x.shape[2:]
+        moved = torch.zeros_like(drawn, dtype=torch.bool)
+        to_source = share.new_zeros(len(share), 2, 3)
+        for name in MOTIONS:
+            which = self._drew(drawn, name)
+            to_source[which] = matrices(name, share[which], height, width)
+            moved |= which
+        change(x, moved, lambda part, matrix: warp(part, matrix, self.fill), to_source)
