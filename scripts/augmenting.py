@@ -1,9 +1,9 @@
-"""Crops and changes of colour, from their configuration."""
+"""Crops, changes of colour and RandAugment, from their configuration."""
 
 from cli import build
 from omegaconf import DictConfig
 
-from infomin.augment import Augment, Pipeline
+from infomin.augment import Augment, Pipeline, RandAugment
 from infomin.data import DataSet
 from infomin.errors import InputError, one_of
 from infomin.photometric import Photometric
@@ -13,18 +13,34 @@ ORDERS = ("after", "before")
 
 
 def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
-    """Make the crop, and the change of colours that follows it, unless it follows g."""
-    crop, photometric = build(cfg.augment), make_photometric(cfg)
-    if photometric.idle or after_g(cfg):
+    """Make the crop, and the changes that follow it, unless they follow g."""
+    crop, photometric, randaugment = build(cfg.augment), make_photometric(cfg), _randaugment(cfg)
+    crop.fits(*data.train.images.shape[2:])
+    if randaugment is None and (photometric.idle or after_g(cfg)):
         return crop
-    if data.value_range != UNIT:
+    if randaugment is not None and after_g(cfg):
         raise InputError(
-            f"photometric: changes images within [0, 1], data {data.name} has values within "
-            f"{list(data.value_range)}; set photometric=none, or views.combine.order=before, which "
-            "changes learned views instead"
+            "randaugment: changes images, views.combine.order=before changes what g made of them; "
+            "set randaugment=none, or views.combine.order=after"
+        )
+    if data.value_range != UNIT:
+        whose = "photometric" if randaugment is None else "randaugment"
+        mend = (
+            "photometric=none, or views.combine.order=before, which changes learned views instead"
+        )
+        raise InputError(
+            f"{whose}: changes images within [0, 1], data {data.name} has values within "
+            f"{list(data.value_range)}; set {mend if randaugment is None else 'randaugment=none'}"
         )
     photometric.fits(data.channels)
-    return Pipeline(crop, photometric)
+    if randaugment is not None:
+        randaugment.fits(data.channels)
+    return Pipeline(crop, photometric, randaugment)
+
+
+def _randaugment(cfg: DictConfig) -> RandAugment | None:
+    """Make RandAugment, where it is asked for."""
+    return build(cfg.randaugment) if "randaugment" in cfg else None
 
 
 def make_photometric(cfg: DictConfig) -> Photometric:

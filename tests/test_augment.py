@@ -6,7 +6,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
 from infomin import rng
-from infomin.augment import CropFlip, resize
+from infomin.augment import CropFlip, Whole, resize
 from infomin.errors import InputError
 
 
@@ -87,6 +87,14 @@ def test_seeded_restores_the_global_generator():
     with rng.seeded(0, "weights"):
         torch.rand(3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_crop_larger_than_the_image_is_told():
+    CropFlip(16).fits(16, 20)
+    told = "augment.size: expected at most 16 pixels, the shorter side of images of 20x16, got 17; "
+    with pytest.raises(InputError, match=f"^{told}set encoder.size=16, or data.size=17$"):
+        CropFlip(17).fits(16, 20)
+    Whole().fits(1, 1)
 
 
 @pytest.mark.parametrize(

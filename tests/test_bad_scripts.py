@@ -74,6 +74,21 @@ def only_line(script, code=2):
         ("pretrain", "views=learned", "no finished run of scripts/learn_views.py in"),
         ("pretrain", "views.combine.p=0.5", "Could not override 'views.combine.p'"),
         ("pretrain", "photometric.hue=1", "photometric.hue: expected at most 0.5"),
+        ("pretrain", "photometric.blur=-1", "photometric.blur: expected a probability, got -1"),
+        (
+            "pretrain",
+            "augment=simclr photometric.strength=-1",
+            "photometric.strength: expected at least 0, got -1",
+        ),
+        ("pretrain", "augment.scale=[0,1]", "augment.scale: expected 0 < low <= high <= 1, got"),
+        (
+            "pretrain",
+            "encoder.size=64",
+            "augment.size: expected at most 32 pixels, the shorter side of images of 32x32, got 64",
+        ),
+        ("pretrain", "augment=infomin_nojigsaw randaugment.m=11", "randaugment.m: expected a magn"),
+        ("pretrain", "augment=best", "Could not find 'augment/best'; Available options in"),
+        ("learn_views", "augment=simclr", "Could not override 'photometric'. No match in the"),
         ("pretrain", "views=whole views.number=1", "views.number: expected at least 2, got 1"),
         ("pretrain", "views=frequency views.sigma=0", "views.sigma: expected a number > 0, got 0"),
         ("pretrain", "views=patches views.distance=-1", "views.distance: expected a whole number"),
@@ -176,12 +191,13 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
         ("order=first", "views.combine.order: expected one of after, before, got 'first'"),
         ("p=2", "views.combine.p: expected a probability, got 2"),
         ("views=[2]", "views.combine.views: expected all, or some of [0, 1], got [2]"),
+        ("order=before randaugment=cmc", "randaugment: changes images, views.combine.order=before"),
     ],
 )
 def test_a_wrong_combination_of_a_script_is_one_line(tmp_path, override, message):
     saved = ViewGenerator().save(tmp_path / "generator")
     told = ("views=learned", f"views.generator={saved}", "views.table=false", "photometric=simclr")
-    script = Script(tmp_path, "pretrain", *SMALL, *told, f"views.combine.{override}")
+    script = Script(tmp_path, "pretrain", *SMALL, *told, *f"views.combine.{override}".split())
     assert message in only_line(script)
 
 
@@ -192,6 +208,15 @@ def test_colours_of_what_has_none_are_one_line(tmp_path):
     options = ("data=arrays", f"data.root={tmp_path}", "budget=smoke", "views=raw")
     line = only_line(Script(tmp_path, "pretrain", *options, "photometric=simclr"))
     assert line.startswith("photometric: saturation, hue, gray need 3 channels, R G B, got 4; set")
+    line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=infomin"))
+    assert line.startswith("randaugment: color needs 3 channels, R G B, got 4; set randaugment=cmc")
+    line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=cmc"))
+    assert line.startswith("randaugment.fill: expected one number, or 4, one a channel, got [0.48")
+    for name in ("train", "test"):
+        np.save(tmp_path / f"{name}_images.npy", np.zeros((8, 4, 8, 8), np.uint16))
+    line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=cmc"))
+    assert line.startswith("randaugment: changes images within [0, 1], data test_colours")
+    assert line.endswith("has values within [0.0, 65535.0]; set randaugment=none")
 
 
 def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path):

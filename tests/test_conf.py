@@ -30,8 +30,8 @@ def choices():
                 yield from (
                     (primary, f"{group}={p.stem}")
                     for p in sorted((CONF / group).glob("*.yaml"))
-                    if (primary, group, p.stem) != ("learn_views", "augment", "whole")
-                )  # the crops of the game have a size of their own
+                    if primary != "learn_views" or group != "augment" or p.stem in ("crop", "none")
+                )  # the crops of the game have a size of their own, and keep their colours
     for path in sorted((CONF / "experiment").glob("*.yaml")):
         primary = {"views": "learn_views", "pretrain": "pretrain"}.get(
             path.stem.split("_")[-1], "report"
@@ -54,7 +54,7 @@ def test_it_composes_and_builds(composed, primary, choice):
         *(["data.root=."] if choice == "data=image_folder" else []),
     )
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=primary != "report")
-    for node in ("augment", "photometric", "game", "optimizer"):
+    for node in ("augment", "photometric", "randaugment", "game", "optimizer"):
         if node in cfg:
             instantiate(cfg[node], _convert_="all")
     for node in ("pretrain", "segment"):
@@ -84,6 +84,39 @@ def test_patches_take_whole_images_of_the_towers_size_unless_told(composed):
     assert cfg.augment._target_.endswith("Whole") and cfg.views.patch == 16
     assert composed("pretrain", "views=patches", "augment=crop").augment.flip == 0.5
     assert composed("pretrain", "views=frequency").augment.flip == 0.5
+
+
+PRESETS = {
+    "simclr": (0.08, 0.8, 0.2, None),
+    "mocov2": (0.2, 0.4, 0.2, None),
+    "infomin_nojigsaw": (0.2, 0.8, 0.2, "infomin"),
+    "cmc_ra": (0.2, 0.4, 0.0, "cmc"),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_of_augmentation_is_crop_colour_and_randaugment(composed, name):
+    c, brightness, gray, operations = PRESETS[name]
+    cfg = composed("pretrain", f"augment={name}")
+    assert cfg.augment.scale == [c, 1.0] and cfg.augment.size == cfg.encoder.size
+    assert (cfg.photometric.brightness, cfg.photometric.gray) == (brightness, gray)
+    assert (cfg.photometric.blur, cfg.photometric.sigma) == (0.5, [0.1, 2.0])
+    assert ("randaugment" in cfg) == (operations is not None)
+    if operations:
+        assert (cfg.randaugment.operations, cfg.randaugment.n) == (operations, 2)
+    told = ("augment.scale=[0.5,1.0]", "photometric.strength=0.25", "randaugment=none")
+    cfg = composed("pretrain", f"augment={name}", *told)
+    assert cfg.augment.scale == [0.5, 1.0] and "randaugment" not in cfg
+    hue = instantiate(cfg.photometric, _convert_="all").strengths["hue"]
+    assert hue == pytest.approx(brightness / 16)
+    assert composed("pretrain", f"augment={name}", "photometric=none").photometric.blur == 0
+    assert composed("estimate_information", f"augment={name}").augment.scale == [c, 1.0]
+
+
+def test_without_a_preset_there_is_no_randaugment(composed):
+    assert "randaugment" not in composed("pretrain")
+    assert "randaugment" not in composed("pretrain", "views=patches", "photometric=simclr")
+    assert composed("pretrain", "randaugment=cmc", "randaugment.n=3").randaugment.n == 3
 
 
 def test_an_experiment_overrides_the_primary_configuration(composed):

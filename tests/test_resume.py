@@ -144,6 +144,17 @@ def test_views_and_colours_drawn_after_a_resumption_are_those_of_an_undisturbed_
 
 
 @pytest.mark.slow
+def test_a_preset_of_augmentation_is_drawn_after_a_resumption_as_without(tmp_path):
+    told = (*TINY["pretrain"], "augment=infomin_nojigsaw")
+    expected = Script(tmp_path / "whole", "pretrain", *told)
+    stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGTERM))
+    assert (expected.wait(), stopped.wait()) == (0, 128 + signal.SIGTERM), expected.err
+    resumed = Script(tmp_path, "pretrain", *told, "resume=true")
+    assert resumed.wait() == 0, resumed.err
+    assert_same(*resumed.folders, *expected.folders, "pretrain")
+
+
+@pytest.mark.slow
 def test_a_prediction_that_was_stopped_ends_as_an_undisturbed_one(tmp_path):
     told = (*TINY["pretrain"], "views.crops=shared", "loss=l1", "pretrain.chunk=3")
     expected = Script(tmp_path / "whole", "pretrain", *told)

@@ -18,7 +18,10 @@ from infomin.settings import Setting, is_seed
 TOP1, KNN, I_NCE, MINUTES = "top-1 %", "kNN %", "I_NCE, nats", "minutes"
 Settings = Mapping[str, Setting]
 
-_SUBJECT = ("views.", "photometric.", "augment.", "generator.", "encoder.views", "encoder.folder")
+_SUBJECT = (
+    *("views.", "augment.", "photometric.", "randaugment."),
+    *("generator.", "encoder.views", "encoder.folder"),
+)
 _TRAINED_BY = ("towers", "loss.", "memory.", "graph", "pair_weights")
 _SUBJECT_OF_GAMES = ("game.", "flow.", "labels.", "color", "groups", "crops")
 _PROTOCOL_ANYWAY = {"augment.size", "game.batch", "game.steps", "game.temperature"}
