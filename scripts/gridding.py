@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli import CONF, TOLD
+from cli import CONF, TOLD, plain
 from hydra import compose
 from matplotlib.figure import Figure
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from infomin import files
 from infomin.report import tables
@@ -33,10 +33,11 @@ def run(
     running.run(todo, settings, CONF.parent, jobs, say, tell)
 
 
-def settings(line: Sequence[str]) -> str:
+def settings(line: Sequence[str]) -> running.Settings:
     """Return what a command line means, with all defaults of `conf/`."""
     script, *overrides = line
-    return OmegaConf.to_yaml(compose(Path(script).stem, overrides), resolve=True)
+    found: running.Settings = plain(compose(Path(script).stem, overrides))
+    return found
 
 
 def command() -> str:

@@ -115,8 +115,9 @@ def ran(tmp_path):
     for name in ("learn_views", "pretrain", "linear_eval", "segment"):
         (folder / f"{name}.py").write_text(SCRIPT)
 
-    def go(todo, settings="size: 32"):
-        told = []
+    def go(todo, size=32, order=1):
+        told, named = [], [("size", size), ("seed", 0)]
+        settings = dict(named[::order])
         running.run(todo, lambda line: settings, tmp_path, 1, told.append, lambda cell: "well")
         assert told[0].startswith(f"{len(todo)} cells")
         logs = [(cell.folder / "log.txt").read_text().split() for cell in todo]
@@ -131,7 +132,8 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
     assert [ran(plain), ran(plain)] == [["pretrain"]] * 2
     assert records.read(cell).score == 0.5
     assert ran(seven) == ["pretrain pretrain"]
-    assert [ran(seven, "size: 64") for _ in range(2)] == [["pretrain pretrain pretrain"]] * 2
+    assert [ran(seven, 64) for _ in range(2)] == [["pretrain pretrain pretrain"]] * 2
+    assert ran(seven, 64, order=-1) == ["pretrain pretrain pretrain"]  # which says nothing
 
 
 def test_an_encoder_that_is_judged_in_another_way_is_not_trained_again(tmp_path, ran):

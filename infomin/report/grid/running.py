@@ -22,6 +22,8 @@ DONE = "done.json"
 EVALUATIONS = ("scripts/linear_eval.py", "scripts/segment.py")
 """They leave what was trained, and one another, as they are."""
 Line = Sequence[str]
+Settings = Mapping[str, Any]
+"""Of a command, as JSON has them: their order says nothing."""
 Meant = Mapping[str, Any]
 """A command and its settings."""
 
@@ -76,7 +78,7 @@ class _Task:
 
 def run(
     todo: Mapping[C, Sequence[Line]],
-    settings: Callable[[Line], str],
+    settings: Callable[[Line], Settings],
     root: Path,
     jobs: int,
     say: Callable[[str], None],
@@ -133,7 +135,9 @@ def newest(runs: Path) -> Path:
     return found[-1]
 
 
-def _tasks(todo: Mapping[C, Sequence[Line]], settings: Callable[[Line], str]) -> dict[C, _Task]:
+def _tasks(
+    todo: Mapping[C, Sequence[Line]], settings: Callable[[Line], Settings]
+) -> dict[C, _Task]:
     meant: dict[Cell, list[Meant]] = {
         cell: [{"command": [*line], "settings": settings(line)} for line in lines]
         for cell, lines in todo.items()
