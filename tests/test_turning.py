@@ -64,6 +64,9 @@ def test_an_upward_curve_is_no_turning_point():
     assert found.verdict == "rises" and found.peak == math.inf and found.p_curve > 0.5
     found = turning_point(series(lambda x: 0.5 + 0.02 * (x - 3) ** 2), resamples=300)
     assert found.verdict == "valley" and "accuracy falls and rises again" in str(found)
+    # a parabola would rise again here, the settings do not
+    found = turning_point(series(lambda x: 0.5 + 0.1 * math.exp(0.8 - x), 0.0005), resamples=300)
+    assert found.p_curve > 0.95 and found.verdict == "falls"
 
 
 def test_noise_alone_is_seldom_taken_for_a_peak():

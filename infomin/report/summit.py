@@ -67,13 +67,31 @@ def summit(
     runs = [accuracies[i] for i in (order[top], order[0], order[-1])]
     if min(map(len, runs)) < 2:
         return None
-    with warnings.catch_warnings():  # of runs that are all alike
-        warnings.simplefilter("ignore", RuntimeWarning)
-        p_ends = max(
-            float(ttest_ind(runs[0], end, equal_var=False, alternative="greater").pvalue)
-            for end in runs[1:]
-        )
+    p_ends = max(_p_above(runs[0], end) for end in runs[1:])
     if not p_ends < LEVEL:
         return None
     low, here, high = (float(i_nce[order[top + step]]) for step in (-1, 0, 1))
     return Summit(settings[order[top]], here, low, high, p_order, p_ends)
+
+
+def dips(i_nce: Sequence[float], accuracies: Sequence[Sequence[float]]) -> bool:
+    """Return whether the lowest setting lies inside, with both ends above it.
+
+    By more than its seeds vary, where there are several; else by their means.
+    """
+    order = np.argsort(i_nce)
+    runs = [accuracies[i] for i in order]
+    lowest = int(np.argmin([np.mean(some) for some in runs]))
+    if not 0 < lowest < len(runs) - 1:
+        return False
+    ends = (runs[0], runs[-1])
+    if min(map(len, (*ends, runs[lowest]))) < 2:
+        return True
+    return max(_p_above(end, runs[lowest]) for end in ends) < LEVEL
+
+
+def _p_above(high: Sequence[float], low: Sequence[float]) -> float:
+    """Return the p of two settings having the same mean, against the first being higher."""
+    with warnings.catch_warnings():  # of runs that are all alike
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return float(ttest_ind(high, low, equal_var=False, alternative="greater").pvalue)

@@ -23,7 +23,7 @@ import torch
 from scipy.stats import t as student
 
 from infomin import rng
-from infomin.report.summit import Summit, summit
+from infomin.report.summit import Summit, dips, summit
 
 FEWEST = 4
 """Settings: a parabola goes through any three."""
@@ -132,17 +132,14 @@ def turning_point(points: Sequence[Point], seed: int = 0, resamples: int = 2000)
     p_curve = p_two_sided / 2 if curvature < 0 else 1 - p_two_sided / 2
     peak, lowest = concave_peak(x, y), concave_peak(x, -y)
     low, high = _interval(groups, seed, resamples)
-    highest = summit(
-        [group[0].setting for group in groups],
-        x.tolist(),
-        [[p.accuracy for p in g] for g in groups],
-    )
+    accuracies = [[point.accuracy for point in group] for group in groups]
+    highest = summit([group[0].setting for group in groups], x.tolist(), accuracies)
     inside, sure = (all(span[0] < v < span[1] for v in ends) for ends in ([peak], [low, high]))
     if p_curve < _LEVEL and inside:
         verdict = "peak" if sure else "summit" if highest else "unsure"
     elif highest:
         verdict = "summit"
-    elif p_curve > 1 - _LEVEL and span[0] < lowest < span[1]:
+    elif p_curve > 1 - _LEVEL and span[0] < lowest < span[1] and dips(x.tolist(), accuracies):
         verdict = "valley"
     elif min(p_line, p_curve) < _LEVEL:
         verdict = "rises" if slope > 0 else "falls"
