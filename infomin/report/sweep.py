@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from infomin.errors import InputError
+from infomin.report.grid.cells import CROP
 from infomin.report.grid.records import SCORES, Record
 from infomin.report.marks import COLORS, SHAPES
 from infomin.report.turning import Point, Turning, fitted, turning_point
@@ -124,4 +125,5 @@ def _labels(records: Sequence[Record]) -> dict[tuple[str, str, str], str]:
     """Return what tells each row from the others, in the order of the rows."""
     rows = list(dict.fromkeys(record.cell.row for record in records))
     telling = [i for i in range(3) if len({row[i] for row in rows}) > 1] or [1]
-    return {row: " ".join(row[i] for i in telling) for row in rows}
+    named = {row: [row[i] for i in telling if row[i] != CROP] for row in rows}
+    return {row: " ".join(words) or CROP for row, words in named.items()}
