@@ -88,15 +88,13 @@ def estimate(
     compare: Compare = critic
     if isinstance(critic, Critic):
         z1, z2, compare = critic.first(z1), critic.second(z2), critic.score
-    order = torch.randperm(len(z1), generator=generator).to(z1.device)
-    groups = order[: len(order) // k * k].split(k)
+    order = torch.randperm(len(z1), generator=generator).to(z1.device)[: len(z1) // k * k]
+    z1 = z1[order]  # one after the other: a large K is much of the data
+    z2 = z2[order]
+    groups = [*zip(z1.split(k), z2.split(k), strict=True)]
     measured = k if anchors is None else min(k, math.ceil(anchors / len(groups)))
-    ratio = torch.cat(
-        [
-            _log_ratios(z1[group], z2[group], compare, measured, rows=max(1, _SCORES // k))
-            for group in groups
-        ]
-    )
+    rows = max(1, _SCORES // k)
+    ratio = torch.cat([_log_ratios(*group, compare, measured, rows) for group in groups])
     if not ratio.isfinite().all():
         raise InputError("scores: expected finite numbers, got NaN or infinity among them")
     means = torch.stack(
