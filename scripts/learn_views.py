@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict
 
 from cli import build, main, open_run, plain
+from lacking import launch
 from omegaconf import DictConfig
 from selecting import keeping, select, steps_kept
 
@@ -19,7 +20,6 @@ from infomin import evaluation
 from infomin.augment import resize
 from infomin.encoders import build_towers
 from infomin.generator import ViewGenerator
-from infomin.parallel import make_fabric
 from infomin.report.pictures import color_picture, views_picture
 from infomin.rng import seeded
 from infomin.training.diagnosis import diagnose
@@ -34,14 +34,14 @@ def learn_views(cfg: DictConfig) -> None:
     settings, augment, mode = build(cfg.game), build(cfg.augment), cfg.game.mode
     kept, data = steps_kept(cfg), build(cfg.data)
     data.needs_all("the game")
+    augment.fits(*data.train.images.shape[2:], setting="budget.patch")
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={mode}, unlike mode=unsup,")
         labelled = build(cfg.labels, data.train.labels, seed=cfg.seed)
 
     # Players: the generator, its estimators f and classifiers c
-    fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
-    fabric.launch()
+    fabric = launch(cfg, data)
     start, net = {"groups": plain(cfg.groups), "color": cfg.color}, plain(cfg.estimator)
     with seeded(cfg.seed, "generator"):
         g = ViewGenerator(**data.kind, **start, flow=plain(cfg.flow))

@@ -39,6 +39,8 @@ def _one_line(error: BaseException) -> str:
             name = where[0][10:] + ": " if where and isinstance(cause, TypeError) else ""
             return name + " ".join(str(cause).split())
         cause = cause.__cause__
+    if lines and "No match in the defaults list" in lines[0]:
+        return f"{lines[0]} This script has no such group; take another entry"
     if lines and lines[0].startswith("Could not override"):
         return f"{lines[0]} There is no such option; --cfg job shows all that there are"
     skip = ("full_key", "object_type", "reference_type", "Set the environment")

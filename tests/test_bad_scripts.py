@@ -88,7 +88,11 @@ def only_line(script, code=2):
         ),
         ("pretrain", "augment=infomin_nojigsaw randaugment.m=11", "randaugment.m: expected a magn"),
         ("pretrain", "augment=best", "Could not find 'augment/best'; Available options in"),
-        ("learn_views", "augment=simclr", "Could not override 'photometric'. No match in the"),
+        (
+            "learn_views",
+            "augment=simclr",
+            "No match in the defaults list. This script has no such group; take",
+        ),
         ("pretrain", "views=whole views.number=1", "views.number: expected at least 2, got 1"),
         ("pretrain", "views=frequency views.sigma=0", "views.sigma: expected a number > 0, got 0"),
         ("pretrain", "views=patches views.distance=-1", "views.distance: expected a whole number"),

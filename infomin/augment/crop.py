@@ -103,8 +103,12 @@ class CropFlip:
         """Return height and width of what comes out of images of this height and width."""
         return self.size, self.size
 
-    def fits(self, height: int, width: int) -> None:
+    def fits(self, height: int, width: int, setting: str = "encoder.size") -> None:
         """Make sure that images of this height and width are as large as what is made of them.
+
+        Arguments:
+            height, width: of the images, in pixels.
+            setting: what users set the size of crops by.
 
         Raises:
             InputError: for images that would only be blown up.
@@ -112,7 +116,7 @@ class CropFlip:
         if self.size > min(height, width):
             raise InputError(
                 f"augment.size: expected at most {min(height, width)} pixels, the shorter side of "
-                f"images of {width}x{height}, got {self.size}; set encoder.size="
+                f"images of {width}x{height}, got {self.size}; set {setting}="
                 f"{min(height, width)}, or data.size={self.size}"
             )
 
@@ -158,7 +162,7 @@ class Whole:
         """Return the same height and width."""
         return height, width
 
-    def fits(self, height: int, width: int) -> None:
+    def fits(self, height: int, width: int, setting: str = "") -> None:
         """Find nothing wrong with any size."""
 
     def apply(self, images: Tensor, boxes: Nothing) -> Tensor:
