@@ -117,7 +117,7 @@ def test_a_folder_must_be_named():
 
 @pytest.mark.slow
 def test_views_of_five_channels_are_learned_and_pretrained_on(tmp_path, root):
-    told = ("data=arrays", f"data.root={root}", "budget=smoke", "budget.size=8")
+    told = ("data=arrays", f"data.root={root}", "budget=smoke", "budget.size=8", "budget.patch=8")
     game = ("labels.share=1", "game.batch=16", "game.labelled_batch=8", "game.steps=4")
     game = Script(tmp_path, "learn_views", *told, *game, "groups=[[0,1],[2,3,4]]")
     assert game.wait() == 0, game.err
