@@ -133,6 +133,13 @@ def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
     assert "mode=semi" in semi[0] and "views=learned" in semi[1]
 
 
+@pytest.mark.parametrize("name", ["sigma 1", "bank, one draw", "crop (c = 0.2)", "the user's"])
+def test_names_of_rows_and_folders_reach_hydra_as_they_are(name, tmp_path, composed):
+    (cell,) = cells.cells(tmp_path / "a, b [1]", [("rgb", "raw", name)], [0])
+    ((_, *told),) = cells.commands(cell, [], [], [], {}, {name: []})
+    assert composed("pretrain", *told).out == str(cell.folder)
+
+
 def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
     cfg = composed("report", "experiment=steadiness")
     for cell in cells.cells(tmp_path, [("rgb", views) for views in cfg.compare], [0]):

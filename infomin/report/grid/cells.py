@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infomin.errors import InputError, one_of
+from infomin.report.grid.running import override
 
 COLORED = ("raw", "whole")
 HAND_MADE = (*COLORED, "patches", "frequency", "modalities")
@@ -128,7 +129,7 @@ def commands(
             *(judges or {}).get(cell.augmentation, ()),
             *budget,
             f"seed={cell.seed}",
-            f"out={cell.folder}",
+            override("out", cell.folder),
         ]
         lines.append([f"scripts/{by}.py", *told])
     return lines
@@ -142,19 +143,19 @@ def _training(
     variants: Mapping[str, Sequence[str]],
     augmentations: Mapping[str, Sequence[str]],
 ) -> list[list[str]]:
-    told = [*common, f"seed={cell.seed}", f"out={cell.folder}"]
+    told = [*common, f"seed={cell.seed}", override("out", cell.folder)]
     known = {CROP: [], **augmentations}
     one_of("rows: augmentation", cell.augmentation, known)
     trained = [*pretrain, *known[cell.augmentation], *told]
     if cell.generator is not None:
-        given = f"views.generator={cell.generator}"
+        given = override("views.generator", cell.generator)
         return [["scripts/pretrain.py", "views=learned", given, *trained]]
     if not cell.learned:
         colored = [f"views.color={cell.color}"] if cell.views in COLORED else []
         views = [f"views={cell.views}", *colored]
         return [["scripts/pretrain.py", *views, *trained]]
     if cell.player != cell:
-        runs = f"views.runs={cell.player.folder}"
+        runs = override("views.runs", cell.player.folder)
         return [["scripts/pretrain.py", "views=learned", runs, *trained]]
     kind = variants.get(cell.views, [f"mode={cell.views}"])
     game = ["scripts/learn_views.py", *kind, f"color={cell.color}", *learn, *told]

@@ -123,6 +123,15 @@ def run(
             raise
 
 
+def override(name: str, value: object) -> str:
+    """Return `name=value`, quoted where Hydra would read a list, a mapping or a call."""
+    text = str(value)
+    if set(text).isdisjoint(",()[]{}'\""):
+        return f"{name}={text}"
+    escaped = text.replace("'", r"\'")
+    return f"{name}='{escaped}'"
+
+
 def newest(runs: Path) -> Path:
     """Return the result of the newest finished run in a folder.
 

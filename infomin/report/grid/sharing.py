@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from infomin import files
-from infomin.report.grid.running import newest
+from infomin.report.grid.running import newest, override
 
 FACTORS = {"digit": "%", "background": "%", "position": "px"}
 """What is read out, in the order of the paper's table, and the units of errors."""
@@ -45,7 +45,7 @@ class SharingCell:
     def command(self, overrides: Sequence[str]) -> list[str]:
         """Return the command line of the cell."""
         what = f"shared=[{','.join(self.shared)}]" if self.shared else "supervised=true"
-        told = [what, *overrides, f"seed={self.seed}", f"out={self.folder}"]
+        told = [what, *overrides, f"seed={self.seed}", override("out", self.folder)]
         return [f"scripts/{SCRIPT}.py", *told]
 
     def __str__(self) -> str:
