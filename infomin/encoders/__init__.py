@@ -1,4 +1,4 @@
-"""Encoders f_i: one tower per view, a backbone of named stages and an embedding head."""
+"""Encoders f_i: a tower per view or for all, a backbone of named stages and an embedding head."""
 
 from infomin.encoders.backbones import (
     BACKBONES,
@@ -9,11 +9,13 @@ from infomin.encoders.backbones import (
     StridedConv,
 )
 from infomin.encoders.decoder import Decoder, levels
+from infomin.encoders.heads import HEADS, build_head
 from infomin.encoders.sequence import SequenceTower, build_sequence_tower
 from infomin.encoders.towers import Tower, Towers, build_towers
 
 __all__ = [
     "BACKBONES",
+    "HEADS",
     "Backbone",
     "Decoder",
     "FourConv",
@@ -23,6 +25,7 @@ __all__ = [
     "StridedConv",
     "Tower",
     "Towers",
+    "build_head",
     "build_sequence_tower",
     "build_towers",
     "levels",

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from infomin.errors import InputError, at_least
+from infomin.errors import InputError, at_least, one_of
 from infomin.shapes import Images
 
 
@@ -201,27 +201,36 @@ class StridedConv(Backbone):
 
 
 class ResNet(Backbone):
-    """torchvision's ResNet with the stem for small images (3x3, stride 1, no pool).
-
-    Taps stem, layer1..layer4, pool (d = 512 or 2048).
+    """torchvision's ResNet; taps stem, layer1..layer4, pool (d = 512 or 2048).
 
     Arguments:
         in_channels: of one view.
         depth: 18 or 50.
         size: side of the input; any.
+        stem: `small` (3x3, stride 1, no pool), for small images, or `imagenet`, torchvision's own
+            (7x7, stride 2, max-pool), for those of 224 pixels.
+
+    Raises:
+        InputError: for another depth or stem.
     """
 
-    def __init__(self, in_channels: int, depth: int = 18, size: int = 32) -> None:
+    def __init__(
+        self, in_channels: int, depth: int = 18, size: int = 32, stem: str = "small"
+    ) -> None:
         from torchvision.models import resnet
 
         if depth not in (18, 50):
             raise InputError(f"encoder.depth: expected 18 or 50, got {depth}")
+        one_of("encoder.stem", stem, ("small", "imagenet"))
         net = {18: resnet.resnet18, 50: resnet.resnet50}[depth]()
-        first = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
+        kernel, stride = (3, 1) if stem == "small" else (7, 2)
+        first = nn.Conv2d(in_channels, 64, kernel, stride, padding=kernel // 2, bias=False)
         nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
-        stem = nn.Sequential(first, nn.BatchNorm2d(64), nn.ReLU())
+        pool = [] if stem == "small" else [nn.MaxPool2d(3, 2, 1)]
+        begin = nn.Sequential(first, nn.BatchNorm2d(64), nn.ReLU(), *pool)
         layers = [(f"layer{i}", getattr(net, f"layer{i}")) for i in (1, 2, 3, 4)]
-        super().__init__(in_channels, [("stem", stem), *layers, ("pool", nn.AdaptiveAvgPool2d(1))])
+        end = nn.AdaptiveAvgPool2d(1)
+        super().__init__(in_channels, [("stem", begin), *layers, ("pool", end)])
 
 
 BACKBONES = {

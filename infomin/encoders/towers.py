@@ -1,4 +1,9 @@
-"""Towers f_i: one per view, a backbone and a linear head onto the unit sphere, or onto classes."""
+"""Towers f_i: a backbone and a head onto the unit sphere, or onto classes; one per view, or shared.
+
+CMC has a tower for each view. InstDis, MoCo, SimCLR and PIRL have one f for all of them, whose
+gradient is the sum over the views that go through it. It embeds one view after another: statistics
+of batch normalisation are those of each view by itself.
+"""
 
 from collections.abc import Sequence
 from typing import cast
@@ -10,25 +15,32 @@ from torch.nn import functional as F
 
 from infomin import presence
 from infomin.encoders.backbones import BACKBONES, Backbone, feature_width
-from infomin.errors import blamed_on, one_of, true_or_false
+from infomin.encoders.heads import build_head
+from infomin.errors import InputError, blamed_on, one_of, true_or_false
 from infomin.presence import Here
 from infomin.rng import seeded
 from infomin.shapes import Image, Images, Seen
 
 
 class Tower(nn.Module):
-    """A backbone and a linear head, `b c h w -> (b, dim)`.
+    """A backbone and a head, `b c h w -> (b, dim)`.
 
     With `normalize` it is f_i, an embedding on the unit sphere (CMC); without, a classifier c_i.
     """
 
     def __init__(
-        self, backbone: Backbone, in_channels: int, size: int, dim: int, normalize: bool = True
+        self,
+        backbone: Backbone,
+        in_channels: int,
+        size: int,
+        dim: int,
+        normalize: bool = True,
+        head: str = "linear",
     ) -> None:
         super().__init__()
         true_or_false("encoder.normalize", normalize)
-        self.backbone, self.normalize = backbone, normalize
-        self.head = nn.Linear(feature_width(backbone, in_channels, size), dim)
+        self.backbone, self.normalize, self.dim = backbone, normalize, dim
+        self.head = build_head(head, feature_width(backbone, in_channels, size), dim)
 
     def forward(self, v: Images) -> Float[Tensor, "b dim"]:
         """Embed a view, or return its logits; float32."""
@@ -37,54 +49,82 @@ class Tower(nn.Module):
 
 
 class Towers(nn.Module):
-    """One tower per view: `(v1, ..., vM) -> (z1, ..., zM)`."""
+    """The towers of M views: `(v1, ..., vM) -> (z1, ..., zM)`.
 
-    def __init__(self, towers: Sequence[Tower]) -> None:
+    Arguments:
+        towers: one per view; or a single one.
+        shared_by: M, of a single tower that embeds all views; None is one per view.
+    """
+
+    def __init__(self, towers: Sequence[Tower], shared_by: int | None = None) -> None:
         super().__init__()
         self.towers = nn.ModuleList(towers)
+        self.shared, self.number = shared_by is not None, shared_by or len(towers)
 
     def __len__(self) -> int:
-        return len(self.towers)
+        return self.number
+
+    @property
+    def each(self) -> list[Tower]:
+        """The tower of every view."""
+        towers = [cast(Tower, tower) for tower in self.towers]
+        return towers * self.number if self.shared else towers
 
     def forward(self, views: Sequence[Seen]) -> tuple[Float[Tensor, "_ dim"], ...]:
-        """Embed every view with its own tower; a tower that is given no image is not run."""
+        """Embed every view with its tower; a tower that is given no image is not run."""
         return tuple(
             tower(v) if len(v) else v.new_zeros(0, self.width, dtype=torch.float32)
-            for tower, v in zip(self.towers, views, strict=True)
+            for tower, v in zip(self.each, views, strict=True)
         )
 
     def only(self, which: Sequence[int]) -> "Towers":
-        """Return some of them."""
-        return Towers([cast(Tower, self.towers[i]) for i in which])
+        """Return those of some of the views."""
+        if self.shared:
+            return Towers(self.each[:1], len(which))
+        return Towers([self.each[i] for i in which])
 
     def features(
         self, views: Sequence[Image], tap: str | None = None, here: Here | None = None
     ) -> Float[Tensor, "b d"]:
         """Return the features of all towers at a tap, side by side: what a probe reads.
 
+        Those of a shared tower are there once for views that are one and the same tensor, as whole
+        images are at evaluation.
+
         Arguments:
             views: of all images.
             tap: of the backbones; None is the last.
             here: who is there; the features of views that are absent are zeros.
         """
-        seen = zip(self.backbones, presence.only(views, here), strict=True)
-        features = [b(v, tap).float() for b, v in seen]
+        which = self._different(views)
+        here = here if here is None else here[:, which]
+        seen = presence.only([views[i] for i in which], here)
+        backbones = self.backbones
+        features = [backbones[i](v, tap).float() for i, v in zip(which, seen, strict=True)]
         return torch.cat(presence.put_back(features, here), dim=1)
 
     def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
         """Return the features of all towers at several taps, side by side, before flattening."""
-        each = [b.maps(v, taps) for b, v in zip(self.backbones, views, strict=True)]
+        backbones = self.backbones
+        each = [backbones[i].maps(views[i], taps) for i in self._different(views)]
         return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
+
+    def _different(self, views: Sequence[Tensor]) -> list[int]:
+        """Return the views that tell something of their own, by number: all but repeated ones."""
+        if len(views) != self.number:
+            raise InputError(f"views: expected {self.number}, got {len(views)}")
+        seen = {id(v): i for i, v in reversed([*enumerate(views)])}
+        return sorted(seen.values()) if self.shared else [*range(self.number)]
 
     @property
     def width(self) -> int:
         """Numbers in an embedding."""
-        return int(cast(Tower, self.towers[0]).head.out_features)
+        return self.each[0].dim
 
     @property
     def backbones(self) -> list[Backbone]:
-        """The backbones, one per view."""
-        return [cast(Tower, tower).backbone for tower in self.towers]
+        """The backbone of every view."""
+        return [tower.backbone for tower in self.each]
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -103,9 +143,11 @@ def build_towers(
     dim: int = 128,
     seed: int = 0,
     normalize: bool = True,
+    head: str = "linear",
+    shared: bool = False,
     **options: object,
 ) -> Towers:
-    """Build one tower per view.
+    """Build one tower per view, or one for all.
 
     Arguments:
         name: one of `BACKBONES`.
@@ -114,15 +156,24 @@ def build_towers(
         dim: of the embedding, or number of classes.
         seed: of the initial weights.
         normalize: embeddings on the unit sphere, or logits.
+        head: see `build_head`.
+        shared: one tower for all views, which then need the same channels.
         options: of the backbone's class.
 
     Raises:
-        InputError: for an unknown name, or an input too small for the backbone.
+        InputError: for an unknown name or head, an input too small for the backbone, or a tower
+            shared by views of different channels.
     """
     one_of("encoder.name", name, BACKBONES)
+    true_or_false("encoder.shared", shared)
+    if shared and len({*view_channels}) > 1:
+        raise InputError(
+            "encoder.shared: expected views of the same number of channels, got "
+            f"{', '.join(map(str, view_channels))}; set encoder.shared=false, or views=whole"
+        )
     towers = []
-    for i, channels in enumerate(view_channels):
+    for i, channels in enumerate(view_channels[:1] if shared else view_channels):
         with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):
             backbone = BACKBONES[name](channels, size=size, **options)
-            towers.append(Tower(backbone, channels, size, dim, normalize))
-    return Towers(towers)
+            towers.append(Tower(backbone, channels, size, dim, normalize, head))
+    return Towers(towers, len(view_channels) if shared else None)
