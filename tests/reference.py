@@ -18,6 +18,17 @@ def infonce(scores: Tensor) -> float:
     return total / k
 
 
+def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> float:
+    """SimCLR, equation 1: every one of 2N embeddings against all others, its pair the positive."""
+    z, n = torch.cat([z1, z2]), len(z1)
+    total = 0.0
+    for i in range(2 * n):
+        scores = [float(z[i] @ z[k]) / temperature for k in range(2 * n)]
+        others = sum(math.exp(scores[k]) for k in range(2 * n) if k != i)
+        total -= math.log(math.exp(scores[(i + n) % (2 * n)]) / others)
+    return total / (2 * n)
+
+
 def sampled_softmax(positive: Tensor, negatives: Tensor) -> float:
     """The k+1-way contrast, one anchor at a time (CMC, eq. 2 and appendix)."""
     total = 0.0

@@ -15,9 +15,11 @@ from infomin.losses import (
     logistic,
     pair_scores,
     pairs,
+    sides,
     softmax,
     total,
     triplet,
+    ways,
     weights_of,
 )
 
@@ -111,9 +113,14 @@ def test_the_graphs_of_views():
     assert pairs(3) == [(0, 1), (0, 2), (1, 2)] and pairs(3, "core") == [(0, 1), (0, 2)]
     assert pairs(2) == pairs(2, "core") == [(0, 1)]
     assert len(pairs(5)) == 10 and len(pairs(5, "core")) == 4
+    assert pairs(3, "one_way") == pairs(3, "core") and pairs(3, "own") == [(0, 0)]
+    assert ways((0, 2)) == ways((0, 2), "core") == [(0, 2), (2, 0)]
+    assert ways((0, 2), "one_way") == [(0, 2)] and ways((0, 0), "own") == [(0, 0)]
+    assert sides(3) == sides(3, "core") == ([0, 1, 2], [0, 1, 2])
+    assert sides(3, "one_way") == ([0], [1, 2]) and sides(2, "own") == ([0], [0])
     with refused("views: a contrast needs at least 2, got 1"):
         pairs(1)
-    with refused("graph: expected one of full, core, got 'ring'"):
+    with refused("graph: expected one of full, core, one_way, own, got 'ring'"):
         pairs(3, "ring")
 
 

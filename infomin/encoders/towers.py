@@ -40,7 +40,8 @@ class Tower(nn.Module):
         super().__init__()
         true_or_false("encoder.normalize", normalize)
         self.backbone, self.normalize, self.dim = backbone, normalize, dim
-        self.head = build_head(head, feature_width(backbone, in_channels, size), dim)
+        self.inputs = feature_width(backbone, in_channels, size)  # that the head reads
+        self.head = build_head(head, self.inputs, dim)
 
     def forward(self, v: Images) -> Float[Tensor, "b dim"]:
         """Embed a view, or return its logits; float32."""

@@ -2,11 +2,21 @@
 
 from infomin.losses.in_blocks import infonce_in_blocks
 from infomin.losses.infonce import cosine_scores, infonce, matched
-from infomin.losses.multiview import GRAPHS, pair_scores, pairs, total, weights_of
+from infomin.losses.multiview import (
+    BOTH_WAYS,
+    GRAPHS,
+    pair_scores,
+    pairs,
+    sides,
+    total,
+    ways,
+    weights_of,
+)
 from infomin.losses.predictive import PREDICTIVE, l1, l2
 from infomin.losses.sampled import apart, estimated_log_z, logistic, softmax, triplet
 
 __all__ = [
+    "BOTH_WAYS",
     "GRAPHS",
     "PREDICTIVE",
     "apart",
@@ -20,8 +30,10 @@ __all__ = [
     "matched",
     "pair_scores",
     "pairs",
+    "sides",
     "softmax",
     "total",
     "triplet",
+    "ways",
     "weights_of",
 ]

@@ -105,6 +105,7 @@ class Pretraining(Learner):
         steps = settings.epochs * self.batches.per_epoch
         super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)
+        objective.fits(self.part.stop - self.part.start, settings.chunk)
         self.settings, self.augment = settings, augment
         height, width = images.shape[2:]
         views.fits(*augment.frame(height, width))
@@ -129,15 +130,18 @@ class Pretraining(Learner):
         drawn = self.views.sample(
             self.settings.batch, rng.generator(self.settings.seed, "combine", step)
         )
+        number = 1 if self.objective.graph == "own" else self.views.crops  # one view: one crop
         chunks = []
         for start in range(first, last, size):
             part = slice(start, min(start + size, last))
-            crops, _ = self.batches.crops(self.images, step, self.augment, self.views.crops, part)
+            crops, _ = self.batches.crops(self.images, step, self.augment, number, part)
             chunks.append(self.views(*crops, drawn=drawn and drawn.part(part)))
         return presence.in_chunks(chunks, self.objective.here(self.batches(step)), size)
 
     def keys(self, chunks: gradient_cache.Chunks, here: presence.Here | None) -> list[Tensor]:
         """Return what else the objective embeds a batch as, of all processes."""
+        if self.objective.joins:
+            chunks = [tuple(torch.cat(of_view) for of_view in zip(*chunks, strict=True))]
         with self.fabric.autocast():
             parts = [self.objective.keys(views) for views in chunks]
         joined = [torch.cat(of_view) for of_view in zip(*parts, strict=True)]
@@ -153,12 +157,13 @@ class Pretraining(Learner):
         here = self.objective.here(index)
         self.objective.begin(index, self.step)
         keys = self.keys(chunks, here)
+        chunks = [self.objective.asked(views) for views in chunks]
         own: Sequence[Tensor]
         if self.settings.chunk is not None:
             own = gradient_cache.embed(self.towers, chunks, autocast)
         else:
             with autocast():
-                own = self.towers(chunks[0])
+                own = self.objective.embed(self.towers, chunks[0])
         z = [parallel.gather(self.fabric, of_view) for of_view in presence.put_back(own, here)]
         loss, i_nce, accuracy = self.objective(z, keys, index)
         value = self.finite("loss", loss)

@@ -18,7 +18,7 @@ from infomin import parallel, rng
 from infomin.augment import Augment
 from infomin.encoders import Decoder, Towers, levels
 from infomin.errors import InputError, one_of
-from infomin.losses import PREDICTIVE, pairs, total, weights_of
+from infomin.losses import BOTH_WAYS, PREDICTIVE, pairs, total, weights_of
 from infomin.shapes import Image, Views
 from infomin.training.contrastive import ContrastiveSettings, MakeOptimizer, Pretraining
 from infomin.training.learner import Metrics
@@ -60,6 +60,7 @@ class Prediction(Pretraining):
         weights: Sequence[float] | None = None,
     ) -> None:
         one_of("loss", loss, PREDICTIVE)
+        one_of("graph", graph, BOTH_WAYS)
         _same_pixels(views, loss)
         self.pairs = pairs(len(towers), graph)
         self.weights = weights_of(self.pairs, weights)

@@ -137,7 +137,7 @@ class Heads(nn.Module):
 
     def __init__(self, tower: Tower, digits: int, backgrounds: int) -> None:
         super().__init__()
-        self.backbone, width = tower.backbone, tower.head.in_features
+        self.backbone, width = tower.backbone, tower.inputs
         sizes = {"digit": digits, "position": 2, "background": backgrounds}
         self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in sizes.items()})
 

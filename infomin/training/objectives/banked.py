@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infomin import rng
 from infomin.encoders import Towers
-from infomin.errors import one_of
+from infomin.errors import InputError, one_of
 from infomin.memory import MemoryBank
 from infomin.presence import Places, Present, chosen, having
 from infomin.training.objectives.base import Embeddings, Objective
@@ -21,11 +21,13 @@ POSITIVES = ("bank", "batch")
 class Banked(Objective):
     """Compares with rows of the other view's bank (CMC, arXiv:1906.05849, section 3.4).
 
+    With `graph=own` it is InstDis (arXiv:1805.01978): a view and the row of the same view.
+
     Negatives drawn once for the whole batch make their scores one matrix product; drawn for each
     anchor, as the authors' code does, B x K rows are gathered.
 
     Arguments:
-        bank: a row for every sample and view.
+        bank: a row for every sample and each view that is compared with, `others` of the graph.
         negatives: K.
         contrast, graph, weights: see `Objective`.
         draws: `shared` or `per_sample`.
@@ -34,6 +36,11 @@ class Banked(Objective):
         batch: samples a step.
         seed: of the draws.
         present: see `Objective`; rows that are never embedded are never drawn.
+        views: M; None is as many as the bank has.
+
+    Raises:
+        InputError: as `Objective`; for unknown words, more negatives than there are, or an image
+            whose positive would be itself.
     """
 
     def __init__(
@@ -48,11 +55,18 @@ class Banked(Objective):
         batch: int = 1,
         seed: int = 0,
         present: Present | None = None,
+        views: int | None = None,
     ) -> None:
         one_of("memory.draws", draws, DRAWS)
         one_of("memory.positive", positive, POSITIVES)
-        super().__init__(len(bank.rows), negatives, contrast, graph, weights, present)
-        self.pools = [having(self.present, view) for view in range(len(bank.rows))]
+        views = len(bank.rows) if views is None else views
+        super().__init__(views, negatives, contrast, graph, weights, present)
+        if graph == "own" and positive != "bank":
+            raise InputError(
+                "memory.positive: expected bank with graph=own, where an image of the batch would "
+                f"be its own positive, got {positive}; set memory.positive=bank"
+            )
+        self.pools = [having(self.present, view) for view in self.others]
         for pool in self.pools:
             bank.leaves_room(negatives, batch if draws == "shared" else 1, pool)
         self.bank, self.negatives, self.draws, self.positive = bank, negatives, draws, positive
@@ -78,12 +92,13 @@ class Banked(Objective):
     ) -> tuple[Tensor, Tensor]:
         """Compare with rows of the bank."""
         mine, t = chosen(z[anchor], who), self.contrast.temperature
+        place = self.others.index(other)
         if self.positive == "bank":
-            own = self.bank.of(other, chosen(index, who), mine)
+            own = self.bank.of(place, chosen(index, who), mine)
         else:
             own = chosen(z[other], who)
-        which = self.which if self.present is None else self.which[other]
-        rows = self.bank.of(other, which if self.draws == "shared" else chosen(which, who), mine)
+        which = self.which if self.present is None else self.which[place]
+        rows = self.bank.of(place, which if self.draws == "shared" else chosen(which, who), mine)
         if self.draws == "shared":
             negatives = mine @ rows.mT
         else:
@@ -92,4 +107,4 @@ class Banked(Objective):
 
     def update(self, z: Embeddings, keys: Embeddings, index: Tensor, towers: Towers) -> None:
         """Move the rows of the batch towards its embeddings."""
-        self.bank.update(index, [of_view.detach() for of_view in z], self.here(index))
+        self.bank.update(index, [z[other].detach() for other in self.others], self.here(index))

@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from infomin import presence
 from infomin.encoders import Towers
-from infomin.losses import pairs, softmax, total, weights_of
+from infomin.errors import InputError
+from infomin.losses import BOTH_WAYS, pairs, sides, softmax, total, ways, weights_of
 from infomin.presence import Here, Places, Present
 from infomin.shapes import Seen
 from infomin.training.objectives.contrasts import Contrast, Softmax
 
-Embeddings = Sequence[Float[Tensor, "b d"]]
-"""One of each view and sample; zeros, and never looked at, where a sample lacks a view."""
+Embeddings = Sequence[Float[Tensor, "_ d"]]
+"""One of each view and sample; zeros, and never looked at, where a sample lacks a view. None at all
+of a view that no direction needs."""
 
 
 class Told(NamedTuple):
@@ -44,14 +46,23 @@ class Objective(nn.Module):
         views: M.
         negatives: of every anchor.
         contrast: the loss of one direction.
-        graph: `full` or `core`; see `losses.multiview`.
+        graph: `full`, `core`, `one_way` or `own`; see `losses.multiview`.
         weights: of its pairs; None is 1 each.
         present: who has which view, of all samples of the data; None is everybody all.
+
+    Raises:
+        InputError: for an unknown graph, wrong weights, or a graph of one direction where samples
+            lack views.
 
     Attributes:
         cap: log K, K counting the positive.
         present: of the samples that have both views of any pair; of others nothing is used.
+        anchors, others: views that ask, and views that they are compared with.
+        embedded: views that go through the towers that are trained.
+        joins: whether `keys` takes a batch as a whole, not in chunks.
     """
+
+    joins = False
 
     def __init__(
         self,
@@ -63,7 +74,11 @@ class Objective(nn.Module):
         present: Present | None = None,
     ) -> None:
         super().__init__()
-        self.pairs = pairs(views, graph)
+        self.graph, self.pairs = graph, pairs(views, graph)
+        self.anchors, self.others = sides(views, graph)
+        self.embedded = sorted({*self.anchors, *self.others})
+        if graph not in BOTH_WAYS:
+            presence.needs_all(present, f"graph={graph}", "a contrast of one direction")
         self.weights = weights_of(self.pairs, weights)
         self.contrast, self.cap = contrast, math.log(negatives + 1)
         self.present = presence.paired(present, self.pairs)
@@ -71,6 +86,23 @@ class Objective(nn.Module):
     def here(self, index: Int64[Tensor, " b"]) -> Here | None:
         """Return who is there in a batch; see `presence.in_batch`."""
         return presence.in_batch(self.present, index)
+
+    def fits(self, images: int, chunk: int | None) -> None:
+        """Make sure that so many images a step, of one process, can be embedded; by default all.
+
+        Arguments:
+            images: at least 2.
+            chunk: embedded at a time; None is all.
+        """
+
+    def asked(self, views: tuple[Seen, ...]) -> tuple[Seen, ...]:
+        """Return the views that are embedded, and nothing of the others."""
+        return of_these(views, self.embedded)
+
+    def embed(self, towers: Towers, views: tuple[Seen, ...]) -> Sequence[Float[Tensor, "_ d"]]:
+        """Embed what is `asked` of a batch with the towers that are trained."""
+        z: Sequence[Tensor] = towers(views)
+        return z
 
     def keys(self, views: tuple[Seen, ...]) -> Sequence[Float[Tensor, "_ d"]]:
         """Return what else a batch is embedded as, without gradients; nothing by default."""
@@ -101,7 +133,7 @@ class Objective(nn.Module):
         """Draw what a step leaves to chance; by default nothing is."""
 
     def forward(self, z: Embeddings, keys: Embeddings, index: Int64[Tensor, " b"]) -> Told:
-        """Return the loss of a batch, both directions averaged, and what it tells.
+        """Return the loss of a batch, directions of a pair averaged, and what it tells.
 
         Arguments:
             z: embeddings of the views, of length 1.
@@ -110,9 +142,9 @@ class Objective(nn.Module):
         """
         losses: list[Tensor] = []
         weights, softmaxes, accuracy = [], [], 0.0
-        for number, (i, j), who in self.met(index):
-            directions = []
-            for side, (anchor, other) in enumerate(((i, j), (j, i))):
+        for number, pair, who in self.met(index):
+            directions, both = [], ways(pair, self.graph)
+            for side, (anchor, other) in enumerate(both):
                 positive, negatives = self.compare(z, keys, index, anchor, other, who)
                 loss = self.contrast(positive, negatives, 2 * number + side)
                 directions.append(loss)
@@ -122,7 +154,7 @@ class Objective(nn.Module):
                     softmaxes.append(self.below_cap(found, negatives.shape[1], who))
                     if not losses:
                         hit = positive >= negatives.amax(1)
-                        accuracy += hit.float().mean().item() / 2
+                        accuracy += hit.float().mean().item() / len(both)
             losses.append(torch.stack(directions).mean())
             weights.append(self.weights[number])
         if not losses:
@@ -144,3 +176,21 @@ class Objective(nn.Module):
         """Return how far I_NCE is below the cap: a loss, and more where negatives are fewer."""
         below = loss.detach()
         return below if who is None else below + (self.cap - math.log(negatives + 1))
+
+
+def of_these(views: tuple[Seen, ...], which: Sequence[int]) -> tuple[Seen, ...]:
+    """Return some views, and no image of the others."""
+    return tuple(v if i in which else v[:0] for i, v in enumerate(views))
+
+
+def needs_rows(graph: str, memory: str) -> None:
+    """Refuse to compare an image with its own row where there are no rows.
+
+    Raises:
+        InputError: for `graph=own` with another memory than a bank.
+    """
+    if graph == "own":
+        raise InputError(
+            "graph: own compares an image with its row of a bank, expected memory=bank, got "
+            f"{memory}; set memory=bank, or graph=full"
+        )

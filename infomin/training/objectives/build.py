@@ -5,7 +5,7 @@ from typing import Any
 
 from infomin.encoders import Towers
 from infomin.errors import InputError, one_of, whole_number
-from infomin.losses import pairs
+from infomin.losses import pairs, sides
 from infomin.memory import MemoryBank, MomentumQueue
 from infomin.presence import Present, unless_all
 from infomin.training.objectives.banked import Banked
@@ -38,8 +38,9 @@ def build_objective(
         batch: K of negatives in the batch.
         temperature: of the scores.
         loss: `name`, one of `CONTRASTS`, and what it takes: `every`, `margin`.
-        memory: `kind`, one of `MEMORIES`, and what it takes: `negatives`, `momentum`, `draws`,
-            `positive`, `dtype` of a bank, `size`, `momentum`, `dtype` of a queue.
+        memory: `kind`, one of `MEMORIES`, and what it takes: `within` of none, `negatives`,
+            `momentum`, `draws`, `positive`, `dtype` of a bank, `size`, `momentum`, `dtype`,
+            `groups` of a queue.
         graph, weights: see `Objective`.
         seed: of rows and draws.
         chunk: rows of the scores of a batch that are there at a time; None is all.
@@ -53,19 +54,20 @@ def build_objective(
     one_of("loss", name, CONTRASTS)
     one_of("memory", kind, MEMORIES)
     views, width = len(towers), towers.width
+    rows_of = len(sides(views, graph)[1])
     contrast = build_contrast(name, 2 * len(pairs(views, graph)), samples, temperature, **loss)
     common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
     common["present"] = present = unless_all(present)
     if kind == "none":
-        return InBatch(views, batch - 1, **common, rows=chunk)
+        return InBatch(views, batch - 1, **common, **memory, rows=chunk)
     if kind == "queue":
         size = memory.pop("size")
         whole_number("memory.size", size, 1)
         if size < batch:
             raise InputError(f"memory.size: expected at least a batch, {batch}, got {size}")
         dtype, apart = memory.pop("dtype", "float32"), present is not None
-        queue = MomentumQueue(views, size, width, dtype, seed, apart)
-        return Queued(queue, towers, **common, **memory)
+        queue = MomentumQueue(rows_of, size, width, dtype, seed, apart)
+        return Queued(queue, towers, **common, **memory, seed=seed)
     rows = {o: memory.pop(o) for o in ("momentum", "dtype") if o in memory}
-    bank = MemoryBank(views, samples, width, **rows, seed=seed)
-    return Banked(bank, **common, **memory, batch=batch, seed=seed)
+    bank = MemoryBank(rows_of, samples, width, **rows, seed=seed)
+    return Banked(bank, **common, **memory, batch=batch, seed=seed, views=views)

@@ -5,19 +5,33 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from infomin.losses import apart, cosine_scores, infonce, infonce_in_blocks, matched, total
+from infomin.errors import true_or_false
+from infomin.losses import (
+    BOTH_WAYS,
+    apart,
+    cosine_scores,
+    infonce,
+    infonce_in_blocks,
+    matched,
+    total,
+)
 from infomin.presence import Places, Present, chosen
-from infomin.training.objectives.base import Embeddings, Objective, Told
+from infomin.training.objectives.base import Embeddings, Objective, Told, needs_rows
 from infomin.training.objectives.contrasts import Contrast, Softmax
 
 
 class InBatch(Objective):
-    """K-pair contrast: K - 1 negatives of a batch of K (CMC; SimCLR).
+    """K-pair contrast: K - 1 negatives of a batch of K (CMC), or 2 (K - 1) (SimCLR).
 
     Arguments:
         views, negatives, contrast, graph, weights, present: see `Objective`.
         rows: of scores that are there at a time, by the loss of the softmax; None is all. Then
             memory does not grow with the square of the batch.
+        within: whether the anchor's own view of the other samples is negative too, as in SimCLR's
+            NT-Xent (arXiv:2002.05709, equation 1); then all scores are there at once.
+
+    Raises:
+        InputError: as `Objective`; for a graph of rows, which a batch has none of.
     """
 
     def __init__(
@@ -29,9 +43,13 @@ class InBatch(Objective):
         weights: Sequence[float] | None = None,
         rows: int | None = None,
         present: Present | None = None,
+        within: bool = False,
     ) -> None:
+        true_or_false("memory.within", within)
+        needs_rows(graph, "none")
+        negatives = 2 * negatives if within else negatives
         super().__init__(views, negatives, contrast, graph, weights, present)
-        self.rows = rows
+        self.rows, self.within = rows, within
 
     def compare(
         self,
@@ -44,12 +62,17 @@ class InBatch(Objective):
     ) -> tuple[Tensor, Tensor]:
         """Compare with the other samples of the batch that have both views."""
         mine, theirs = chosen(z[anchor], who), chosen(z[other], who)
-        return apart(cosine_scores(mine, theirs, self.contrast.temperature))
+        t = self.contrast.temperature
+        positive, negatives = apart(cosine_scores(mine, theirs, t))
+        if self.within:
+            negatives = torch.cat([negatives, apart(cosine_scores(mine, mine, t))[1]], 1)
+        return positive, negatives
 
     def forward(self, z: Embeddings, keys: Embeddings, index: Tensor) -> Told:
         """Return the loss; that of the softmax has both directions in one matrix of scores."""
         met = [*self.met(index)]
-        if not (isinstance(self.contrast, Softmax) and met):
+        whole = isinstance(self.contrast, Softmax) and not self.within and self.graph in BOTH_WAYS
+        if not (whole and met):
             return super().forward(z, keys, index)
         losses, weights, below, accuracies = [], [], [], []
         for number, (i, j), who in met:

@@ -6,23 +6,33 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
+from infomin import rng
 from infomin.encoders import Towers
+from infomin.errors import InputError, whole_number
 from infomin.memory import MomentumQueue, share
-from infomin.presence import Places, Present, chosen
+from infomin.presence import FEWEST, Places, Present, chosen, needs_all
 from infomin.shapes import Seen
-from infomin.training.objectives.base import Embeddings, Objective
+from infomin.training.objectives.base import Embeddings, Objective, needs_rows, of_these
 from infomin.training.objectives.contrasts import Contrast
+from infomin.training.objectives.grouped import in_groups
 
 
 class Queued(Objective):
     """Compares with the keys of slow towers: the positive's now, negatives' from a queue.
 
     Arguments:
-        queue: of keys, for every view.
+        queue: of keys, for each view that is compared with, `others` of the graph.
         towers: those that are trained; the slow ones start as they do.
         contrast, graph, weights: see `Objective`.
         momentum: how much of the slow towers stays in a step, within [0, 1).
         present: see `Objective`; with it the queue has to be one of its own for every view.
+        groups: of a batch, each normalised by itself, keys in another order than queries; see
+            `grouped`. 1 is the whole batch.
+        seed: of that order.
+
+    Raises:
+        InputError: as `Objective`; for numbers out of range, a graph of rows, or groups where
+            samples lack views.
     """
 
     def __init__(
@@ -34,17 +44,52 @@ class Queued(Objective):
         weights: Sequence[float] | None = None,
         momentum: float = 0.999,
         present: Present | None = None,
+        groups: int = 1,
+        seed: int = 0,
     ) -> None:
         share("memory.momentum", momentum)
-        super().__init__(len(queue.rows), queue.rows.shape[1], contrast, graph, weights, present)
-        self.queue, self.momentum = queue, momentum
+        whole_number("memory.groups", groups, 1)
+        needs_rows(graph, "queue")
+        super().__init__(len(towers), queue.rows.shape[1], contrast, graph, weights, present)
+        if groups > 1:
+            needs_all(present, f"memory.groups={groups}", "batch normalisation of groups")
+        self.queue, self.momentum, self.groups = queue, momentum, groups
+        self.seed, self.step, self.joins = seed, 0, groups > 1
+        self.embedded = self.anchors
         self.slow = deepcopy(towers).requires_grad_(False)
+
+    def fits(self, images: int, chunk: int | None) -> None:
+        """Make sure that a batch divides into groups, which chunks then have to be.
+
+        Raises:
+            InputError: when it does not.
+        """
+        if images % self.groups or images // self.groups < FEWEST:
+            raise InputError(
+                f"memory.groups: expected a divisor of the {images} images of a batch that leaves "
+                f"at least {FEWEST} in each, got {self.groups}"
+            )
+        each = images // self.groups
+        if self.groups > 1 and chunk not in (None, each):
+            raise InputError(
+                f"pretrain.chunk: expected {each}, the images of each of memory.groups="
+                f"{self.groups}, or null, got {chunk}"
+            )
+
+    def begin(self, index: Tensor, step: int) -> None:
+        """Remember the step, by which the order of keys is drawn."""
+        self.step = step
+
+    def embed(self, towers: Towers, views: tuple[Seen, ...]) -> Sequence[Tensor]:
+        """Embed queries, group by group."""
+        return in_groups(towers, views, self.groups, torch.arange(max(map(len, views))))
 
     @torch.no_grad()
     def keys(self, views: tuple[Seen, ...]) -> Sequence[Tensor]:
-        """Embed a batch with the slow towers."""
-        keys: Sequence[Tensor] = self.slow(views)
-        return keys
+        """Embed a batch with the slow towers, in groups of an order that is new in every step."""
+        generator = rng.generator(self.seed, "groups", self.step)
+        order = torch.randperm(max(map(len, views)), generator=generator)
+        return in_groups(self.slow, of_these(views, self.others), self.groups, order)
 
     def compare(
         self,
@@ -57,9 +102,10 @@ class Queued(Objective):
     ) -> tuple[Tensor, Tensor]:
         """Compare with the key of the other view, and with the queue; never with an own old key."""
         mine, t = chosen(z[anchor], who), self.contrast.temperature
-        rows = self.queue.rows[other].to(mine.dtype)
+        place = self.others.index(other)
+        rows = self.queue.rows[place].to(mine.dtype)
         negatives = mine @ rows.mT / t
-        own = self.queue.own(chosen(index, who), other)
+        own = self.queue.own(chosen(index, who), place)
         if own is not None:
             negatives = negatives.masked_fill(own, -torch.inf)
         return (mine * chosen(keys[other], who)).sum(1) / t, negatives
@@ -67,6 +113,6 @@ class Queued(Objective):
     @torch.no_grad()
     def update(self, z: Embeddings, keys: Embeddings, index: Tensor, towers: Towers) -> None:
         """Push the keys of the batch; let the slow towers follow."""
-        self.queue.push(index, keys, self.here(index))
+        self.queue.push(index, [keys[other] for other in self.others], self.here(index))
         for slow, fast in zip(self.slow.parameters(), towers.parameters(), strict=True):
             slow.lerp_(fast, 1 - self.momentum)
