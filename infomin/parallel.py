@@ -141,10 +141,11 @@ class SharedBatchNorm(_BatchNorm):
         rows = rows - mean
         variance = _joint_mean(rows.square().mean(axes))
         n = rows.numel() // len(mean) * distributed.get_world_size()
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * n / (n - 1), self.momentum)
+        if self.track_running_stats:
+            with torch.no_grad():
+                self.num_batches_tracked.add_(1)
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * n / (n - 1), self.momentum)
         rows = rows * (variance + self.eps).rsqrt()
         if self.affine:
             rows = rows * self.weight + self.bias

@@ -14,7 +14,7 @@ _PLAIN_EVERY = 10.0  # seconds between plain lines
 
 
 class Progress:
-    """Shows loss, I_NCE against its cap and accuracy where there are, images/s, waiting, time left.
+    """Shows loss, its parts, I_NCE against its cap and accuracy where there are, images/s, waiting.
 
     Arguments:
         learner: whose steps are counted.
@@ -73,6 +73,9 @@ class Progress:
         left = round((steps - done) * per_step)
         loss = metrics["loss"]
         parts = [f"{self.label} {done}/{steps}", f"loss {loss:.{3 if loss >= 0.1 else 5}f}"]
+        if "loss_jigsaw" in metrics:
+            views, puzzles = metrics["loss_views"], metrics["loss_jigsaw"]
+            parts[-1] += f" (views {views:.3f}, JigSaw {puzzles:.3f})"
         if "i_nce" in metrics:
             parts.append(f"I_NCE {metrics['i_nce']:.2f} of {self.learner.cap:.2f} nats")
         if "accuracy" in metrics:

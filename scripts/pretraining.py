@@ -6,6 +6,7 @@ from typing import Any
 from cli import build, plain
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
+from puzzling import make_jigsaw
 from torch import Tensor
 
 from infomin import artifact, evaluation
@@ -37,6 +38,7 @@ def make_learner(
     one_of("loss", loss["name"], (*CONTRASTS, *PREDICTIVE))
     images, present = data.train.images, data.train.present
     common = (views, towers, images, augment, build(cfg.optimizer), settings, fabric)
+    jigsaw = make_jigsaw(cfg, views, towers)
     if loss["name"] in PREDICTIVE:
         if cfg.memory.kind != "none":
             raise InputError(
@@ -47,11 +49,9 @@ def make_learner(
         learner = Prediction(*common, loss["name"], *pairs)
         learner.trains(cfg.probe.tap)
         return learner
-    numbers = (len(images), settings.batch, settings.temperature)
-    objective = build_objective(
-        towers, *numbers, loss, plain(cfg.memory), *pairs, cfg.seed, settings.chunk, present
-    )
-    return Pretraining(*common, objective)
+    told = (len(images), settings.batch, settings.temperature, loss, plain(cfg.memory), *pairs)
+    options = (cfg.seed, settings.chunk, present, jigsaw is not None)
+    return Pretraining(*common, build_objective(towers, *told, *options), jigsaw)
 
 
 def embeds(folder: str) -> None:

@@ -87,6 +87,7 @@ def test_patches_take_whole_images_of_the_towers_size_unless_told(composed):
 
 
 PRESETS = {
+    "infomin": (0.2, 0.8, 0.2, "infomin"),
     "simclr": (0.08, 0.8, 0.2, None),
     "mocov2": (0.2, 0.4, 0.2, None),
     "infomin_nojigsaw": (0.2, 0.8, 0.2, "infomin"),
@@ -102,6 +103,7 @@ def test_a_preset_of_augmentation_is_crop_colour_and_randaugment(composed, name)
     assert (cfg.photometric.brightness, cfg.photometric.gray) == (brightness, gray)
     assert (cfg.photometric.blur, cfg.photometric.sigma) == (0.5, [0.1, 2.0])
     assert ("randaugment" in cfg) == (operations is not None)
+    assert ("jigsaw" in cfg) == (name == "infomin")
     if operations:
         assert (cfg.randaugment.operations, cfg.randaugment.n) == (operations, 2)
     told = ("augment.scale=[0.5,1.0]", "photometric.strength=0.25", "randaugment=none")

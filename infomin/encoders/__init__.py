@@ -10,6 +10,7 @@ from infomin.encoders.backbones import (
 )
 from infomin.encoders.decoder import Decoder, levels
 from infomin.encoders.heads import HEADS, build_head
+from infomin.encoders.puzzles import PuzzleTower
 from infomin.encoders.sequence import SequenceTower, build_sequence_tower
 from infomin.encoders.towers import Tower, Towers, build_towers
 
@@ -19,6 +20,7 @@ __all__ = [
     "Backbone",
     "Decoder",
     "FourConv",
+    "PuzzleTower",
     "ResNet",
     "SequenceTower",
     "SmallAlexNet",

@@ -241,19 +241,20 @@ BACKBONES = {
 }
 
 
-def feature_width(backbone: Backbone, channels: int, size: int) -> int:
+def feature_width(backbone: Backbone, channels: int, size: int, tap: str | None = None) -> int:
     """Return d, the number of features that a backbone makes of an image.
 
     Arguments:
         backbone: unchanged; it is asked on the meta device, so that an image of any size costs
             neither time nor memory.
         channels, size: of the images.
+        tap: where; None is the last.
     """
     weights = {name: w.to("meta") for name, w in backbone.state_dict().items()}
     images = torch.zeros(1, channels, size, size, device="meta")
     backbone.eval()
     with torch.no_grad():
-        width = int(functional_call(backbone, weights, images).shape[1])
+        width = int(functional_call(backbone, weights, (images, tap)).shape[1])
     backbone.train()
     return width
 

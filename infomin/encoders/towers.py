@@ -39,7 +39,7 @@ class Tower(nn.Module):
     ) -> None:
         super().__init__()
         true_or_false("encoder.normalize", normalize)
-        self.backbone, self.normalize, self.dim = backbone, normalize, dim
+        self.backbone, self.normalize, self.dim, self.kind = backbone, normalize, dim, head
         self.inputs = feature_width(backbone, in_channels, size)  # that the head reads
         self.head = build_head(head, self.inputs, dim)
 

@@ -17,11 +17,12 @@ from infomin import parallel, presence, rng
 from infomin.augment import Augment
 from infomin.data import Batches
 from infomin.encoders import Towers
-from infomin.errors import InputError, at_least, positive, whole_number
+from infomin.errors import InputError, at_least, one_of, positive, whole_number
 from infomin.training import gradient_cache
+from infomin.training.jigsaw import JigSawBranch
 from infomin.training.learner import Learner, Metrics
 from infomin.training.objectives import Objective, build_objective
-from infomin.training.schedule import factor, set_rate
+from infomin.training.schedule import SCHEDULES, factor, set_rate
 from infomin.views import View
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -36,6 +37,7 @@ class ContrastiveSettings:
         batch: images a step, over all processes; K of the loss.
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the rate rises.
+        schedule, final, decay: of the rate; `kind`, `final` and `gamma` of `schedule.factor`.
         seed: of weights, order, crops and whatever else is drawn.
         chunk: images embedded, and compared with all others, at a time, for batches that do not
             fit; None is all.
@@ -47,6 +49,9 @@ class ContrastiveSettings:
     warmup: float = 0.1
     seed: int = 0
     chunk: int | None = None
+    schedule: str = "cosine"
+    final: float = 0.0
+    decay: float = 0.1
 
     def __post_init__(self) -> None:
         at_least("epochs", self.epochs, 0)
@@ -55,8 +60,16 @@ class ContrastiveSettings:
         positive("temperature", self.temperature)
         if self.batch < 2:
             raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
+        one_of("pretrain.schedule", self.schedule, SCHEDULES)
+        for name, number in (("final", self.final), ("decay", self.decay)):
+            if not 0 <= number <= 1:
+                raise InputError(f"pretrain.{name}: expected a share within [0, 1], got {number}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup: expected a share within [0, 1), got {self.warmup}")
+
+    def rate(self, step: int, steps: int) -> float:
+        """Return the share of the peak learning rate at a step."""
+        return factor(self.schedule, step, steps, self.warmup, self.final, gamma=self.decay)
 
 
 class Pretraining(Learner):
@@ -72,10 +85,11 @@ class Pretraining(Learner):
         fabric: device, precision, processes.
         objective: what the towers are trained by; None is in-batch InfoNCE. It knows who has
             which view: samples of which no pair can be had are left out.
+        jigsaw: puzzles beside the views, of which no sample may lack one; None is none.
 
     Raises:
-        InputError: for a batch larger than the data, images too small for the views, or several
-            processes where samples lack views.
+        InputError: for a batch larger than the data, images too small for views or puzzles, or
+            several processes, or puzzles, where samples lack views.
     """
 
     def __init__(
@@ -88,6 +102,7 @@ class Pretraining(Learner):
         settings: ContrastiveSettings,
         fabric: Fabric,
         objective: Objective | None = None,
+        jigsaw: JigSawBranch | None = None,
     ) -> None:
         objective = objective or build_objective(
             towers, len(images), settings.batch, settings.temperature, chunk=settings.chunk
@@ -109,14 +124,21 @@ class Pretraining(Learner):
         self.settings, self.augment = settings, augment
         height, width = images.shape[2:]
         views.fits(*augment.frame(height, width))
+        if jigsaw is not None:
+            presence.needs_all(objective.present, "jigsaw", "a puzzle")
+            jigsaw.cut.fits(height, width)
         self.images = images.to(fabric.device)
         self.views = views.to(fabric.device)
         parallel.share_batch_norm(fabric, towers)
         self.towers = towers.to(fabric.device).train()
-        self.optimizer = optimizer(self.towers.parameters())
         parallel.share_batch_norm(fabric, objective)
         self.objective = objective.to(fabric.device).train()
         self.modules = {"towers": self.towers, "objective": self.objective}
+        self.parameters, self.jigsaw = [*self.towers.parameters()], jigsaw
+        if jigsaw is not None:
+            self.modules["jigsaw"] = jigsaw.tower.heads.to(fabric.device)
+            self.parameters += jigsaw.tower.heads.parameters()
+        self.optimizer = optimizer(self.parameters)
         self.optimizers = {"towers": self.optimizer}
 
     @torch.no_grad()
@@ -148,10 +170,28 @@ class Pretraining(Learner):
         joined = presence.put_back(joined, here)
         return [parallel.gather(self.fabric, of_view) for of_view in joined]
 
+    def pieces(self, step: int) -> gradient_cache.Chunks:
+        """Return the puzzles of this process's share of batch `step`, in chunks where asked."""
+        if self.jigsaw is None:
+            return []
+        size = self.settings.chunk or self.part.stop - self.part.start
+        return self.jigsaw.make(self.images, self.batches, step, self.part, size)
+
+    def solved(self, pieces: gradient_cache.Chunks) -> Sequence[Tensor]:
+        """Embed puzzles, if there are."""
+        if self.jigsaw is None:
+            return ()
+        if self.settings.chunk is not None:
+            return gradient_cache.embed(self.jigsaw.tower, pieces, self.fabric.autocast)
+        with self.fabric.autocast():
+            z: Sequence[Tensor] = self.jigsaw.tower(pieces[0])
+        return z
+
     def advance(self) -> Metrics:
         """One step of all towers."""
         began = time.perf_counter()
         chunks = self.make(self.step)
+        pieces = self.pieces(self.step)
         waited = time.perf_counter() - began
         index, autocast = self.batches(self.step), self.fabric.autocast
         here = self.objective.here(index)
@@ -166,20 +206,27 @@ class Pretraining(Learner):
                 own = self.objective.embed(self.towers, chunks[0])
         z = [parallel.gather(self.fabric, of_view) for of_view in presence.put_back(own, here)]
         loss, i_nce, accuracy = self.objective(z, keys, index)
+        losses, puzzles = {}, self.solved(pieces)
+        if self.jigsaw is not None:
+            asking = parallel.gather(self.fabric, *puzzles)
+            of_puzzles = self.objective.against(asking, z, keys, index)
+            losses = {"loss_views": loss.item(), "loss_jigsaw": of_puzzles.item()}
+            loss = self.jigsaw.mixed(loss, of_puzzles)
         value = self.finite("loss", loss)
-        set_rate(
-            self.optimizer, factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
-        )
+        set_rate(self.optimizer, self.settings.rate(self.step, self.steps))
         self.optimizer.zero_grad()
         if loss.requires_grad:  # not where no two samples of a batch have the same two views
             loss.backward()
         if self.settings.chunk is not None:
             gradient_cache.pass_on(self.towers, chunks, own, autocast)
-        parallel.average_gradients(self.fabric, self.towers.parameters())
+            if self.jigsaw is not None:
+                gradient_cache.pass_on(self.jigsaw.tower, pieces, puzzles, autocast)
+        parallel.average_gradients(self.fabric, self.parameters)
         self.optimizer.step()
         self.objective.update(z, keys, index, self.towers)
         return {
             "loss": value,
+            **losses,
             "i_nce": i_nce,
             "accuracy": accuracy,
             "rate": self.optimizer.param_groups[0]["lr"],

@@ -7,37 +7,37 @@ result is the gradient of the whole, exactly, at the price of a second forward p
 normalisation sees chunks, in both passes alike, and counts them once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from infomin.encoders import Towers
+from infomin.encoders.statistics import uncounted
 
 Chunks = Sequence[tuple[Tensor, ...]]
 """Views of a batch, some images at a time; the last may have fewer, views that are rare none."""
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def embed(towers: Towers, chunks: Chunks, autocast: Autocast) -> list[Tensor]:
+def embed(towers: nn.Module, chunks: Chunks, autocast: Autocast) -> list[Tensor]:
     """Return the embeddings of views, which know nothing of the towers; their gradients are kept.
 
     Arguments:
-        towers: as they are; their running statistics do not change.
+        towers: or another module from views to embeddings, as it is; its running statistics do not
+            change.
         chunks: views of the batch, some images at a time.
         autocast: makes the context that towers run in.
     """
     parts = []
-    with torch.no_grad(), _uncounted(towers):
+    with torch.no_grad(), uncounted(towers):
         for views in chunks:
             with autocast():
                 parts.append(towers(views))
     return [torch.cat(of_view).requires_grad_() for of_view in zip(*parts, strict=True)]
 
 
-def pass_on(towers: Towers, chunks: Chunks, z: Sequence[Tensor], autocast: Autocast) -> None:
+def pass_on(towers: nn.Module, chunks: Chunks, z: Sequence[Tensor], autocast: Autocast) -> None:
     """Add the gradients of embeddings to those of the towers, chunk by chunk; see `embed`."""
     sizes = [[len(of_view) for of_view in views] for views in zip(*chunks, strict=True)]
     gradients = [
@@ -50,14 +50,3 @@ def pass_on(towers: Towers, chunks: Chunks, z: Sequence[Tensor], autocast: Autoc
         known = [(e, g) for e, g in zip(again, of_chunk, strict=True) if len(e) and g is not None]
         if known:  # a view can be absent, or in no loss
             torch.autograd.backward([e for e, _ in known], [g for _, g in known])
-
-
-@contextmanager
-def _uncounted(module: nn.Module) -> Iterator[None]:
-    """Let batch normalisation use the statistics of a batch without adding them to its own."""
-    counting = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    for m in counting:
-        m.track_running_stats = False
-    yield
-    for m in counting:
-        m.track_running_stats = True

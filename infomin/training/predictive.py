@@ -22,7 +22,7 @@ from infomin.losses import BOTH_WAYS, PREDICTIVE, pairs, total, weights_of
 from infomin.shapes import Image, Views
 from infomin.training.contrastive import ContrastiveSettings, MakeOptimizer, Pretraining
 from infomin.training.learner import Metrics
-from infomin.training.schedule import factor, set_rate
+from infomin.training.schedule import set_rate
 from infomin.views import PatchViews, View
 
 Direction = tuple[int, int]
@@ -103,8 +103,7 @@ class Prediction(Pretraining):
         waited = time.perf_counter() - began
         images = sum(len(views[0]) for views in chunks)
         for optimizer in self.optimizers.values():
-            share = factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
-            set_rate(optimizer, share)
+            set_rate(optimizer, self.settings.rate(self.step, self.steps))
             optimizer.zero_grad()
         parts = []
         for views in chunks:

@@ -162,6 +162,30 @@ class Objective(nn.Module):
         i_nce = self.cap - torch.stack(softmaxes).detach().mean().item()
         return Told(total(losses, weights), i_nce, accuracy)
 
+    def against(
+        self,
+        asking: Float[Tensor, "b d"],
+        z: Embeddings,
+        keys: Embeddings,
+        index: Int64[Tensor, " b"],
+    ) -> Tensor:
+        """Return the loss of other embeddings of a batch, in place of those of every anchor.
+
+        Positives and negatives are those of `forward`. Their directions have numbers of their own,
+        as many, in the contrast.
+        """
+        losses, weights = [], []
+        for number, pair, who in self.met(index):
+            directions = []
+            for side, (anchor, other) in enumerate(ways(pair, self.graph)):
+                instead = [asking if i == anchor else of_view for i, of_view in enumerate(z)]
+                scores = self.compare(instead, keys, index, anchor, other, who)
+                place = 2 * (len(self.pairs) + number) + side
+                directions.append(self.contrast(*scores, place))
+            losses.append(torch.stack(directions).mean())
+            weights.append(self.weights[number])
+        return total(losses, weights)
+
     def met(
         self, index: Int64[Tensor, " b"]
     ) -> Iterator[tuple[int, tuple[int, int], Places | None]]:

@@ -29,6 +29,7 @@ def build_objective(
     seed: int = 0,
     chunk: int | None = None,
     present: Present | None = None,
+    jigsaw: bool = False,
 ) -> Objective:
     """Build what towers are trained by; by default in-batch InfoNCE of all pairs of views.
 
@@ -45,6 +46,7 @@ def build_objective(
         seed: of rows and draws.
         chunk: rows of the scores of a batch that are there at a time; None is all.
         present: who has which view, of all samples; None is everybody all.
+        jigsaw: whether puzzles ask, too; see `Objective.against`.
 
     Raises:
         InputError: for an unknown name or option, or numbers that do not go together.
@@ -55,7 +57,8 @@ def build_objective(
     one_of("memory", kind, MEMORIES)
     views, width = len(towers), towers.width
     rows_of = len(sides(views, graph)[1])
-    contrast = build_contrast(name, 2 * len(pairs(views, graph)), samples, temperature, **loss)
+    directions = 2 * len(pairs(views, graph)) * (2 if jigsaw else 1)
+    contrast = build_contrast(name, directions, samples, temperature, **loss)
     common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
     common["present"] = present = unless_all(present)
     if kind == "none":

@@ -1,0 +1,72 @@
+"""The encoder of jigsaw puzzles: nine pieces, each through the same backbone, then put together.
+
+PIRL (arXiv:1912.01991), as in the code of InfoMin (PyContrast, networks/util.py, `JigsawHead`): a
+head of its own for pieces, 2048-128 or 2048-2048-128; the nine results side by side, in the
+shuffled order in which the pieces come; a linear layer to the width of an embedding; length 1.
+"""
+
+from collections.abc import Sequence
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomin.augment.jigsaw import GRID, Pieces
+from infomin.encoders.backbones import feature_width
+from infomin.encoders.heads import build_head
+from infomin.encoders.statistics import uncounted
+from infomin.encoders.towers import Towers
+from infomin.errors import InputError
+from infomin.rng import seeded
+
+PIECES = GRID**2
+
+
+class PuzzleTower(nn.Module):
+    """Embeds puzzles as a tower embeds views, `(pieces,) -> (z,)`.
+
+    Pieces are smaller than images, so they go as far as a backbone takes images of any size: of the
+    small AlexNet to conv5. They are normalised by their own statistics, which are not remembered:
+    whoever evaluates the encoder gives it whole images.
+
+    Arguments:
+        towers: shared by all views; the backbone is theirs, the head is like theirs.
+        channels, size: of a piece.
+        seed: of the initial weights of the heads.
+
+    Raises:
+        InputError: for towers that are not shared, or pieces too small for the backbone.
+    """
+
+    def __init__(self, towers: Towers, channels: int, size: int, seed: int = 0) -> None:
+        super().__init__()
+        if not towers.shared:
+            raise InputError(
+                "jigsaw: expected one encoder for all views, which pieces go through too, got one "
+                "per view; set encoder.shared=true, or jigsaw=none"
+            )
+        tower = towers.each[0]
+        self.backbone, self.tap = tower.backbone, tower.backbone.dense_taps[-1]
+        try:
+            width = feature_width(self.backbone, channels, size, self.tap)
+        except RuntimeError:  # a layer is left without pixels
+            raise InputError(
+                f"jigsaw: pieces of {size}x{size} pixels are too small for the encoder; set a "
+                "larger encoder.size, or jigsaw.cell and jigsaw.piece"
+            ) from None
+        with seeded(seed, "puzzle"):
+            each, join = (
+                build_head(tower.kind, width, tower.dim),
+                nn.Linear(PIECES * tower.dim, tower.dim),
+            )
+        self.heads = nn.ModuleDict({"each": each, "join": join})
+
+    def forward(self, views: Sequence[Pieces]) -> tuple[Float[Tensor, "b dim"]]:
+        """Embed the pieces of a batch; float32."""
+        (pieces,) = views
+        with uncounted(self.backbone):
+            features = self.backbone(rearrange(pieces, "b k c h w -> (b k) c h w"), self.tap)
+        told = rearrange(self.heads["each"](features), "(b k) d -> b (k d)", k=PIECES)
+        z: Tensor = self.heads["join"](told).float()
+        return (F.normalize(z, dim=1),)

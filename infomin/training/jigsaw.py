@@ -1,0 +1,77 @@
+r"""The JigSaw branch of PIRL and InfoMin: a puzzle of an image finds what its view finds.
+
+A puzzle is an anchor beside every view that is one: it has the same positive and the same
+negatives, of the batch, a bank or a queue, in which it changes nothing. What is minimised is
+
+    (1 - beta) L + beta L_jig
+
+(PyContrast, learning/contrast_trainer.py). Puzzles are cut from whole images by a draw of their
+own, not from the crops, and their colours stay as they are.
+"""
+
+import torch
+from torch import Tensor
+
+from infomin import rng
+from infomin.augment import JigSaw
+from infomin.data import Batches
+from infomin.data.values import take
+from infomin.encoders import PuzzleTower, Towers
+from infomin.errors import InputError
+from infomin.training.gradient_cache import Chunks
+from infomin.views import View, WholeViews
+
+
+class JigSawBranch:
+    """Cuts puzzles, embeds them, and weighs their loss.
+
+    Arguments:
+        cut: makes the pieces.
+        towers: shared by all views.
+        views: whole images, as which pieces are seen.
+        beta: weight of the puzzles, within [0, 1]; with 0 they change nothing.
+        seed: of the heads.
+
+    Raises:
+        InputError: for views of other than whole images, a weight out of range, or what
+            `PuzzleTower` refuses.
+    """
+
+    def __init__(
+        self, cut: JigSaw, towers: Towers, views: View, beta: float = 0.5, seed: int = 0
+    ) -> None:
+        if not isinstance(views, WholeViews):
+            raise InputError(
+                f"jigsaw: expected views of whole images, got {views}; set views=whole, or "
+                "jigsaw=none"
+            )
+        if not (isinstance(beta, int | float) and 0 <= beta <= 1):
+            raise InputError(f"jigsaw.beta: expected a weight within [0, 1], got {beta}")
+        self.cut, self.views, self.beta = cut, views, beta
+        self.tower = PuzzleTower(towers, views.view_channels[0], cut.piece, seed)
+
+    @torch.no_grad()
+    def make(self, images: Tensor, batches: Batches, step: int, part: slice, size: int) -> Chunks:
+        """Return the pieces of a process's share of batch `step`, so many puzzles at a time.
+
+        Arguments:
+            images: all training images, in their own type.
+            batches: which of them are in a batch.
+            step: which batch.
+            part: this process's share.
+            size: of a chunk.
+        """
+        generator = rng.generator(batches.seed, batches.stream, "jigsaw", step)
+        height, width = images.shape[2:]
+        puzzle = self.cut.sample(batches.size, height, width, generator)
+        chunks = []
+        for start in range(part.start, part.stop, size):
+            which = slice(start, min(start + size, part.stop))
+            pieces = self.cut.apply(take(images, batches(step)[which]), puzzle.part(which))
+            seen = self.views.one(pieces.flatten(0, 1), 0)
+            chunks.append((seen.unflatten(0, pieces.shape[:2]),))
+        return chunks
+
+    def mixed(self, views: Tensor, puzzles: Tensor) -> Tensor:
+        """Return (1 - beta) L + beta L_jig."""
+        return (1 - self.beta) * views + self.beta * puzzles
