@@ -1,5 +1,6 @@
 """Every primary configuration composes with every option of its groups, and its nodes build."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,8 @@ def choices():
                     if primary != "learn_views" or group != "augment" or p.stem in ("crop", "none")
                 )  # the crops of the game have a size of their own, and keep their colours
     for path in sorted((CONF / "experiment").glob("*.yaml")):
-        primary = {"views": "learn_views", "pretrain": "pretrain"}.get(
-            path.stem.split("_")[-1], "report"
-        )
-        yield primary, f"experiment={path.stem}"
+        command = re.search(r"command:.*scripts/(\w+)\.py", path.read_text())
+        yield command[1] if command else "report", f"experiment={path.stem}"
 
 
 @pytest.fixture
@@ -51,7 +50,11 @@ def test_it_composes_and_builds(composed, primary, choice):
     cfg = composed(
         primary,
         *([choice] if choice else []),
-        *(["data.root=."] if choice == "data=image_folder" else []),
+        *(
+            ["data.root=."]
+            if choice and ("=image_folder" in choice or "infomin_imagenet" in choice)
+            else []
+        ),
     )
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=primary != "report")
     for node in ("augment", "photometric", "randaugment", "game", "optimizer"):
