@@ -128,8 +128,8 @@ def only_line(script, code=2):
             "pretrain.chunk: expected 8, the images of e",
         ),
         ("pretrain", "graph=own", "graph: own compares an image with its row of a bank, expected"),
-        ("pretrain", "encoder.shared=true", "encoder.shared: expected views of the same number o"),
-        ("pretrain", "encoder.head=deep", "encoder.head: expected one of linear, mlp, got 'deep'"),
+        ("pretrain", "encoders=shared", "encoder.shared: expected views of the same number o"),
+        ("pretrain", "head=deep", "Could not find 'head/deep'; Available options in 'head'"),
         ("pretrain", "augment=infomin", "jigsaw: expected views of whole images, got raw-rgb; se"),
         ("pretrain", "views=whole jigsaw=pirl", "jigsaw: expected one encoder for all views"),
         (
@@ -147,8 +147,12 @@ def only_line(script, code=2):
             "jigsaw=pirl loss=l2 views.crops=shared",
             "jigsaw: expected none with loss=l2",
         ),
-        ("pretrain", "pretrain.schedule=linear", "pretrain.schedule: expected one of constant, c"),
-        ("pretrain", "pretrain.final=2", "pretrain.final: expected a share within"),
+        ("pretrain", "+pretrain.schedule=linear", "pretrain.schedule: expected one of constant, c"),
+        (
+            "pretrain",
+            "schedule=cosine_floor pretrain.final=2",
+            "pretrain.final: expected a share within",
+        ),
         ("pretrain", "system=byol", "Could not find 'system/byol'; Available options in 'system'"),
         (
             "pretrain",

@@ -216,7 +216,7 @@ def branch(towers=None, views=None, cut=None, beta=0.5):
 
 
 def test_what_cannot_be_a_branch_is_told(single):
-    with refused("jigsaw: expected one encoder for all views, .* set encoder.shared=true, or jigs"):
+    with refused("jigsaw: expected one encoder for all views, .* set encoders=shared, or jigs"):
         branch(shared(shared=False))
     with refused("jigsaw: expected views of whole images, got frequency.*; set views=whole, or"):
         branch(views=FrequencyViews())

@@ -44,7 +44,7 @@ class PuzzleTower(nn.Module):
         if not towers.shared:
             raise InputError(
                 "jigsaw: expected one encoder for all views, which pieces go through too, got one "
-                "per view; set encoder.shared=true, or jigsaw=none"
+                "per view; set encoders=shared, or jigsaw=none"
             )
         tower = towers.each[0]
         self.backbone, self.tap = tower.backbone, tower.backbone.dense_taps[-1]

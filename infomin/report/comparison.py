@@ -22,7 +22,10 @@ _SUBJECT = (
     *("views.", "augment.", "photometric.", "randaugment."),
     *("generator.", "encoder.views", "encoder.folder"),
 )
-_TRAINED_BY = ("towers", "loss.", "memory.", "graph", "pair_weights")
+_TRAINED_BY = (
+    *("system", "towers", "loss.", "memory.", "graph", "pair_weights", "jigsaw."),
+    *("encoder.head", "encoder.shared", "pretrain.temperature"),
+)
 _SUBJECT_OF_GAMES = ("game.", "flow.", "labels.", "color", "groups", "crops")
 _PROTOCOL_ANYWAY = {"augment.size", "game.batch", "game.steps", "game.temperature"}
 _NO_MATTER = {"device", "devices", "save_every", "resume", "out", "pretrained", "layers"}
