@@ -188,3 +188,44 @@ def with_absences(
         total += infonce(scores)
         shared.append(math.log(len(met)) - infonce(scores))
     return total, shared
+
+
+def alignment(z1: Tensor, z2: Tensor, alpha: float) -> float:
+    """Wang and Isola's alignment, one positive at a time."""
+    total = 0.0
+    for a, b in zip(z1, z2, strict=True):
+        squares = sum((p / a.norm() - q / b.norm()) ** 2 for p, q in zip(a, b, strict=True))
+        total += math.sqrt(squares) ** alpha
+    return total / len(z1)
+
+
+def uniformity(z: Tensor, t: float) -> float:
+    """Wang and Isola's uniformity, one pair of different samples at a time."""
+    potentials = [
+        math.exp(-t * float((a / a.norm() - b / b.norm()).square().sum()))
+        for i, a in enumerate(z)
+        for b in z[:i]
+    ]
+    return math.log(sum(potentials) / len(potentials))
+
+
+def deviation(z: Tensor) -> float:
+    """SimSiam's collapse measure over its value on the sphere, one coordinate at a time."""
+    n, d = z.shape
+    total = 0.0
+    for k in range(d):
+        values = [float(row[k] / row.norm()) for row in z]
+        mean = sum(values) / n
+        total += math.sqrt(sum((v - mean) ** 2 for v in values) / n)
+    return total / d / (1 / math.sqrt(d))
+
+
+def effective_rank(x: Tensor) -> float:
+    """Roy and Vetterli's effective rank, from the singular values themselves."""
+    values = torch.linalg.svdvals(x / x.norm(dim=1, keepdim=True))
+    entropy = 0.0
+    for value in values:
+        share = float(value / values.sum())
+        if share > 0:
+            entropy -= share * math.log(share)
+    return math.exp(entropy)
