@@ -55,6 +55,15 @@ class Progress:
         """Share of the time spent on making batches."""
         return self.waited / max(time.perf_counter() - self.began, 1e-9)
 
+    def pause(self, seconds: float) -> None:
+        """Leave out what others did between two steps."""
+        self.began += seconds
+
+    def say(self, line: str) -> None:
+        """Show a line that stays, above the progress on a terminal."""
+        if self.console:
+            self.console.print(line, soft_wrap=True, markup=False)
+
     def update(self, metrics: Metrics) -> None:
         """Take in the metrics of a step, and show them when it is time."""
         self.waited += metrics["data_seconds"]

@@ -13,7 +13,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,9 @@ class Run:
         config: the full configuration, as YAML.
         main: whether this process is the one that writes.
         stream: where progress goes; None shows nothing.
+
+    Attributes:
+        say: shows a line beside the progress, while a learner is followed.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Run:
         self.began = time.perf_counter()
         self.checkpoint = folder / CHECKPOINT
         self.rate: dict[str, float] = {}
+        self.say: Callable[[str], None] = lambda line: None
         self._board: Any = None
         self._purge: int | None = None
         if main:
@@ -116,12 +120,15 @@ class Run:
         self.forget_after(learner.step)
         saved = time.perf_counter()
         with Progress(learner, label, self.stream) as progress, signals.collected() as received:
+            self.say = progress.say
             try:
                 for metrics in learner:
                     progress.update(metrics)
                     if learner.step % _LOG_EVERY == 0 or learner.step == learner.steps:
                         self.log(learner.step, metrics)
+                    given = time.perf_counter()
                     yield metrics
+                    progress.pause(time.perf_counter() - given)
                     if number := parallel.agreed(learner.fabric, received[0] if received else 0):
                         self.save(learner)
                         told = (
@@ -171,13 +178,18 @@ class Run:
             lines = [line for line in path.read_text().splitlines() if _step(line) <= step]
             files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
 
+    def logged(self, name: str) -> list[dict[str, float]]:
+        """Return the logged metrics that hold one of this name, with their steps."""
+        path = self.folder / METRICS
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return [m for m in map(json.loads, lines) if name in m]
+
     def curve(self, name: str, points: int = 100) -> list[list[float]]:
         """Return [step, value] of one logged metric, neighbours averaged to at most `points`.
 
         Empty for a metric that was never logged.
         """
-        lines = (self.folder / METRICS).read_text().splitlines()
-        logged = [(m["step"], m[name]) for m in map(json.loads, lines) if name in m]
+        logged = [(m["step"], m[name]) for m in self.logged(name)]
         width = max(1, math.ceil(len(logged) / points))
         parts = [logged[i : i + width] for i in range(0, len(logged), width)]
         return [[p[-1][0], round(sum(value for _, value in p) / len(p), 4)] for p in parts]

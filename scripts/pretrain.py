@@ -18,6 +18,7 @@ from lacking import launch, seen_by
 from omegaconf import DictConfig
 from pretraining import draw_predictions, held_out, make_learner
 from viewing import make_views
+from watching import make_monitor, train
 
 from infomin import evaluation, rng
 from infomin.augment import resize
@@ -47,9 +48,9 @@ def pretrain(cfg: DictConfig) -> None:
     learner = make_learner(cfg, views, towers, seen, augment, settings, fabric)
 
     # Pretraining
+    monitor = make_monitor(cfg, learner, seen)
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)
-    for _ in run.follow(learner, f"pretrain {views}", cfg.save_every):
-        pass
+    watched = train(run, learner, monitor, f"pretrain {views}", cfg.save_every)
     if not fabric.is_global_zero:
         return
 
@@ -62,7 +63,7 @@ def pretrain(cfg: DictConfig) -> None:
     result |= found
     if data.classes:
         result |= evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
-    result |= run.rate | source | present
+    result |= run.rate | source | present | watched
     folder = pretrained.save(run.place("encoder"), result)
     sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
     if isinstance(learner, Prediction):

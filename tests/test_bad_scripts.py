@@ -180,6 +180,8 @@ def only_line(script, code=2):
         ("pretrain", "photometric=strong", "Could not find 'photometric/strong'; Available"),
         ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
         ("pretrain", "encoder.name=vgg", "encoder.name: expected one of fourconv, alexnet, resnet"),
+        ("pretrain", "monitor.every=0.5", "monitor.every: expected a whole number of at least 0"),
+        ("pretrain", "monitor.images=3", "monitor.images: expected a whole number of at least 16"),
         ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
         ("export_generator", "seed=1", "There is no such option"),
         ("export_generator", "images=9", "out: expected the new folder, such as out=my_generator"),

@@ -73,7 +73,9 @@ def test_another_way_of_judging_is_another_table(tmp_path, changes):
     assert len(tables(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("changes", [{"device": "cpu"}, {"save_every": 1}, {"data__cache": "x"}])
+@pytest.mark.parametrize(
+    "changes", [{"device": "cpu"}, {"save_every": 1}, {"data__cache": "x"}, {"monitor__every": 0}]
+)
 def test_what_changes_no_number_makes_no_difference(tmp_path, changes):
     record(tmp_path, "a", pretraining(seed=0), judged())
     record(tmp_path, "b", pretraining(seed=1, **changes), judged())

@@ -11,9 +11,10 @@ from torch import nn
 
 from infomin import ViewGenerator, rng
 from infomin.augment import CropFlip, Pipeline, RandAugment
-from infomin.data import ImageSet
+from infomin.data import DataSet, ImageSet
 from infomin.encoders import build_towers
 from infomin.errors import InputError
+from infomin.evaluation.monitoring import Monitor
 from infomin.parallel import make_fabric, share, share_batch_norm
 from infomin.photometric import Photometric
 from infomin.run import Run
@@ -161,6 +162,27 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, mak
                 torch.testing.assert_close(their_state[module][name], ours, rtol=1e-5, atol=1e-5)
     assert ("towers" in state) == ("game" not in make.__name__)
     assert any("running_var" in name for module in state.values() for name in module)
+
+
+def watch_as_one_of_two(rank, port, path):
+    """Only the first process looks at the towers; the other one waits for it at the next step."""
+    learner = pretraining(join(rank, port))
+    x = ImageSet(images(), torch.arange(40) % 2)
+    monitor = Monitor(learner, DataSet("noise", x, x, ("a", "b")), 8)
+    looks = [monitor.look(metrics) for metrics in learner if rank == 0]
+    torch.save((len(looks), learner.towers.state_dict()), path)
+
+
+@pytest.mark.slow
+def test_one_of_two_processes_looks_and_nothing_changes(tmp_path):
+    (looks, watched), (none, other) = together(tmp_path, watch_as_one_of_two)
+    assert looks == 3 and none == 0
+    learner = pretraining(make_fabric("cpu", 1, "32-true"))
+    for _ in learner:
+        pass
+    for name, ours in learner.towers.state_dict().items():
+        torch.testing.assert_close(watched[name], ours, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(other[name], ours, rtol=1e-5, atol=1e-5)
 
 
 def stop_one_of_two(rank, port, path):

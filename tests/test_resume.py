@@ -27,7 +27,7 @@ TINY = {
     "pretrain": (
         *DATA,
         *("views=raw", "+encoder.widths=[4]", "+encoder.pools=1"),
-        *("pretrain.epochs=4", "pretrain.batch=8", "probe.epochs=1"),
+        *("pretrain.epochs=4", "pretrain.batch=8", "probe.epochs=1", "monitor.every=2"),
     ),
 }
 STEPS = 32
@@ -206,13 +206,53 @@ def test_a_run_folder_is_complete(undisturbed, name):
 @pytest.mark.slow
 @scripts
 def test_metrics_are_the_same_in_both_logs_with_steps_ascending(undisturbed, name):
-    lines = read_metrics(undisturbed(name))
+    lines = [line for line in read_metrics(undisturbed(name)) if "loss" in line]
     assert [line["step"] for line in lines] == [10, 20, 30, STEPS]
     events = EventAccumulator(str(undisturbed(name))).Reload()
     scalars = events.Scalars("loss")
     assert [event.step for event in scalars] == [line["step"] for line in lines]
     assert [event.value for event in scalars] == pytest.approx([line["loss"] for line in lines])
     assert "views" in events.Tags()["images"]
+
+
+@pytest.mark.slow
+def test_looks_at_the_encoder_are_logged_and_the_last_is_kept(tmp_path, undisturbed):
+    run = undisturbed("pretrain")
+    looks = [line for line in read_metrics(run) if "loss" not in line]
+    assert [(look["step"], look["monitor/epoch"]) for look in looks] == [(16, 2), (STEPS, 4)]
+    (result,) = read_result(run)
+    last = {name.removeprefix("monitor/"): value for name, value in looks[-1].items()}
+    assert result["monitor"] == {n: v for n, v in last.items() if n != "step"}
+    assert {"knn", "probe", "alignment", "rank_2", "feature_rank"} <= result["monitor"].keys()
+    assert result["collapsed"] == []
+    events = EventAccumulator(str(run)).Reload()
+    assert [event.step for event in events.Scalars("monitor/knn")] == [16, STEPS]
+
+
+@pytest.mark.slow
+def test_a_training_that_is_not_watched_ends_in_the_same_numbers(tmp_path, undisturbed):
+    alone = Script(tmp_path, "pretrain", *TINY["pretrain"], "monitor.every=0")
+    assert alone.wait() == 0 and "alignment" not in alone.err, alone.err
+    (run,) = alone.folders
+    ours, theirs = weights(run, "pretrain"), weights(undisturbed("pretrain"), "pretrain")
+    assert all(ours[name].equal(theirs[name]) for name in theirs)
+    (told,), (expected,) = read_result(run), read_result(undisturbed("pretrain"))
+    assert expected.keys() - told.keys() == {"monitor", "collapsed"}
+    assert all(told[name] == expected[name] for name in ("i_nce", "top1", "knn", "validation"))
+
+
+@pytest.mark.slow
+def test_collapse_is_said_once_when_it_happens_and_kept(tmp_path):
+    told = (*TINY["pretrain"], "optimizer.lr=0", "pretrain.temperature=1000", "monitor.every=1")
+    script = Script(tmp_path, "pretrain", *told)
+    assert script.wait() == 0, script.err
+    said = [line for line in script.err.splitlines() if line.startswith("warning: ")]
+    assert len(said) == 1 and said[0].startswith(
+        "warning: the loss is at log K: I_NCE 0.00 of 2.08"
+    )
+    ((result,), (run,)) = (read_result(script.folders[0]), script.folders)
+    assert result["collapsed"] == [said[0].replace("warning", "since epoch 1")]
+    assert "warning" not in (run / "metrics.jsonl").read_text()
 
 
 @pytest.mark.slow

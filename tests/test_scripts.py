@@ -131,8 +131,10 @@ def test_views_are_predicted_from_one_another(tmp_path):
     (run,) = trained.folders
     with Image.open(run / "pictures" / "predictions.png") as image:
         assert min(image.size) > 100
-    logged = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    logged, look = map(json.loads, (run / "metrics.jsonl").read_text().splitlines()[-2:])
     assert logged.keys() == {"step", "loss", "rate", "data_seconds"}
+    seen = ("epoch", "feature_rank", "feature_deviation", "knn", "probe")
+    assert look.keys() == {"step", *(f"monitor/{name}" for name in seen)}
     judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
     assert judged.wait() == 0, judged.err
     assert result(judged)["top1"] == pytest.approx(found["top1"])

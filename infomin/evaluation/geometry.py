@@ -1,4 +1,4 @@
-r"""How embeddings lie on the sphere: positives together, the rest apart, and in how many directions.
+r"""How embeddings lie on the sphere: how near positives are, how far and wide the rest spreads.
 
 Numbers of one table of embeddings or features, without labels; rows are brought to length 1.
 

@@ -36,6 +36,7 @@ _NO_MATTER |= {
     "data.cache",
     "pretraining.data.cache",
 }
+_WATCHED = "monitor."  # a training that is watched ends in the very numbers of one that is not
 _OF_I_NCE = "result: I_NCE "
 _MOST_DETAILS = 3
 
@@ -141,7 +142,7 @@ def compared_settings(run: Finished) -> dict[str, Setting]:
     return {
         name: value
         for name, value in run.settings.items()
-        if name not in _NO_MATTER and not is_seed(name)
+        if name not in _NO_MATTER and not is_seed(name) and not name.startswith(_WATCHED)
     }
 
 

@@ -1,0 +1,190 @@
+"""Encoders looked at while they train: nothing is changed, and collapse is named."""
+
+import copy
+
+import pytest
+import torch
+from refusal import refused
+from torch import nn
+
+from infomin import rng
+from infomin.augment import CropFlip
+from infomin.data import DataSet, ImageSet
+from infomin.encoders import build_towers
+from infomin.evaluation.collapse import collapses, history
+from infomin.evaluation.monitoring import Monitor, MonitorSettings, line
+from infomin.parallel import make_fabric
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.objectives import build_objective
+from infomin.training.predictive import Prediction
+from infomin.views import ChannelViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+EMBEDDINGS = {"alignment", "directions", "i_nce", "log_k"}
+FEATURES = {"feature_rank", "feature_deviation"}
+SCORES = {"knn", "probe"}
+
+
+def images(n, labelled=True, present=None):
+    """Images whose brightness is their label: two classes."""
+    generator = rng.generator(n)
+    labels = torch.arange(n) % 2
+    noise = torch.randint(0, 100, (n, 3, 12, 12), generator=generator)
+    x = (noise + 140 * labels[:, None, None, None]).to(torch.uint8)
+    return ImageSet(x, labels if labelled else torch.full((n,), -1), present=present)
+
+
+def data(labelled=True, present=None):
+    classes = ("dark", "light") if labelled else ()
+    return DataSet("noise", images(48, labelled), images(40, labelled, present), classes)
+
+
+def learner(groups=((0,), (1, 2)), prediction=False, present=None, epochs=3):
+    views = ChannelViews(groups=groups, crops="shared" if prediction else "per_view")
+    towers = build_towers("fourconv", views.view_channels, 8, 16, widths=[6, 8], pools=1)
+    settings = ContrastiveSettings(epochs=epochs, batch=16)
+    common = (views, towers, images(48).images, CropFlip(8), adam, settings)
+    if prediction:
+        return Prediction(*common, make_fabric("cpu"))
+    objective = build_objective(towers, 48, 16, 0.1)
+    return Pretraining(*common, make_fabric("cpu"), objective)
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=1e-3)
+
+
+def monitor(trained, given=None, **settings):
+    return Monitor(trained, given or data(), 8, MonitorSettings(**settings))
+
+
+def names(views):
+    return {
+        f"{name}_{i}" for name in ("uniformity", "deviation", "rank") for i in range(1, views + 1)
+    }
+
+
+def test_a_look_changes_nothing_and_finds_the_same_again():
+    watched, alone = learner(), learner()
+    looks = monitor(watched, every=1, images=16)
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    found = []
+    for metrics, expected in zip(watched, alone, strict=True):
+        if looks.due(watched.step):
+            found.append(looks.look(metrics))
+            assert looks.look(metrics) == found[-1]
+        assert metrics["loss"] == expected["loss"]
+    assert watched.towers.training
+    assert torch.random.get_rng_state().equal(before)
+    assert [f["epoch"] for f in found] == [1, 2, 3]
+    expected = alone.towers.state_dict()
+    assert all(w.equal(expected[name]) for name, w in watched.towers.state_dict().items())
+    assert found[-1].keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
+    assert min(found[-1]["probe"], found[-1]["knn"]) > 0.7, "brightness is told apart"
+    assert found[-1]["i_nce"] == metrics["i_nce"] and found[-1]["directions"] == 16
+
+
+def test_the_last_step_is_looked_at_whatever_the_interval():
+    trained = learner()
+    assert trained.steps == 9 and trained.batches.per_epoch == 3
+    due = {
+        every: [s for s in range(1, 10) if monitor(trained, every=every).due(s)]
+        for every in (0, 1, 2, 5)
+    }
+    assert due == {0: [], 1: [3, 6, 9], 2: [6, 9], 5: [9]}
+
+
+def test_three_views_are_each_measured_and_aligned_in_pairs():
+    trained = learner(groups=((0,), (1,), (2,)))
+    found = monitor(trained).look({"i_nce": 1.0})
+    assert found.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(3)
+    assert "uniformity" in line(found) and line(found).count("/") == 6
+
+
+def test_without_labels_nothing_is_judged():
+    found = monitor(learner(), data(labelled=False)).look({"i_nce": 1.0})
+    assert found.keys() == {"epoch"} | EMBEDDINGS | FEATURES | names(2)
+    assert "kNN" not in line(found)
+
+
+def test_of_prediction_features_alone_are_looked_at():
+    found = monitor(learner(prediction=True)).look({"loss": 1.0})
+    assert found.keys() == {"epoch"} | FEATURES | SCORES
+    assert line(found).startswith("epoch 0 | features rank ") and collapses(found) == {}
+
+
+def test_views_that_samples_lack_are_left_out():
+    present = torch.ones(40, 2, dtype=torch.bool)
+    present[::2, 1] = False
+    trained = learner()
+    some = monitor(trained, data(present=present)).look({"i_nce": 1.0})
+    whole = data()
+    there = whole.test.part(torch.arange(1, 40, 2))
+    assert some.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
+    # crops are drawn by the place of an image, so only what does not depend on them is the same
+    assert some["rank_2"] <= len(there) and some["deviation_2"] > 0.01
+
+
+def test_embeddings_that_are_not_finite_are_not_measured():
+    trained = learner()
+    nn.init.constant_(trained.towers.towers[0].head.bias, float("nan"))
+    assert monitor(trained).look({"i_nce": 0.0}) == {}
+
+
+def flat(head, directions):
+    """Let a head see so many directions only, around one place that is far away."""
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(16)[:, :directions] @ head.weight[:directions])
+        head.bias.zero_()
+        head.bias[-1] = 0 if directions else 1
+
+
+def test_collapse_is_named_as_it_happens():
+    trained = learner()
+    trained.step = 3
+    good = monitor(trained).look({"i_nce": 1.0})
+    assert collapses(good) == {}, line(good)
+    flat(trained.towers.towers[0].head, 0)
+    flat(trained.towers.towers[1].head, 1)
+    bad = monitor(trained).look({"i_nce": 0.01})
+    told = collapses(bad)
+    assert told == {
+        "place_1": "embeddings of view 1 are in one place: deviation 0 of 1/sqrt(d), below 0.1, so "
+        "the encoder tells images hardly apart",
+        "rank_2": "embeddings of view 2 lie in few directions: effective rank 1.0 of 16, below 2.0",
+        "i_nce": "the loss is at log K: I_NCE 0.01 of 2.77 nats, below 2%, so the views tell "
+        "nothing of each other",
+    }
+    assert line(bad).split(" | ")[5] == "loss 100% of log K"
+
+
+def test_the_history_tells_from_when_to_when():
+    good = {"epoch": 5, "i_nce": 1.0, "log_k": 2.0, "directions": 16.0}
+    good |= {"deviation_1": 0.9, "rank_1": 9.0}
+    bad = good | {"epoch": 10, "deviation_1": 0.01}
+    silent = "the loss is at log K: I_NCE 0.00 of 2.00 nats, below 2%, so the views tell nothing "
+    assert history([good, copy.copy(good)]) == []
+    assert [text[:40] for text in history([good, bad, bad | {"epoch": 15}])] == [
+        "since epoch 10: embeddings of view 1 are"
+    ]
+    last = good | {"epoch": 15, "i_nce": 0.0}
+    over, since = history([good, bad, last])
+    assert over.startswith("epochs 10 to 15, then over: embeddings of view 1 are in one place")
+    assert since == f"since epoch 15: {silent}of each other"
+    assert history([]) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"every": -1}, "monitor.every: expected a whole number of at least 0, got -1"),
+        ({"images": 2}, "monitor.images: expected a whole number of at least 16, got 2"),
+        ({"neighbours": 0}, "monitor.neighbours: expected a whole number of at least 1, got 0"),
+        ({"epochs": 0}, "monitor.epochs: expected a whole number of at least 1, got 0"),
+    ],
+)
+def test_wrong_numbers_are_refused(settings, message):
+    with refused(message):
+        MonitorSettings(**settings)
