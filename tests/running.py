@@ -59,7 +59,7 @@ class Script(Process):
 
     def __init__(self, folder, name, *overrides, signal_at=None, file_limit=None):
         self.runs = folder / "runs" / name
-        where = "runs" if name == "export_generator" else "out"
+        where = "runs" if name.startswith("export_") else "out"
         told = [f"{where}={self.runs.parent}", *overrides]
         logs = folder / f"{name}-{time.monotonic_ns()}"
         super().__init__(logs, _run_script, name, told, signal_at, file_limit=file_limit)

@@ -183,6 +183,8 @@ def only_line(script, code=2):
         ("pretrain", "monitor.every=0.5", "monitor.every: expected a whole number of at least 0"),
         ("pretrain", "monitor.images=3", "monitor.images: expected a whole number of at least 16"),
         ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
+        ("export_encoder", "images=9", "out: expected the new folder, such as out=my_encoder"),
+        ("export_encoder", "out=never", "no finished run of scripts/pretrain.py in"),
         ("export_generator", "seed=1", "There is no such option"),
         ("export_generator", "images=9", "out: expected the new folder, such as out=my_generator"),
         ("export_generator", "out=never", "no finished run of scripts/learn_views.py in"),

@@ -1,4 +1,4 @@
-"""Generators for other people's pipelines: files they can open, transforms they can compose."""
+"""Generators and encoders for other people: files they can open, transforms they can compose."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -77,7 +77,7 @@ def _text(
         "channels": str(generator.channels),
         "folder": "FOLDER",
     }
-    channels = ", ".join(map(_line, generator.channel_names))
+    channels = ", ".join(map(in_line, generator.channel_names))
     made = ", ".join(
         f"{name} has {n} channel{'s' if n > 1 else ''}"
         for name, n in zip(names, generator.view_channels, strict=True)
@@ -87,7 +87,7 @@ def _text(
         "# A learned view generator\n",
         "An invertible, pixel-wise map that sends an image to views for contrastive learning "
         "(InfoMin, [arXiv:2005.10243](https://arxiv.org/abs/2005.10243)), learned on "
-        f"{_line(about.data)} by the objective {_line(about.objective)}.\n",
+        f"{in_line(about.data)} by the objective {in_line(about.objective)}.\n",
         f"Images: {generator.channels} channels ({channels}), "
         f"float32 within [{low:g}, {high:g}], any size. Views: {made}.\n",
         "![Images, and the channels of their views](views.png)\n",
@@ -107,14 +107,14 @@ def _text(
             "| file | largest error | mean error | images |\n|---|---|---|---|",
             *(
                 f"| `{name}` | {r['max_error']:.1e} | {r['mean_error']:.1e} | {r['images']} of "
-                f"{_line(r['data'])} |"
+                f"{in_line(r['data'])} |"
                 for name, r in exports.items()
             ),
         ]
     return "\n".join(parts) + f"\n\nWritten by infomin {__version__}.\n"
 
 
-def _line(text: str) -> str:
+def in_line(text: str) -> str:
     """Return what a stranger's card says as plain words within a line of Markdown."""
     return " ".join(re.sub(r"[^\w .,+-]", " ", text).split())
 

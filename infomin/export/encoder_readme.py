@@ -1,0 +1,95 @@
+"""The README of an exported encoder: what it is, how others load it, what it was measured at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infomin import __version__
+from infomin.export import told
+from infomin.export.readme import in_line
+
+_USE = '''import torch
+import torchvision
+{reading}
+
+net = torchvision.models.{model}()  # or timm.create_model("{model}"): all else is the same
+net.conv1 = torch.nn.Conv2d({channels}, 64, 3, padding=1, bias=False)  # 3x3, stride 1
+net.maxpool = torch.nn.Identity()
+net.fc = torch.nn.Identity()
+net.load_state_dict({load})
+net.eval()
+
+mean = torch.tensor({mean}).reshape(-1, 1, 1)
+std = torch.tensor({std}).reshape(-1, 1, 1)
+
+
+@torch.no_grad()
+def features(view):
+    """Return features, b {features}, of a view, b {channels} h w, float32."""
+    return net((view - mean) / std)
+
+
+# other numbers than these: one of the lines above is missing
+ramp = torch.linspace(-1, 1, {numbers}).reshape(1, {channels}, {size}, {size})
+torch.testing.assert_close(features(ramp)[0, :{shown}], torch.tensor({check}), rtol=1e-3, atol=1e-4)
+'''
+_READING = {
+    "safetensors": ("from safetensors.torch import load_file", 'load_file("{file}")'),
+    "pt": ("", 'torch.load("{file}", weights_only=True)'),
+}
+
+
+def text(card: Mapping[str, Any]) -> str:
+    """Return the README of an exported folder.
+
+    Arguments:
+        card: its whole card; what it tells of the training may be a stranger's.
+    """
+    about = told.training(card["training"])
+    towers = card["towers"]
+    parts = [
+        "---\ntags: [contrastive-learning, feature-extraction]\n---\n",
+        f"# {card['model']}, pretrained on views of images\n",
+        f"{len(towers)} encoders, one for each view of an image, trained on {in_line(about.data)} "
+        "(CMC, [arXiv:1906.05849](https://arxiv.org/abs/1906.05849)). Features of all of them side "
+        "by side are what was judged.\n",
+        "| view | input | channels | trained at | features |\n|---|---|---|---|---|",
+        *(
+            f"| {t['view']} | {t['input']} | {t['channels']} | {t['size']} pixels | "
+            f"{t['features']} |"
+            for t in towers
+        ),
+        "\nWeights have torchvision's names, which are timm's, and load strictly. What differs "
+        "from their networks:\n",
+        *(f"* `{name}`: {what}" for name, what in card["differs"].items()),
+        "\n## Use\n",
+    ]
+    for tower in towers:
+        parts.append(f"View {tower['view']}:\n\n```python\n{snippet(card['model'], tower)}```\n")
+    parts += [
+        "## Measured\n",
+        "Against the encoder that was trained, on real images, in torchvision; errors are in units "
+        "of the largest feature.\n",
+        "| file | largest error | images |\n|---|---|---|",
+        *(
+            f"| `{name}` | {r['max_error']:.1e} | {r['images']} of {in_line(t['verified_on'])} |"
+            for t in towers
+            for name, r in t["files"].items()
+        ),
+    ]
+    return "\n".join(parts) + f"\n\nWritten by infomin {__version__}.\n"
+
+
+def snippet(model: str, tower: Mapping[str, Any]) -> str:
+    """Return the lines that load one tower and check it, to be run in its folder."""
+    file = next(iter(tower["files"]))
+    reading, load = _READING[file.rpartition(".")[2]]
+    channels, size = tower["channels"], tower["size"]
+    code = _USE.format(
+        **{**tower, "check": [round(value, 5) for value in tower["check"]]},
+        model=model,
+        reading=reading,
+        load=load.format(file=file),
+        numbers=channels * size * size,
+        shown=len(tower["check"]),
+    )
+    return code.replace("\n\n\nnet =", "\n\nnet =")
