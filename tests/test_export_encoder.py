@@ -14,8 +14,9 @@ from torch import nn
 
 from infomin import files, load_generator
 from infomin.encoders import build_towers
-from infomin.export.encoder import export_encoder, theirs
+from infomin.export.encoder import export_encoder
 from infomin.export.encoder_readme import snippet
+from infomin.export.torchvision_resnet import build, replaced
 from infomin.export.view_names import names
 from infomin.pretrained import Pretrained, load_pretrained
 from infomin.views import (
@@ -48,10 +49,10 @@ def images(n=4):
     return batch(photograph(SIZE, SIZE * n)).unflatten(3, (n, SIZE))[0].permute(2, 0, 1, 3)
 
 
-def saved(folder, views, depth=18, name="resnet", training=None):
+def saved(folder, views, depth=18, name="resnet", training=None, **options):
     """Save an encoder that has seen some images, so that its statistics are no others'."""
     encoder = {"name": name, "size": SIZE, "dim": 8}
-    encoder |= {"depth": depth} if name == "resnet" else {}
+    encoder |= {"depth": depth, **options} if name == "resnet" else {}
     towers = build_towers(view_channels=views.view_channels, **encoder)
     with torch.no_grad():
         for _ in range(3):
@@ -71,19 +72,19 @@ def standardised(view, tower):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize(("depth", "stem"), [(18, "small"), (50, "small"), (50, "imagenet")])
 @pytest.mark.parametrize("library", ["torchvision", "timm"])
-def test_their_networks_load_it_strictly_and_make_our_features(tmp_path, depth, library):
-    ours, folder, card = exported(tmp_path, ChannelViews(color="ydbdr"), depth=depth)
+def test_their_networks_load_it_strictly_and_make_our_features(tmp_path, depth, stem, library):
+    ours, folder, card = exported(tmp_path, ChannelViews(color="ydbdr"), depth=depth, stem=stem)
     assert card["model"] == f"resnet{depth}" and len(card["towers"]) == 2
     x = torch.rand(3, 3, SIZE, SIZE)
     for i, tower in enumerate(card["towers"]):
-        net = theirs(card["model"], tower["channels"])
+        net = build(card["model"], stem, tower["channels"])
         if library == "timm":
             timm = pytest.importorskip("timm")
-            net = timm.create_model(card["model"], num_classes=0).eval()
-            net.conv1 = nn.Conv2d(tower["channels"], 64, 3, padding=1, bias=False)
-            net.maxpool = nn.Identity()
+            net = timm.create_model(card["model"]).eval()
+            for name, part in replaced(stem, tower["channels"]).items():
+                setattr(net, name, part)
         view = ours.views.split(x)[i]
         expected = ours.towers.backbones[i](view)
         for file in tower["files"]:
@@ -100,14 +101,19 @@ def test_their_networks_load_it_strictly_and_make_our_features(tmp_path, depth, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("formats", [None, ["pt"]])
-def test_the_lines_of_the_readme_run_where_infomin_is_not(tmp_path, formats):
-    ours, folder, card = exported(tmp_path, WholeViews(), formats)
+@pytest.mark.parametrize(
+    ("formats", "options"),
+    [(None, {}), (["pt"], {}), (None, {"shared": True, "stem": "imagenet"})],
+    ids=["safetensors", "pt", "shared"],
+)
+def test_the_lines_of_the_readme_run_where_infomin_is_not(tmp_path, formats, options):
+    ours, folder, card = exported(tmp_path, WholeViews(), formats, **options)
     readme = (folder / "README.md").read_text()
     view = ours.views.split(images())[1]
     torch.save(view, folder / "view.pt")
-    code = snippet(card["model"], card["towers"][1])
-    assert code in readme and readme.count("```python") == 2
+    towers = 1 if options else 2
+    code = snippet(card["model"], card["stem"], card["towers"][-1])
+    assert code in readme and readme.count("```python") == len(card["towers"]) == towers
     (tmp_path / "code.py").write_text(code)
     command = [sys.executable, "-c", STRANGER, str(tmp_path / "code.py")]
     subprocess.run(command, check=True, timeout=300, cwd=folder)
@@ -117,7 +123,9 @@ def test_the_lines_of_the_readme_run_where_infomin_is_not(tmp_path, formats):
 
 def test_a_forgotten_line_of_the_readme_is_noticed(tmp_path):
     _, folder, card = exported(tmp_path, WholeViews(), ["safetensors"])
-    code = snippet(card["model"], card["towers"][0]).replace('"view_', f'"{folder}/view_')
+    code = snippet(card["model"], card["stem"], card["towers"][0]).replace(
+        '"view_', f'"{folder}/view_'
+    )
     exec(code, {})
     lines = code.splitlines()
     for forgotten in ("net.conv1", "net.fc", "net.maxpool", "net.load_state_dict", "net.eval"):
@@ -129,6 +137,14 @@ def test_a_forgotten_line_of_the_readme_is_noticed(tmp_path):
         exec(code.replace("(view - mean) / std", "view"), {})
 
 
+def test_a_shared_encoder_is_one_file_and_three_channels_keep_their_stem(tmp_path):
+    _, folder, card = exported(tmp_path, WholeViews(), ["pt"], shared=True, stem="imagenet")
+    assert [path.name for path in folder.glob("*.pt")] == ["view_1.pt"] and card["shared"]
+    assert card["differs"].keys() == {"fc", "input"}
+    readme = (folder / "README.md").read_text()
+    assert "One encoder for every view" in readme and "net.conv1" not in readme
+
+
 def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
     training = {"data": "x\n# Buy [b](http://elsewhere)", "generator": {"data": "photos"}}
     views = LearnedViews(learned())
@@ -137,7 +153,8 @@ def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
     expected |= {f"view_{i}.{kind}" for i in (1, 2) for kind in ("safetensors", "pt")}
     assert {path.name for path in folder.iterdir()} == expected
     assert card.keys() == {
-        *("format", "model", "differs", "towers", "architecture", "training", "versions")
+        *("format", "model", "stem", "shared", "differs"),
+        *("towers", "architecture", "training", "versions"),
     }
     assert card["differs"].keys() == {"conv1", "maxpool", "fc", "input"}
     for tower in card["towers"]:

@@ -2,10 +2,9 @@
 
     view_1.safetensors  view_1.pt  ...  card.json  README.md  [generator/]
 
-Both libraries name the weights of a ResNet alike, so that one state dict serves both. Three things
-differ from their networks, and are replaced there before loading: the stem is that of small images,
-there is no head, and every channel of a view is standardised first. A forgotten stem or head does
-not load; of what would load and be wrong, the card keeps features to compare with.
+One state dict serves both; see `torchvision_resnet` for what is replaced in their networks. Every
+channel of a view is standardised first. A forgotten stem or head does not load; of what would load
+and be wrong, the card keeps features to compare with. An encoder that all views share is one file.
 """
 
 import io
@@ -17,12 +16,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor, nn
+from torch import Tensor
 
 from infomin import __version__, artifact, files
-from infomin.encoders import Backbone, ResNet
+from infomin.encoders import ResNet
 from infomin.errors import InputError, one_of
 from infomin.export import encoder_readme
+from infomin.export.torchvision_resnet import build, differences, normalisation, state_dict
 from infomin.export.view_names import names
 from infomin.pretrained import Pretrained, load_pretrained
 from infomin.shapes import Images
@@ -77,6 +77,8 @@ def export_encoder(
     with files.new_folder(Path(out)) as new:
         views = pretrained.views.split(images)
         meant = names(card["architecture"]["views"])
+        if pretrained.towers.shared:
+            views, meant = views[:1], ["; or ".join(dict.fromkeys(meant))]
         towers = [
             _tower(pretrained, i, view, meant[i], new, formats) | {"verified_on": data}
             for i, view in enumerate(views)
@@ -87,8 +89,10 @@ def export_encoder(
             pretrained.views.generator.save(new / "generator", training)
         told = {
             "format": FORMAT,
-            "model": model_name(pretrained),
-            "differs": differences(),
+            "model": _model(pretrained),
+            "stem": _stem(pretrained),
+            "shared": pretrained.towers.shared,
+            "differs": differences(_stem(pretrained), [t["channels"] for t in towers]),
             "towers": towers,
             "architecture": card["architecture"],
             "training": card["training"],
@@ -103,51 +107,6 @@ def export_encoder(
     return Path(out)
 
 
-def state_dict(backbone: Backbone) -> dict[str, Tensor]:
-    """Return the weights of a ResNet by the names that torchvision and timm have for them."""
-    renamed = {"stem.0": "conv1", "stem.1": "bn1"}
-    weights = {}
-    for name, w in backbone.stages.state_dict().items():
-        for ours, theirs in renamed.items():
-            name = name.replace(f"{ours}.", f"{theirs}.") if name.startswith(f"{ours}.") else name
-        weights[name] = w.detach().cpu().contiguous()
-    return weights
-
-
-def normalisation(backbone: Backbone) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation that each channel of a view is standardised by."""
-    norm = backbone.standardize
-    assert norm.running_mean is not None and norm.running_var is not None
-    return norm.running_mean, (norm.running_var + norm.eps).sqrt()
-
-
-def theirs(model: str, channels: int) -> nn.Module:
-    """Build torchvision's network with all that has to be replaced in it, in evaluation mode."""
-    from torchvision import models
-
-    net: nn.Module = getattr(models, model)()
-    net.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
-    net.maxpool, net.fc = nn.Identity(), nn.Identity()
-    return net.eval()
-
-
-def differences() -> dict[str, str]:
-    """Say what is not as in torchvision's and timm's networks."""
-    return {
-        "conv1": "3x3, stride 1, padding 1, for the channels of a view; theirs is 7x7, stride 2, "
-        "padding 3, for 3 channels",
-        "maxpool": "none, an Identity",
-        "fc": "none, an Identity: the output is the features behind the average pool; the "
-        "embedding head that contrast was trained through is not exported",
-        "input": "a view, scaled as said there, minus mean, over std",
-    }
-
-
-def model_name(pretrained: Pretrained) -> str:
-    """Return what torchvision and timm call the network."""
-    return f"resnet{pretrained.encoder.get('depth', 18)}"
-
-
 def _tower(
     pretrained: Pretrained, i: int, view: Tensor, meant: str, folder: Path, formats: Sequence[str]
 ) -> dict[str, Any]:
@@ -157,7 +116,8 @@ def _tower(
     stored = io.BytesIO()
     torch.save(weights, stored)
     content = {"safetensors": to_bytes(weights), "pt": stored.getvalue()}
-    net, expected, verified = theirs(model_name(pretrained), channels), backbone(view), {}
+    net, expected = build(_model(pretrained), _stem(pretrained), channels), backbone(view)
+    verified = {}
     for kind in formats:
         name = f"view_{i + 1}.{kind}"
         files.write_bytes(folder / name, content[kind])
@@ -181,6 +141,15 @@ def _tower(
         "files": verified,
         "check": backbone(ramp(channels, size))[0, :_SHOWN].tolist(),
     }
+
+
+def _model(pretrained: Pretrained) -> str:
+    """Return what torchvision and timm call the network."""
+    return f"resnet{pretrained.encoder.get('depth', 18)}"
+
+
+def _stem(pretrained: Pretrained) -> str:
+    return str(pretrained.encoder.get("stem", "small"))
 
 
 def ramp(channels: int, size: int) -> Tensor:

@@ -6,15 +6,14 @@ from typing import Any
 from infomin import __version__
 from infomin.export import told
 from infomin.export.readme import in_line
+from infomin.export.torchvision_resnet import replaced
 
 _USE = '''import torch
 import torchvision
 {reading}
 
 net = torchvision.models.{model}()  # or timm.create_model("{model}"): all else is the same
-net.conv1 = torch.nn.Conv2d({channels}, 64, 3, padding=1, bias=False)  # 3x3, stride 1
-net.maxpool = torch.nn.Identity()
-net.fc = torch.nn.Identity()
+{replaced}
 net.load_state_dict({load})
 net.eval()
 
@@ -46,16 +45,22 @@ def text(card: Mapping[str, Any]) -> str:
     """
     about = told.training(card["training"])
     towers = card["towers"]
+    if card["shared"]:
+        trained = f"One encoder for every view of an image, trained on {in_line(about.data)}."
+    else:
+        trained = (
+            f"{len(towers)} encoders, one for each view of an image, trained on "
+            f"{in_line(about.data)} (CMC, [arXiv:1906.05849](https://arxiv.org/abs/1906.05849)). "
+            "Features of all of them side by side are what was judged."
+        )
     parts = [
         "---\ntags: [contrastive-learning, feature-extraction]\n---\n",
         f"# {card['model']}, pretrained on views of images\n",
-        f"{len(towers)} encoders, one for each view of an image, trained on {in_line(about.data)} "
-        "(CMC, [arXiv:1906.05849](https://arxiv.org/abs/1906.05849)). Features of all of them side "
-        "by side are what was judged.\n",
+        f"{trained}\n",
         "| view | input | channels | trained at | features |\n|---|---|---|---|---|",
         *(
-            f"| {t['view']} | {t['input']} | {t['channels']} | {t['size']} pixels | "
-            f"{t['features']} |"
+            f"| {'every' if card['shared'] else t['view']} | {t['input']} | {t['channels']} | "
+            f"{t['size']} pixels | {t['features']} |"
             for t in towers
         ),
         "\nWeights have torchvision's names, which are timm's, and load strictly. What differs "
@@ -64,7 +69,9 @@ def text(card: Mapping[str, Any]) -> str:
         "\n## Use\n",
     ]
     for tower in towers:
-        parts.append(f"View {tower['view']}:\n\n```python\n{snippet(card['model'], tower)}```\n")
+        code = snippet(card["model"], card["stem"], tower)
+        which = "Every view" if card["shared"] else f"View {tower['view']}"
+        parts.append(f"{which}:\n\n```python\n{code}```\n")
     parts += [
         "## Measured\n",
         "Against the encoder that was trained, on real images, in torchvision; errors are in units "
@@ -79,7 +86,7 @@ def text(card: Mapping[str, Any]) -> str:
     return "\n".join(parts) + f"\n\nWritten by infomin {__version__}.\n"
 
 
-def snippet(model: str, tower: Mapping[str, Any]) -> str:
+def snippet(model: str, stem: str, tower: Mapping[str, Any]) -> str:
     """Return the lines that load one tower and check it, to be run in its folder."""
     file = next(iter(tower["files"]))
     reading, load = _READING[file.rpartition(".")[2]]
@@ -87,6 +94,9 @@ def snippet(model: str, tower: Mapping[str, Any]) -> str:
     code = _USE.format(
         **{**tower, "check": [round(value, 5) for value in tower["check"]]},
         model=model,
+        replaced="\n".join(
+            f"net.{name} = torch.nn.{part}" for name, part in replaced(stem, channels).items()
+        ),
         reading=reading,
         load=load.format(file=file),
         numbers=channels * size * size,
