@@ -15,7 +15,7 @@ from infomin.data import scenes
 from infomin.encoders import build_towers
 from infomin.parallel import make_fabric
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import build_objective
+from infomin.training.objectives import Embedded, build_objective
 from infomin.views import WholeViews
 
 N, B, D, T, K = 60, 5, 8, 0.2, 12
@@ -52,7 +52,7 @@ def test_one_way_is_the_first_of_two_directions():
     assert there.queue.rows.shape[0] == 1 and both.queue.rows.shape[0] == 2
     both.queue.rows[1] = there.queue.rows[0]
     told = there(z, keys, INDEX)
-    positive, negatives = (s.detach() for s in both.compare(z, keys, INDEX, 0, 1))
+    positive, negatives = (s.detach() for s in both.compare(Embedded(z, keys, INDEX), 0, 1))
     assert told.loss.item() == pytest.approx(reference.sampled_softmax(positive, negatives))
     hits = (positive >= negatives.amax(1)).double().mean().item()
     assert told.accuracy == pytest.approx(hits)
@@ -66,7 +66,7 @@ def test_the_first_view_asks_each_of_the_others(memory):
     objective = make(memory, "one_way", views=3, weights=[1, 3])
     objective.begin(INDEX, 0)
     fixed = [of_view.detach() for of_view in z]
-    scores = [objective.compare(fixed, keys, INDEX, 0, other) for other in (1, 2)]
+    scores = [objective.compare(Embedded(fixed, keys, INDEX), 0, other) for other in (1, 2)]
     losses = [reference.sampled_softmax(*of_pair) for of_pair in scores]
     told = objective(z, keys, INDEX)
     assert told.loss.item() == pytest.approx(losses[0] + 3 * losses[1], abs=1e-6)

@@ -17,7 +17,7 @@ from infomin.encoders import build_towers
 from infomin.losses import infonce, pair_scores
 from infomin.parallel import make_fabric
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import build_objective
+from infomin.training.objectives import Embedded, build_objective
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -125,10 +125,10 @@ def test_the_positive_is_the_banks_or_the_batchs():
     z = unit()
     objective = make(memory={**BANK, "positive": "batch"})
     objective.begin(INDEX, 0)
-    positive, _ = objective.compare(z, (), INDEX, 0, 1)
+    positive, _ = objective.compare(Embedded(z, (), INDEX), 0, 1)
     torch.testing.assert_close(positive, (z[0] * z[1]).sum(1) / T)
     objective.positive = "bank"
-    positive, _ = objective.compare(z, (), INDEX, 0, 1)
+    positive, _ = objective.compare(Embedded(z, (), INDEX), 0, 1)
     torch.testing.assert_close(positive, (z[0] * objective.bank.rows[1, INDEX]).sum(1) / T)
 
 
@@ -159,7 +159,7 @@ def test_slow_towers_follow_and_own_old_keys_are_no_negatives():
     ):
         torch.testing.assert_close(now, before.lerp(fast, 0.1))
     # the queue holds the keys of this very batch now
-    _, negatives = objective.compare(z, [k.detach() for k in z], INDEX, 0, 1)
+    _, negatives = objective.compare(Embedded(z, [k.detach() for k in z], INDEX), 0, 1)
     assert (negatives == -torch.inf).nonzero().tolist() == [[i, i] for i in range(B)]
 
 

@@ -11,7 +11,7 @@ from infomin.encoders import Towers
 from infomin.errors import InputError, one_of
 from infomin.memory import MemoryBank
 from infomin.presence import Places, Present, chosen, having
-from infomin.training.objectives.base import Embeddings, Objective
+from infomin.training.objectives.base import Embedded, Embeddings, Objective
 from infomin.training.objectives.contrasts import Contrast
 
 DRAWS = ("shared", "per_sample")
@@ -82,21 +82,15 @@ class Banked(Objective):
         self.which = drawn[0] if self.present is None else torch.stack(drawn)
 
     def compare(
-        self,
-        z: Embeddings,
-        keys: Embeddings,
-        index: Tensor,
-        anchor: int,
-        other: int,
-        who: Places | None = None,
+        self, batch: Embedded, anchor: int, other: int, who: Places | None = None
     ) -> tuple[Tensor, Tensor]:
         """Compare with rows of the bank."""
-        mine, t = chosen(z[anchor], who), self.contrast.temperature
+        mine, t = chosen(batch.z[anchor], who), self.contrast.temperature
         place = self.others.index(other)
         if self.positive == "bank":
-            own = self.bank.of(place, chosen(index, who), mine)
+            own = self.bank.of(place, chosen(batch.index, who), mine)
         else:
-            own = chosen(z[other], who)
+            own = chosen(batch.z[other], who)
         which = self.which if self.present is None else self.which[place]
         rows = self.bank.of(place, which if self.draws == "shared" else chosen(which, who), mine)
         if self.draws == "shared":

@@ -21,6 +21,20 @@ Embeddings = Sequence[Float[Tensor, "_ d"]]
 of a view that no direction needs."""
 
 
+class Embedded(NamedTuple):
+    """A batch, as anchors and what they are compared with.
+
+    Attributes:
+        z: embeddings of the views, of length 1.
+        keys: see `Objective.keys`.
+        index: of the samples in the data.
+    """
+
+    z: Embeddings
+    keys: Embeddings
+    index: Int64[Tensor, " b"]
+
+
 class Told(NamedTuple):
     """What an objective says of a batch.
 
@@ -109,18 +123,12 @@ class Objective(nn.Module):
         return ()
 
     def compare(
-        self,
-        z: Embeddings,
-        keys: Embeddings,
-        index: Int64[Tensor, " b"],
-        anchor: int,
-        other: int,
-        who: Places | None = None,
+        self, batch: Embedded, anchor: int, other: int, who: Places | None = None
     ) -> tuple[Float[Tensor, " a"], Float[Tensor, "a m"]]:
         """Return the scores of view `anchor` with its positive and negatives in view `other`.
 
         Arguments:
-            z, keys, index: see `forward`.
+            batch: all of it.
             anchor, other: numbers of views.
             who: places in the batch of the anchors, which have both views; None is all.
         """
@@ -136,16 +144,15 @@ class Objective(nn.Module):
         """Return the loss of a batch, directions of a pair averaged, and what it tells.
 
         Arguments:
-            z: embeddings of the views, of length 1.
-            keys: see `keys`.
-            index: of the samples in the data.
+            z, keys, index: see `Embedded`.
         """
+        batch = Embedded(z, keys, index)
         losses: list[Tensor] = []
         weights, softmaxes, accuracy = [], [], 0.0
         for number, pair, who in self.met(index):
             directions, both = [], ways(pair, self.graph)
             for side, (anchor, other) in enumerate(both):
-                positive, negatives = self.compare(z, keys, index, anchor, other, who)
+                positive, negatives = self.compare(batch, anchor, other, who)
                 loss = self.contrast(positive, negatives, 2 * number + side)
                 directions.append(loss)
                 with torch.no_grad():
@@ -179,7 +186,7 @@ class Objective(nn.Module):
             directions = []
             for side, (anchor, other) in enumerate(ways(pair, self.graph)):
                 instead = [asking if i == anchor else of_view for i, of_view in enumerate(z)]
-                scores = self.compare(instead, keys, index, anchor, other, who)
+                scores = self.compare(Embedded(instead, keys, index), anchor, other, who)
                 place = 2 * (len(self.pairs) + number) + side
                 directions.append(self.contrast(*scores, place))
             losses.append(torch.stack(directions).mean())

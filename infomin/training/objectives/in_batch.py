@@ -16,7 +16,7 @@ from infomin.losses import (
     total,
 )
 from infomin.presence import Places, Present, chosen
-from infomin.training.objectives.base import Embeddings, Objective, Told, needs_rows
+from infomin.training.objectives.base import Embedded, Embeddings, Objective, Told, needs_rows
 from infomin.training.objectives.contrasts import Contrast, Softmax
 
 
@@ -52,16 +52,10 @@ class InBatch(Objective):
         self.rows, self.within = rows, within
 
     def compare(
-        self,
-        z: Embeddings,
-        keys: Embeddings,
-        index: Tensor,
-        anchor: int,
-        other: int,
-        who: Places | None = None,
+        self, batch: Embedded, anchor: int, other: int, who: Places | None = None
     ) -> tuple[Tensor, Tensor]:
         """Compare with the other samples of the batch that have both views."""
-        mine, theirs = chosen(z[anchor], who), chosen(z[other], who)
+        mine, theirs = chosen(batch.z[anchor], who), chosen(batch.z[other], who)
         t = self.contrast.temperature
         positive, negatives = apart(cosine_scores(mine, theirs, t))
         if self.within:

@@ -12,7 +12,7 @@ from infomin.errors import InputError, whole_number
 from infomin.memory import MomentumQueue, share
 from infomin.presence import FEWEST, Places, Present, chosen, needs_all
 from infomin.shapes import Seen
-from infomin.training.objectives.base import Embeddings, Objective, needs_rows, of_these
+from infomin.training.objectives.base import Embedded, Embeddings, Objective, needs_rows, of_these
 from infomin.training.objectives.contrasts import Contrast
 from infomin.training.objectives.grouped import in_groups
 
@@ -92,23 +92,17 @@ class Queued(Objective):
         return in_groups(self.slow, of_these(views, self.others), self.groups, order)
 
     def compare(
-        self,
-        z: Embeddings,
-        keys: Embeddings,
-        index: Tensor,
-        anchor: int,
-        other: int,
-        who: Places | None = None,
+        self, batch: Embedded, anchor: int, other: int, who: Places | None = None
     ) -> tuple[Tensor, Tensor]:
         """Compare with the key of the other view, and with the queue; never with an own old key."""
-        mine, t = chosen(z[anchor], who), self.contrast.temperature
+        mine, t = chosen(batch.z[anchor], who), self.contrast.temperature
         place = self.others.index(other)
         rows = self.queue.rows[place].to(mine.dtype)
         negatives = mine @ rows.mT / t
-        own = self.queue.own(chosen(index, who), place)
+        own = self.queue.own(chosen(batch.index, who), place)
         if own is not None:
             negatives = negatives.masked_fill(own, -torch.inf)
-        return (mine * chosen(keys[other], who)).sum(1) / t, negatives
+        return (mine * chosen(batch.keys[other], who)).sum(1) / t, negatives
 
     @torch.no_grad()
     def update(self, z: Embeddings, keys: Embeddings, index: Tensor, towers: Towers) -> None:
