@@ -26,7 +26,17 @@ from infomin.provenance import provenance
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-NAMES = ("pretraining", "chunks", "bank", "game", "flows", "views", "information", "startup")
+NAMES = (
+    "pretraining",
+    "chunks",
+    "bank",
+    "game",
+    "flows",
+    "views",
+    "augmentation",
+    "information",
+    "startup",
+)
 RIVALS = ("lightly", "zuko", "nflows", "kornia", "onnxruntime", "pillow")
 IDLE = 0.5  # load average, processes waiting for a core
 

@@ -1,0 +1,105 @@
+"""Two augmented views of every image, and nine pieces: images a second, on two cores.
+
+SimCLR's recipe without blur (crop of 8 % or more, flip, jitter of strength 0.5, grey), of resident
+images, at 32 and 96 pixels: ours, a batch of 256 at a time; lightly's SimCLRTransform on pictures
+and torchvision's v2 on tensors, one by one in two workers; kornia, in batches. Then InfoMin's whole
+recipe, RandAugment and JigSaw with it, against torchvision one by one.
+
+Targets: SimCLR at least 4 x lightly at 32 pixels and 2 x at 96; InfoMin at least 2 x one by one.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+import per_sample
+import torch
+from memory import afresh
+from rivals import BATCH, pictures
+from rows import Row, main
+from timing import interleaved, rate
+from torch import Tensor
+
+from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
+from infomin.data import Batches, photos
+from infomin.photometric import Photometric
+
+SIMCLR = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "jitter": 0.8}
+INFOMIN = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2, "jitter": 0.8}
+UNIT = "images/s"
+
+
+def ours(images: Tensor, augment: Pipeline, jigsaw: JigSaw | None = None) -> Callable[[], object]:
+    """Return what makes two views, and pieces, of the next batch."""
+    batches, steps = Batches(len(images), BATCH, 0, "benchmark"), count()
+
+    def step() -> object:
+        number = next(steps)
+        views, chosen = batches.crops(images, number, augment, 2)
+        if jigsaw is None:
+            return views
+        generator = torch.Generator().manual_seed(number)
+        puzzle = jigsaw.sample(BATCH, *images.shape[2:], generator)
+        return views, jigsaw.apply(images[chosen], puzzle)
+
+    return step
+
+
+def kornias(images: Tensor, size: int) -> Callable[[], object]:
+    """Return what makes two views of the next batch with kornia."""
+    transform, batches, steps = (
+        per_sample.kornia(size),
+        Batches(len(images), BATCH, 0, "b"),
+        count(),
+    )
+
+    def step() -> object:
+        batch = images[batches(next(steps))] / 255
+        return transform(batch), transform(batch)
+
+    return step
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measure at both sizes."""
+    rows, rounds = [], 1 if quick else 5
+    for size, least in ((32, 4), (96, 2)):
+        train = BATCH * (6 if quick else 16)
+        images = photos(size=size, patch=96, train=train, test=8).train.images
+        crop, strong = CropFlip(size, (0.08, 1.0)), CropFlip(size, (0.2, 1.0))
+        simclr = Pipeline(crop, Photometric(**SIMCLR, gray=0.2, blur=0.0))
+        blurred = Photometric(**INFOMIN, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
+        infomin = Pipeline(strong, blurred, RandAugment("infomin"))
+        batched = partial(rate, units=BATCH, least=0.1 if quick else 2.0)
+        m = interleaved(
+            {
+                "ours": afresh(batched(ours(images, simclr))),
+                "ours, InfoMin": afresh(batched(ours(images, infomin, JigSaw(size)))),
+                "kornia": afresh(batched(kornias(images, size))),
+                "lightly": per_sample.loaded(pictures(images), per_sample.lightly(size)),
+                "torchvision": per_sample.loaded(images, per_sample.Twice(size)),
+                "one by one": per_sample.loaded(images, per_sample.InfoMin(size)),
+            },
+            rounds,
+        )
+        what, mine = f"two views, SimCLR, {size} px", m["ours"]
+        rows += [
+            Row(what, UNIT, mine, "lightly, 2 workers", m["lightly"], least=least),
+            Row(what, UNIT, mine, "torchvision v2, 2 workers", m["torchvision"]),
+            Row(what, UNIT, mine, "kornia, batches", m["kornia"]),
+            Row(
+                f"two views and pieces, InfoMin, {size} px",
+                UNIT,
+                m["ours, InfoMin"],
+                "torchvision v2, 2 workers",
+                m["one by one"],
+                least=2,
+            ),
+        ]
+    return rows
+
+
+if __name__ == "__main__":
+    print(f"{torch.get_num_threads()} threads", file=sys.stderr)
+    main(measure)
