@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,8 @@ Embeddings = Sequence[Float[Tensor, "_ d"]]
 of a view that no direction needs."""
 
 
-class Embedded(NamedTuple):
+@dataclass(frozen=True)
+class Embedded:
     """A batch, as anchors and what they are compared with.
 
     Attributes:
