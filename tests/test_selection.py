@@ -1,13 +1,24 @@
 """Generators kept along a game, and which of them the labels prefer."""
 
+import statistics
+
 import pytest
+import scipy.stats
 import torch
 from refusal import refused
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
 from infomin.encoders import build_towers
-from infomin.evaluation.selection import Candidate, along, cross_validated, try_views
+from infomin.evaluation.selection import (
+    Candidate,
+    along,
+    by_chance,
+    compared,
+    cross_validated,
+    preferred,
+    try_views,
+)
 from infomin.parallel import make_fabric
 from infomin.training.contrastive import ContrastiveSettings
 from infomin.views import ChannelViews
@@ -26,17 +37,48 @@ def test_every_label_is_held_out_once():
     """One feature is the label itself; another tells only whether a sample was there before."""
     labels = torch.arange(60) % 3
     told = torch.nn.functional.one_hot(labels).float()
-    assert cross_validated(told, labels, 5) == 1
-    own = torch.eye(60)
-    assert cross_validated(own, labels, 5) < 0.6, "knowing a sample by heart is worth nothing"
+    assert cross_validated(told, labels, 5) == (1,) * 5
+    own = cross_validated(torch.eye(60), labels, 5)
+    assert sum(own) / 5 < 0.6, "knowing a sample by heart is worth nothing"
+    assert len(cross_validated(told[:24], labels[:24], 7)) == 7, "parts of four and of three"
     with refused("selection.folds: expected 2..60, got 1"):
         cross_validated(told, labels, 1)
 
 
-def test_of_equals_the_later_is_preferred():
-    tried = [Candidate(100, 0.5, 1.0), Candidate(200, 0.6, 0.5), Candidate(300, 0.6, 0.2)]
-    assert max(tried, key=lambda c: c.order).step == 300
-    assert str(tried[1]) == "after 200 steps, 60.0% on labels held out, I_NCE 0.50 nats"
+def candidates(*folds):
+    return [
+        Candidate(100 * i, statistics.mean(f), 1.0, tuple(f)) for i, f in enumerate(folds, start=1)
+    ]
+
+
+def test_of_equals_the_last_is_preferred():
+    tried = candidates((0.5, 0.7), (0.6, 0.6), (0.7, 0.5))
+    assert preferred(tried) == 2
+    assert compared(tried, 2) == "the last, which the labels prefer"
+    assert str(tried[1]) == "after 200 steps, 60.0% on labels held out, I_NCE 1.00 nats"
+    assert by_chance(tried[0], tried[0]) == 1
+
+
+def test_a_lead_is_tested_as_published():
+    """The corrected test is the paired one with a larger error: 1 / k + 1 / (k - 1), not 1 / k."""
+    mine, last = candidates((0.61, 0.66, 0.7, 0.64, 0.6), (0.6, 0.62, 0.64, 0.65, 0.57))
+    paired = scipy.stats.ttest_rel(mine.folds, last.folds, alternative="greater")
+    corrected = paired.statistic * (1 / 5 / (1 / 5 + 1 / 4)) ** 0.5
+    assert by_chance(mine, last) == pytest.approx(scipy.stats.t.sf(corrected, 4))
+
+
+def test_luck_does_not_select_and_a_lead_does():
+    noise = torch.randn(1000, 8, 5, generator=torch.Generator().manual_seed(0)) * 0.02
+    lucky = [preferred(candidates(*(0.6 + game).tolist())) for game in noise]
+    assert sum(place != 7 for place in lucky) < 0.05 * len(lucky)
+    lead = torch.tensor([0.0, 0, 0.2, 0.15, 0, 0, 0, 0])[:, None]
+    found = [preferred(candidates(*(0.6 + lead + game).tolist())) for game in noise[:100]]
+    assert found.count(2) > 80
+    (tried,) = [candidates(*(0.6 + lead + game).tolist()) for game in noise[:1]]
+    assert compared(tried, 2).endswith(
+        f"more than the last, p = {by_chance(tried[2], tried[7]):.2g}"
+    )
+    assert "less than after 300 steps, which may be chance" in compared(tried, 7)
 
 
 def test_views_are_tried_with_new_encoders_and_few_labels():
@@ -45,7 +87,7 @@ def test_views_are_tried_with_new_encoders_and_few_labels():
     seen = []
     for seed in (0, 0):
         f = build_towers("fourconv", views.view_channels, size=16, dim=16, seed=seed)
-        accuracy, i_nce = try_views(
+        folds, i_nce = try_views(
             views,
             f,
             data.train,
@@ -55,5 +97,6 @@ def test_views_are_tried_with_new_encoders_and_few_labels():
             4,
             make_fabric("cpu", 1, "32-true"),
         )
-        seen.append((accuracy, i_nce))
-    assert seen[0] == seen[1] and 0 <= accuracy <= 1 and i_nce < 3.5
+        seen.append((folds, i_nce))
+    assert seen[0] == seen[1] and len(folds) == 4 and i_nce < 3.5
+    assert all(0 <= accuracy <= 1 for accuracy in folds)
