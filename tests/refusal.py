@@ -41,3 +41,12 @@ class Burglar:
 
     def __reduce__(self):
         return Path.touch, (self.path,)
+
+
+def only_line(script, code=2):
+    """What a script said, if it was one line, with nothing made."""
+    assert script.wait() == code, script.err
+    assert len(script.err.splitlines()) == 1, script.err
+    assert script.err.startswith("error: ")
+    assert script.folders == []
+    return script.err.removeprefix("error: ").strip()

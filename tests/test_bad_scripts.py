@@ -6,23 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from refusal import edit, picture, spoil
+from refusal import only_line, picture, spoil
 from running import SCRIPTS, Script
-
-from infomin import ViewGenerator
 
 pytestmark = pytest.mark.usefixtures("single")
 
 SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
-
-
-def only_line(script, code=2):
-    """What a script said, if it was one line, with nothing made."""
-    assert script.wait() == code, script.err
-    assert len(script.err.splitlines()) == 1, script.err
-    assert script.err.startswith("error: ")
-    assert script.folders == []
-    return script.err.removeprefix("error: ").strip()
 
 
 @pytest.mark.parametrize(
@@ -215,45 +204,6 @@ def test_one_class_alone_is_one_line(tmp_path):
     options = ("data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}")
     line = only_line(Script(tmp_path, "learn_views", "budget=smoke", *options))
     assert "mode=semi, unlike mode=unsup, needs at least 2 classes, got 1 (only)" in line
-
-
-@pytest.mark.parametrize("wrong", ["channels", "range", "names", "card", "weights", "missing"])
-def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
-    options = {"channels": {"channels": 4}, "range": {"value_range": (0, 4095)}}
-    options["names"] = {"channel_names": "BGR"}
-    saved = ViewGenerator(**options.get(wrong, {})).save(tmp_path / "generator")
-    if wrong == "card":
-        edit(saved / "card.json", training={"i_nce": 0})
-    elif wrong == "weights":
-        spoil(saved / "model.safetensors", "truncated")
-    elif wrong == "missing":
-        saved = tmp_path / "nowhere"
-    message = {
-        "channels": "takes 4 channels within [0.0, 1.0] (channel_0, channel_1, channel_2, ",
-        "range": "takes 3 channels within [0.0, 4095.0] (R, G, B), data scenes has 3 within [0.0, ",
-        "names": "within [0.0, 1.0] (B, G, R), data scenes has 3 within [0.0, 1.0] (R, G, B); dec",
-        "card": "is not the card that was saved with model.safetensors",
-        "weights": "is damaged",
-        "missing": "no such folder, and no generator of this package",
-    }
-    script = Script(tmp_path, "pretrain", *SMALL, "views=learned", f"views.generator={saved}")
-    assert message[wrong] in only_line(script)
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("order=first", "views.combine.order: expected one of after, before, got 'first'"),
-        ("p=2", "views.combine.p: expected a probability, got 2"),
-        ("views=[2]", "views.combine.views: expected all, or some of [0, 1], got [2]"),
-        ("order=before randaugment=cmc", "randaugment: changes images, views.combine.order=before"),
-    ],
-)
-def test_a_wrong_combination_of_a_script_is_one_line(tmp_path, override, message):
-    saved = ViewGenerator().save(tmp_path / "generator")
-    told = ("views=learned", f"views.generator={saved}", "views.table=false", "photometric=simclr")
-    script = Script(tmp_path, "pretrain", *SMALL, *told, *f"views.combine.{override}".split())
-    assert message in only_line(script)
 
 
 def test_colours_of_what_has_none_are_one_line(tmp_path):
