@@ -1,12 +1,12 @@
 """Contrasts of one direction, negatives of the anchor's own view, and what is left uncomputed."""
 
-import copy
 import math
 from functools import partial
 
 import pytest
 import reference
 import torch
+from going_on import assert_goes_on
 from refusal import refused
 from torch.nn import functional as F
 
@@ -116,12 +116,7 @@ of_systems = pytest.mark.parametrize(("memory", "graph"), SYSTEMS, ids=lambda v:
 @pytest.mark.parametrize("chunk", [None, 3])
 def test_a_contrast_of_one_direction_learns_and_resumes(memory, graph, chunk):
     whole, first, second = (learner(memory, graph, chunk=chunk) for _ in range(3))
-    expected = [m["loss"] for m in whole]
-    steps = iter(first)
-    told = [next(steps)["loss"] for _ in range(4)]
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    told += [m["loss"] for m in second]
-    assert told == expected and len(expected) == 8
+    assert_goes_on(whole, first, second)
     again = learner(memory, graph, chunk=chunk)
     again.steps = 40
     losses = [m["loss"] for m in again]

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import reference
 import torch
+from going_on import assert_goes_on
 from refusal import refused
 from torch.nn import functional as F
 
@@ -179,12 +180,7 @@ def test_the_step_is_that_of_both_losses(chunk):
 @pytest.mark.parametrize("loss", [{"name": "infonce"}, {"name": "logistic"}], ids=str)
 def test_it_resumes_exactly_and_learns(loss, chunk):
     whole, first, second = (learner(loss=loss, chunk=chunk) for _ in range(3))
-    expected = [m["loss"] for m in whole]
-    steps = iter(first)
-    told = [next(steps)["loss"] for _ in range(4)]
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    told += [m["loss"] for m in second]
-    assert told == expected and len(expected) == 8
+    assert_goes_on(whole, first, second)
     for a, b in zip(whole.parameters, second.parameters, strict=True):
         assert torch.equal(a, b)
     again = learner(BANK, "own", loss=loss, chunk=chunk)
@@ -229,29 +225,20 @@ def test_what_cannot_be_a_branch_is_told(single):
         branch(cut=JigSaw(16, piece=2))
     towers = shared()
     cut = JigSawBranch(JigSaw(64), towers, WholeViews())
+    pretraining = partial(
+        Pretraining,
+        WholeViews(),
+        towers,
+        DATA.train.images,
+        CropFlip(16),
+        torch.optim.AdamW,
+        ContrastiveSettings(batch=8),
+        make_fabric("cpu", precision="32-true"),
+    )
     with refused("jigsaw: expected images of at least 54x54 pixels, .* got 16x16; set a larger"):
-        Pretraining(
-            WholeViews(),
-            towers,
-            DATA.train.images,
-            CropFlip(16),
-            torch.optim.AdamW,
-            ContrastiveSettings(batch=8),
-            make_fabric("cpu", precision="32-true"),
-            jigsaw=cut,
-        )
+        pretraining(jigsaw=cut)
     present = torch.ones(64, 2).bool()
     present[0, 0] = False
     objective = build_objective(towers, 64, 8, 0.1, present=present)
     with refused("jigsaw: a puzzle needs every view of every sample, 1 of 64 lack some; leave"):
-        Pretraining(
-            WholeViews(),
-            towers,
-            DATA.train.images,
-            CropFlip(16),
-            torch.optim.AdamW,
-            ContrastiveSettings(batch=8),
-            make_fabric("cpu", precision="32-true"),
-            objective,
-            branch(towers),
-        )
+        pretraining(objective=objective, jigsaw=branch(towers))

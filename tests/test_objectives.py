@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 import reference
 import torch
+from going_on import assert_goes_on
 from refusal import refused
 from torch.nn import functional as F
 
@@ -179,12 +180,7 @@ def pretraining(loss, memory, fabric, **numbers):
 def test_a_resumed_pretraining_goes_on_to_the_same_numbers(loss, memory):
     fabric = make_fabric("cpu", precision="32-true")
     whole, first, second = (pretraining(loss, memory, fabric) for _ in range(3))
-    expected = [m["loss"] for m in whole]
-    steps = iter(first)
-    told = [next(steps)["loss"] for _ in range(4)]
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    told += [m["loss"] for m in second]
-    assert told == expected and len(expected) == 8
+    assert_goes_on(whole, first, second)
     for a, b in zip(whole.objective.buffers(), second.objective.buffers(), strict=True):
         assert torch.equal(a, b)
 

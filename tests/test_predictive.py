@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from going_on import assert_goes_on
 from refusal import refused
 
 from infomin.augment import CropFlip
@@ -214,12 +215,7 @@ def test_held_out_errors_do_not_depend_on_chunks_and_leave_everything_as_it_was(
 @LOSSES
 def test_a_resumed_prediction_goes_on_to_the_same_numbers(loss):
     whole, first, second = (learner(loss) for _ in range(3))
-    expected = [m["loss"] for m in whole]
-    steps = iter(first)
-    told = [next(steps)["loss"] for _ in range(4)]
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    told += [m["loss"] for m in second]
-    assert told == expected and len(expected) == 8
+    expected = assert_goes_on(whole, first, second)
     for name, module in whole.modules.items():
         for key, value in module.state_dict().items():
             assert torch.equal(value, second.modules[name].state_dict()[key]), (name, key)
