@@ -1,5 +1,6 @@
 """Gradients of a large batch, chunk by chunk: those of the whole, exactly, and little memory."""
 
+import copy
 from contextlib import nullcontext
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from infomin.encoders import build_towers
+from infomin.encoders.statistics import uncounted
 from infomin.losses import infonce, pair_scores
 from infomin.training.gradient_cache import embed, pass_on
 
@@ -68,3 +70,13 @@ def test_running_statistics_count_every_chunk_once():
         again(part)
     for (name, ours), theirs in zip(towers.named_buffers(), again.buffers(), strict=True):
         assert torch.equal(ours, theirs), name
+
+
+def test_statistics_are_counted_again_after_an_error():
+    towers = build_towers(view_channels=(3,), **NET)
+    with pytest.raises(RuntimeError, match="out of memory"), uncounted(towers):
+        raise RuntimeError("out of memory")
+    before = copy.deepcopy(towers.state_dict())
+    towers((torch.rand(4, 3, SIZE, SIZE),))
+    moved = [n for n, b in towers.state_dict().items() if not torch.equal(b, before[n])]
+    assert moved and all("running" in n or "num_batches" in n for n in moved)

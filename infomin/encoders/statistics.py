@@ -13,6 +13,8 @@ def uncounted(module: nn.Module) -> Iterator[None]:
     counting = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     for m in counting:
         m.track_running_stats = False
-    yield
-    for m in counting:
-        m.track_running_stats = True
+    try:
+        yield
+    finally:
+        for m in counting:
+            m.track_running_stats = True
