@@ -1,6 +1,5 @@
 """`select=sweet_spot`: of the generators kept along a game, the one that the labels prefer."""
 
-import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -55,14 +54,21 @@ def select(
         eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
         views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
         f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
-        folds, i_nce = selection.try_views(
+        judged = selection.try_views(
             views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
         )
-        found = selection.Candidate(int(folder.name), statistics.mean(folds), i_nce, folds)
+        found = selection.Candidate(int(folder.name), *judged)
         print(f"candidate {len(tried) + 1}: {found}", file=sys.stderr)
         tried.append((found, g, f))
     candidates = [found for found, _, _ in tried]
     place = selection.preferred(candidates)
     found, g, f = tried[place]
     print(f"selected: {found}, {selection.compared(candidates, place)}")
-    return g, f, {"selected": found.step, "candidates": [asdict(c) for c in candidates]}
+    return (
+        g,
+        f,
+        {
+            "selected": found.step,
+            "candidates": [asdict(c) | {"accuracy": c.accuracy} for c in candidates],
+        },
+    )

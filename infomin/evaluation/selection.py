@@ -41,15 +41,19 @@ class Candidate:
 
     Attributes:
         step: of the game, steps done.
-        accuracy: cross-validated, of a linear probe; a share within [0, 1].
+        folds: accuracies of linear probes, shares within [0, 1], on the parts that were held out,
+            the same parts for all candidates.
         i_nce: of the new encoders in the last steps of their pretraining, nats.
-        folds: accuracies of the parts that were held out, the same parts for all candidates.
     """
 
     step: int
-    accuracy: float
-    i_nce: float
     folds: tuple[float, ...]
+    i_nce: float
+
+    @property
+    def accuracy(self) -> float:
+        """Cross-validated."""
+        return statistics.mean(self.folds)
 
     def __str__(self) -> str:
         return (
