@@ -16,6 +16,7 @@ from itertools import count
 import per_sample
 import torch
 from memory import afresh
+from per_sample import JITTER, STRONG
 from rivals import BATCH, pictures
 from rows import Row, main
 from timing import interleaved, rate
@@ -25,8 +26,6 @@ from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
 from infomin.data import Batches, photos
 from infomin.photometric import Photometric
 
-SIMCLR = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "jitter": 0.8}
-INFOMIN = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2, "jitter": 0.8}
 UNIT = "images/s"
 
 
@@ -68,8 +67,8 @@ def measure(quick: bool) -> list[Row]:
         train = BATCH * (6 if quick else 16)
         images = photos(size=size, patch=96, train=train, test=8).train.images
         crop, strong = CropFlip(size, (0.08, 1.0)), CropFlip(size, (0.2, 1.0))
-        simclr = Pipeline(crop, Photometric(**SIMCLR, gray=0.2, blur=0.0))
-        blurred = Photometric(**INFOMIN, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
+        simclr = Pipeline(crop, Photometric(*JITTER, jitter=0.8, gray=0.2, blur=0.0))
+        blurred = Photometric(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
         infomin = Pipeline(strong, blurred, RandAugment("infomin"))
         batched = partial(rate, units=BATCH, least=0.1 if quick else 2.0)
         m = interleaved(

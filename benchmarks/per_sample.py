@@ -8,7 +8,7 @@ import torch
 from lightly.transforms import SimCLRTransform
 from rivals import BATCH, SKIP, WORKERS, Transformed
 from timing import Measure
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
@@ -92,15 +92,3 @@ class InfoMin:
         cells = [c for row in square.split(self.cell, 1) for c in row.split(self.cell, 2)]
         pieces = torch.stack([self.cut(cells[i]) for i in torch.randperm(9)])
         return self.view(image), self.view(image), pieces
-
-
-def kornia(size: int) -> nn.Module:
-    """Return SimCLR's view as kornia makes it of a batch of floats, without blur."""
-    import kornia.augmentation as K  # seconds
-
-    return nn.Sequential(
-        K.RandomResizedCrop((size, size), scale=(0.08, 1.0)),
-        K.RandomHorizontalFlip(),
-        K.ColorJitter(*JITTER, p=0.8),
-        K.RandomGrayscale(p=0.2),
-    )
