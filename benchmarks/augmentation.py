@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
+import kornia.augmentation as kornia
 import per_sample
 import torch
 from memory import afresh
@@ -20,7 +21,7 @@ from per_sample import JITTER, STRONG
 from rivals import BATCH, pictures
 from rows import Row, main
 from timing import interleaved, rate
-from torch import Tensor
+from torch import Tensor, nn
 
 from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
 from infomin.data import Batches, photos
@@ -47,11 +48,13 @@ def ours(images: Tensor, augment: Pipeline, jigsaw: JigSaw | None = None) -> Cal
 
 def kornias(images: Tensor, size: int) -> Callable[[], object]:
     """Return what makes two views of the next batch with kornia."""
-    transform, batches, steps = (
-        per_sample.kornia(size),
-        Batches(len(images), BATCH, 0, "b"),
-        count(),
+    transform = nn.Sequential(
+        kornia.RandomResizedCrop((size, size), scale=(0.08, 1.0)),
+        kornia.RandomHorizontalFlip(),
+        kornia.ColorJitter(*JITTER, p=0.8),
+        kornia.RandomGrayscale(p=0.2),
     )
+    batches, steps = Batches(len(images), BATCH, 0, "benchmark"), count()
 
     def step() -> object:
         batch = images[batches(next(steps))] / 255
