@@ -189,14 +189,12 @@ class MovingMnist:
         return MovingMnist(digits, backgrounds, self.motion)
 
     def _grounds(self, scenes: Scenes) -> Float[Tensor, "n 3 h w"]:
-        chosen = take(self.backgrounds.images, scenes.background)
-        pixel = torch.arange(self.motion.canvas)
-        rows, columns = (rearrange(corner, "n -> n 1") + pixel for corner in scenes.crop.unbind(1))
-        which = rearrange(torch.arange(len(rows)), "n -> n 1 1")
-        rows, columns = rearrange(rows, "n h -> n h 1"), rearrange(columns, "n w -> n 1 w")
-        index = [i.to(chosen.device) for i in (which, rows, columns)]
-        cut = chosen[index[0], :, index[1], index[2]]
-        return F.avg_pool2d(rearrange(cut, "n h w c -> n c h w") / 255, self.motion.shrink)
+        side, images = self.motion.canvas, self.backgrounds.images
+        # a view of all crops of all images: what is looked up is copied row by row
+        windows = images.unfold(2, side, 1).unfold(3, side, 1)
+        top, left = (corner.to(images.device) for corner in scenes.crop.unbind(1))
+        cut = windows[scenes.background.to(images.device), :, top, left] / 255
+        return F.avg_pool2d(cut, self.motion.shrink) if self.motion.shrink > 1 else cut
 
 
 def moving_mnist(
