@@ -1,15 +1,17 @@
 r"""Batched photometric augmentation: jitter of colour, grey and blur, as experts choose them.
 
 Brightness, contrast, saturation and hue in an order drawn for every sample, then grey, then blur:
-the recipe of SimCLR (arXiv:2002.05709, appendix A) and of InfoMin's code for ImageNet. The pixel
-operations are kornia's, those of them that do what torchvision's `ColorJitter` and `GaussianBlur`
-do (the oracle of the tests). As with crops, parameters are drawn for the whole batch and then
-applied, so that several processes can draw the same ones and each apply its share.
+the recipe of SimCLR (arXiv:2002.05709, appendix A) and of InfoMin's code for ImageNet. Pixels come
+out as torchvision's `ColorJitter` and `GaussianBlur` make them (the oracles of the tests); the blur
+is kornia's. As with crops, parameters are drawn for the whole batch and then applied, so that
+several processes can draw the same ones and each apply its share.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from math import ceil, pi
+from functools import partial
+from itertools import permutations
+from math import ceil
 
 import torch
 from einops import rearrange
@@ -17,9 +19,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from infomin.errors import InputError, at_least
+from infomin.jitter import JITTER, gray
 from infomin.shapes import Image, Images
 
-_JITTER = ("brightness", "contrast", "saturation", "hue")
+_TOGETHER = 2**18
+"""Numbers of a batch that a CPU changes at a time: what its cache holds, some copies included."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Photometric:
         sigma: Sequence[float] = (0.1, 2.0),
         strength: float = 1.0,
     ) -> None:
-        amounts = dict(zip(_JITTER, (brightness, contrast, saturation, hue), strict=True))
+        amounts = dict(zip(JITTER, (brightness, contrast, saturation, hue), strict=True))
         for name, value in (amounts | {"strength": strength}).items():
             at_least(f"photometric.{name}", value, 0)
         self.strengths = {name: strength * value for name, value in amounts.items()}
@@ -145,12 +149,10 @@ class Photometric:
         """
         self.fits(images.shape[1])
         x = images.clone()
-        kinds = operations()
-        for place in range(len(_JITTER)):
-            for i, name in enumerate(_JITTER):
-                if self.strengths[name]:
-                    which = changes.jitter & (changes.order[:, place] == i)
-                    change(x, which, kinds[name], getattr(changes, name))
+        active = [kind for kind, strength in enumerate(self.strengths.values()) if strength]
+        amounts = torch.stack([getattr(changes, name) for name in JITTER], 1)
+        for which, kinds in _turns(changes, active, x.device.type == "cpu"):
+            change(x, which, partial(_one_by_one, kinds), amounts)
         return self._blurred(_grayed(x, changes), changes)
 
     def gray_alone(self, images: Images, changes: Changes) -> Images:
@@ -193,26 +195,43 @@ def change(
     operation: Callable[[Tensor, Tensor], Tensor],
     amount: Float[Tensor, "n ..."],
 ) -> None:
-    """Change the chosen samples in place, all at once, each by its own amount."""
+    """Change the chosen samples in place, each by its own amount; on a CPU a few at a time."""
     chosen = which.nonzero().squeeze(1)
-    if len(chosen):
-        rows = chosen.to(x.device)
-        x[rows] = operation(x[rows], amount[chosen].to(x))
+    together = max(1, len(chosen))
+    if x.device.type == "cpu":
+        together = min(together, max(1, _TOGETHER // x[0].numel()))
+    for some in chosen.split(together) if len(chosen) else ():
+        rows = some.to(x.device)
+        x[rows] = operation(x[rows], amount[some].to(x))
+
+
+def _turns(
+    changes: Changes, active: Sequence[int], by_order: bool
+) -> Iterator[tuple[Bool[Tensor, " n"], Sequence[int]]]:
+    """Tell which samples have which kinds of jitter in turn, so that each sample gets its order.
+
+    By order all that happens to a sample happens at once, while it is in the cache of a CPU. Else
+    what comes first happens to all of them, then what comes second: four rounds with up to four
+    kinds each instead of 24 orders with four, each of fewer samples.
+    """
+    if by_order:
+        place = changes.order.argsort(1)  # of each kind
+        for kinds in permutations(active):
+            yield changes.jitter & (place[:, kinds].diff(dim=1) > 0).all(1), kinds
+    else:
+        for drawn in changes.order.unbind(1):
+            for kind in active:
+                yield changes.jitter & (drawn == kind), (kind,)
+
+
+def _one_by_one(kinds: Sequence[int], part: Tensor, amounts: Float[Tensor, "n 4"]) -> Tensor:
+    operations = list(JITTER.values())
+    for kind in kinds:
+        part = operations[kind](part, amounts[:, kind])
+    return part
 
 
 def _grayed(x: Tensor, changes: Changes) -> Tensor:
     """Take the colour of the chosen samples in place."""
-    change(x, changes.gray, operations()["saturation"], torch.zeros_like(changes.sigma))
+    change(x, changes.gray, lambda part, sigma: gray(part), changes.sigma)
     return x
-
-
-def operations() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-    """Return the operations on images in [0, 1], of samples and one number a sample."""
-    from kornia import enhance  # heavy
-
-    return {
-        "brightness": enhance.adjust_brightness_accumulative,
-        "contrast": enhance.adjust_contrast_with_mean_subtraction,
-        "saturation": enhance.adjust_saturation_with_gray_subtraction,
-        "hue": lambda x, turns: enhance.adjust_hue(x, 2 * pi * turns),
-    }

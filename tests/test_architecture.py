@@ -18,7 +18,7 @@ LAYERS = [
     ["views", "encoders", "data", "parallel"],
     ["cube", "table", "augment", "information", "memory"],
     ["generator", "losses", "photometric"],
-    ["color", "artifact"],
+    ["color", "artifact", "jitter"],
     ["flows", "files", "claims", "rng", "provenance", "page", "settings"],
     ["groups", "presence", "shipped", "units"],
     ["allocator", "errors", "shapes", "signals"],

@@ -1,12 +1,9 @@
 r"""Batched crops and flips: the geometry that views are drawn with, alone or before other changes.
 
-A resized crop is separable, so a batch of them is two matrix products: `y = A_h x A_w^T` with one
-pair of interpolation matrices a sample. That is bilinear with antialiasing, as torchvision's
-`resized_crop(antialias=True)` (the oracle of the tests), differentiable, and without a loop over
-samples. A flip reverses the rows of A_w.
-
-Parameters are drawn for the whole batch and then applied, so that several processes can draw the
-same ones and each apply its share.
+Pixels are bilinear with antialiasing, as torchvision's `resized_crop(antialias=True)` (the oracle
+of the tests), differentiable, and come without a loop over samples; see `resample`. Parameters are
+drawn for the whole batch and then applied, so that several processes can draw the same ones and
+each apply its share.
 """
 
 import math
@@ -14,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
-from jaxtyping import Float
 from torch import Tensor
 
+from infomin.augment.resample import Lines, resample
 from infomin.errors import InputError
 from infomin.shapes import Images
 
@@ -123,14 +119,9 @@ class CropFlip:
     def apply(self, images: Tensor, boxes: Boxes) -> Images:
         """Cut the boxes out of images of any type; float, [0, 1] for uint8, else as they are."""
         x = as_float(images)
-        rows = _interpolation(boxes.top, boxes.height, x.shape[2], self.size).to(x)
-        columns = _interpolation(boxes.left, boxes.width, x.shape[3], self.size).to(x)
-        flip = rearrange(boxes.flip, "b -> b 1 1").to(x.device)
-        columns = torch.where(flip, columns.flip(1), columns)
-        c = x.shape[1]
-        narrow = rearrange(x, "b c h w -> b (c h) w") @ columns.mT
-        narrow = rearrange(narrow, "b (c h) p -> b h (c p)", c=c)
-        return rearrange(rows @ narrow, "b o (c p) -> b c o p", c=c)
+        down = Lines(boxes.top, boxes.height, x.shape[2], self.size)
+        across = Lines(boxes.left, boxes.width, x.shape[3], self.size)
+        return resample(x, down, across, boxes.flip)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
         """Draw and apply."""
@@ -189,18 +180,3 @@ def as_float(images: Tensor) -> Tensor:
     if images.dtype == torch.uint8:
         return images / 255
     return images if images.is_floating_point() else images.to(torch.get_default_dtype())
-
-
-def _interpolation(start: Tensor, length: Tensor, source: int, size: int) -> Float[Tensor, "b o s"]:
-    """Weights of `source` pixels for each of `size` pixels of a crop, rows summing to 1.
-
-    A triangle filter, widened where the crop shrinks (antialiasing); pixels outside the crop have
-    no weight, as if the crop had been cut out first.
-    """
-    step = rearrange(length / size, "b -> b 1 1")
-    begin, end = rearrange(start, "b -> b 1 1"), rearrange(start + length, "b -> b 1 1")
-    centre = begin + (rearrange(torch.arange(size), "o -> 1 o 1") + 0.5) * step
-    pixel = rearrange(torch.arange(source), "s -> 1 1 s") + 0.5
-    weight = (1 - (pixel - centre).abs() / step.clamp(min=1)).clamp(min=0)
-    weight = weight * ((pixel > begin) & (pixel < end))
-    return weight / weight.sum(-1, keepdim=True)

@@ -20,7 +20,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.photometric import operations
+from infomin.jitter import JITTER
 from infomin.shapes import Image
 
 Shares = Float[Tensor, " n"]
@@ -38,11 +38,9 @@ NEEDS_COLOR = ("color",)
 
 @cache
 def pixel_operations() -> dict[str, Operation]:
-    """Return them by name; those of torchvision and kornia where they take a batch as it is."""
+    """Return them by name; of torchvision and kornia those that take a batch as it is."""
     from kornia import enhance  # heavy
     from torchvision.transforms.v2 import functional as tv
-
-    jitter = operations()
 
     def factor(share: Shares) -> Shares:
         low, high = _FACTORS
@@ -74,9 +72,9 @@ def pixel_operations() -> dict[str, Operation]:
         "posterize": posterize,
         "solarize": solarize,
         "solarize_add": solarize_add,
-        "color": lambda x, share: jitter["saturation"](x, factor(share)),
-        "contrast": lambda x, share: jitter["contrast"](x, factor(share)),
-        "brightness": lambda x, share: jitter["brightness"](x, factor(share)),
+        "color": lambda x, share: JITTER["saturation"](x, factor(share)),
+        "contrast": lambda x, share: JITTER["contrast"](x, factor(share)),
+        "brightness": lambda x, share: JITTER["brightness"](x, factor(share)),
         "sharpness": lambda x, share: enhance.sharpness(x, factor(share)),
     }
 
