@@ -25,23 +25,38 @@ from torch import Tensor, nn
 
 from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
 from infomin.data import Batches, photos
+from infomin.data.values import take
 from infomin.photometric import Photometric
 
 UNIT = "images/s"
 
 
-def ours(images: Tensor, augment: Pipeline, jigsaw: JigSaw | None = None) -> Callable[[], object]:
+def simclr(size: int) -> Pipeline:
+    """Return SimCLR's recipe without blur."""
+    return Pipeline(CropFlip(size, (0.08, 1.0)), Photometric(*JITTER, jitter=0.8, gray=0.2))
+
+
+def infomin(size: int) -> Pipeline:
+    """Return InfoMin's recipe of its two views."""
+    blurred = Photometric(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
+    return Pipeline(CropFlip(size, (0.2, 1.0)), blurred, RandAugment("infomin"))
+
+
+def ours(
+    images: Tensor, augment: Pipeline, jigsaw: JigSaw | None = None, batch: int = BATCH
+) -> Callable[[], object]:
     """Return what makes two views, and pieces, of the next batch."""
-    batches, steps = Batches(len(images), BATCH, 0, "benchmark"), count()
+    batches, steps = Batches(len(images), batch, 0, "benchmark"), count()
 
     def step() -> object:
         number = next(steps)
         views, chosen = batches.crops(images, number, augment, 2)
         if jigsaw is None:
             return views
+        height, width = images.shape[2:]
         generator = torch.Generator().manual_seed(number)
-        puzzle = jigsaw.sample(BATCH, *images.shape[2:], generator)
-        return views, jigsaw.apply(images[chosen], puzzle)
+        puzzle = jigsaw.sample(batch, height, width, generator)
+        return views, jigsaw.apply(take(images, chosen), puzzle)
 
     return step
 
@@ -69,15 +84,11 @@ def measure(quick: bool) -> list[Row]:
     for size, least in ((32, 4), (96, 2)):
         train = BATCH * (6 if quick else 16)
         images = photos(size=size, patch=96, train=train, test=8).train.images
-        crop, strong = CropFlip(size, (0.08, 1.0)), CropFlip(size, (0.2, 1.0))
-        simclr = Pipeline(crop, Photometric(*JITTER, jitter=0.8, gray=0.2, blur=0.0))
-        blurred = Photometric(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
-        infomin = Pipeline(strong, blurred, RandAugment("infomin"))
         batched = partial(rate, units=BATCH, least=0.1 if quick else 2.0)
         m = interleaved(
             {
-                "ours": afresh(batched(ours(images, simclr))),
-                "ours, InfoMin": afresh(batched(ours(images, infomin, JigSaw(size)))),
+                "ours": afresh(batched(ours(images, simclr(size)))),
+                "ours, InfoMin": afresh(batched(ours(images, infomin(size), JigSaw(size)))),
                 "kornia": afresh(batched(kornias(images, size))),
                 "lightly": per_sample.loaded(pictures(images), per_sample.lightly(size)),
                 "torchvision": per_sample.loaded(images, per_sample.Twice(size)),
