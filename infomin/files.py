@@ -42,6 +42,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     write(path, lambda stream: stream.write(content))
 
 
+def write_figure(path: Path, figure: Any) -> None:
+    """Write a matplotlib figure as PNG, cut to what is drawn, as `write` does."""
+    cut = {"bbox_inches": "tight", "pad_inches": 0.08}
+    write(path, lambda stream: figure.savefig(stream, format="png", **cut))
+
+
 def append(path: Path, text: str) -> None:
     """Add text to the end of a file.
 

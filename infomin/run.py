@@ -7,7 +7,6 @@
 newest unfinished run of the same configuration.
 """
 
-import io
 import json
 import math
 import shutil
@@ -213,9 +212,7 @@ class Run:
         """Save a matplotlib figure as PNG, and show it in TensorBoard."""
         folder = files.make_folder(self.folder / "pictures")
         path = folder / f"{name}.png"
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", bbox_inches="tight", pad_inches=0.08)
-        files.write_bytes(path, drawn.getvalue())
+        files.write_figure(path, figure)
         self.board.add_figure(name, figure, step)
         return path
 

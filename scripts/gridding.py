@@ -34,9 +34,13 @@ def run(
 
 
 def settings(line: Sequence[str]) -> running.Settings:
-    """Return what a command line means, with all defaults of `conf/`."""
+    """Return what a command line means, with all defaults of `conf/`.
+
+    What a budget holds stands where it is used; the rest of it is other scripts' affair.
+    """
     script, *overrides = line
-    found: running.Settings = plain(compose(Path(script).stem, overrides))
+    found = plain(compose(Path(script).stem, overrides))
+    found.pop("budget", None)
     return found
 
 
@@ -49,7 +53,7 @@ def write(cfg: DictConfig, text: str, figure: Figure) -> Path:
     """Write table and figure, into documents too where asked; return the path of the figure."""
     folder = files.make_folder(reports(cfg) / f"{cfg.name}-{cfg.budget.name}")
     drawn = folder / f"{cfg.name}.png"
-    figure.savefig(drawn)
+    files.write(drawn, functools.partial(figure.savefig, format="png"))
     files.write_bytes(folder / "table.md", text.encode())
     for document in cfg.write:
         tables.replace_section(Path(document), folder.name, text)

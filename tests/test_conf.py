@@ -1,5 +1,6 @@
 """Every primary configuration composes with every option of its groups, and its nodes build."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -214,6 +215,17 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
         assert trained.views.names[0] == "L"
         partners.append(len(trained.views.names) - 1 if trained.pretrain.epochs else 0)
     assert partners == [0, 1, 2, 3, 3, 0]
+
+
+def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed, monkeypatch):
+    monkeypatch.syspath_prepend(str(CONF.parent / "scripts"))
+    settings = importlib.import_module("gridding").settings
+    here, there = (
+        settings(["scripts/pretrain.py", "budget=small", *more])
+        for more in ([], ["budget.moving.steps=7", "budget.segment.epochs=7"])
+    )
+    assert here == there != settings(["scripts/pretrain.py", "budget.pretrain.epochs=7"])
+    assert here["pretrain"]["epochs"] == 20
 
 
 @pytest.mark.parametrize("name", ["predictive", "predictive_sensors"])

@@ -1,12 +1,9 @@
 """The README of an exported generator, with pictures: what it is, how to use it, what it does."""
 
-import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from matplotlib.figure import Figure
 
 from infomin import __version__, files
 from infomin.export import told
@@ -54,11 +51,9 @@ def write(
         sample: the images that are shown.
     """
     shown = sample.images[:: max(1, len(sample.images) // _SHOWN)][:_SHOWN]
-    _draw(
-        views_picture(LearnedViews(generator), shown, sample.data, generator.channel_names),
-        folder / "views.png",
-    )
-    _draw(color_picture(generator, sample.images[:256]), folder / "color.png")
+    views = views_picture(LearnedViews(generator), shown, sample.data, generator.channel_names)
+    files.write_figure(folder / "views.png", views)
+    files.write_figure(folder / "color.png", color_picture(generator, sample.images[:256]))
     files.write_bytes(
         folder / "README.md", _text(generator, training, exports).encode(errors="replace")
     )
@@ -117,9 +112,3 @@ def _text(
 def in_line(text: str) -> str:
     """Return what a stranger's card says as plain words within a line of Markdown."""
     return " ".join(re.sub(r"[^\w .,+-]", " ", text).split())
-
-
-def _draw(figure: Figure, path: Path) -> None:
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", bbox_inches="tight", pad_inches=0.08)
-    files.write_bytes(path, drawn.getvalue())

@@ -39,7 +39,7 @@ class Summit:
 
     def __str__(self) -> str:
         return (
-            f"accuracy is highest at I_NCE = {self.i_nce:.2f} nats ({self.setting}) and falls "
+            f"is highest at I_NCE = {self.i_nce:.2f} nats ({self.setting}) and falls "
             f"towards both sides (order p = {self.p_order:.2g}, above both ends p = "
             f"{self.p_ends:.2g}): it peaks between {self.low:.2f} and {self.high:.2f}"
         )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from infomin.errors import InputError
 from infomin.report.grid.cells import CROP
-from infomin.report.grid.records import SCORES, Record
+from infomin.report.grid.records import SCORES, WORDS, Record
 from infomin.report.marks import COLORS, SHAPES
 from infomin.report.turning import Point, Turning, fitted, turning_point
 
@@ -20,7 +20,7 @@ def turning(records: Sequence[Record]) -> Turning:
     Raises:
         InputError: for a record without I_NCE.
     """
-    return turning_point(_points(records))
+    return turning_point(_points(records), scored=WORDS[records[0].judged_by])
 
 
 def figure(records: Sequence[Record], title: str, found: Turning) -> Figure:

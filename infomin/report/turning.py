@@ -60,6 +60,7 @@ class Turning:
         p_line: two-sided, of a slope of 0 in the best line.
         p_curve: one-sided, of a curvature of 0 against one that opens downwards.
         settings, runs: how many.
+        scored: what was measured, in words.
         summit: the highest setting, where the verdict is `summit`.
     """
 
@@ -73,6 +74,7 @@ class Turning:
     p_curve: float
     settings: int
     runs: int
+    scored: str
     summit: Summit | None = None
 
     def __str__(self) -> str:
@@ -83,17 +85,18 @@ class Turning:
         curve = f"curvature p = {self.p_curve:.2g}"
         where = f"{self.peak:.2f} nats [{self.low:.2f}, {self.high:.2f}]"
         told = {
-            "summit": f"{self.summit}; a parabola fits no better than a line, {curve}",
-            "peak": f"accuracy peaks at I_NCE = {where}, {curve}",
+            "summit": f"{self.scored} {self.summit}; a parabola fits no better than a line, "
+            f"{curve}",
+            "peak": f"{self.scored} peaks at I_NCE = {where}, {curve}",
             "unsure": f"none certain: the fit peaks at I_NCE = {where}, but {self._doubt()}",
-            "valley": f"none in the data: accuracy falls and rises again, {curve}",
-            "flat": f"none in the data: accuracy neither rises nor falls, slope p = "
+            "valley": f"none in the data: {self.scored} falls and rises again, {curve}",
+            "flat": f"none in the data: {self.scored} neither rises nor falls, slope p = "
             f"{self.p_line:.2g}, {curve}",
         }
         if self.verdict in told:
             return f"turning point: {told[self.verdict]}; {span}, {counts}"
         return (
-            f"turning point: none in the data: accuracy {self.verdict} throughout, by "
+            f"turning point: none in the data: {self.scored} {self.verdict} throughout, by "
             f"{100 * abs(self.slope):.1f} points a nat, p = {self.p_line:.2g}, {curve}; {span}, "
             f"{counts}"
         )
@@ -104,7 +107,9 @@ class Turning:
         return "its interval leaves the measured range"
 
 
-def turning_point(points: Sequence[Point], seed: int = 0, resamples: int = 2000) -> Turning:
+def turning_point(
+    points: Sequence[Point], seed: int = 0, resamples: int = 2000, scored: str = "accuracy"
+) -> Turning:
     """Find the peak of accuracy over I_NCE, and decide whether there is one in the data.
 
     There is one if the concave parabola beats the straight line (its curvature is below 0 by a
@@ -118,11 +123,12 @@ def turning_point(points: Sequence[Point], seed: int = 0, resamples: int = 2000)
         points: one a run.
         seed: of the resamples.
         resamples: number of them.
+        scored: what stands for accuracy, in words.
     """
     groups = _by_setting(points)
     x, y = _means(groups)
     span = (float(x.min()), float(x.max())) if len(x) else (inf, -inf)
-    counts = (len(x), len(points))
+    counts = (len(x), len(points), scored)
     nothing = float("nan")
     if len(x) < FEWEST or np.ptp(x) == 0:
         empty = (nothing, nothing, nothing)

@@ -14,6 +14,8 @@ SCORES = {
     "mean_iou": "segmentation, mean IoU %",
 }
 """What encoders are judged by, and its name on an axis."""
+WORDS = {"top1": "accuracy", "mean_iou": "mean IoU"}
+"""The same in a sentence."""
 
 
 @dataclass(frozen=True)
