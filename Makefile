@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/installed
+# a process a core, files of tests by turns; networks this small use one thread best
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist loadfile
 
 help:     ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -11,16 +13,16 @@ demo: $(STAMP)  ## learn views on built-in photographs, pretrain on them, compar
 	$(RUN) scripts/report.py experiment=demo
 
 test: $(STAMP)  ## every test
-	$(RUN) -m pytest -q
+	$(PYTEST)
 
 quick: $(STAMP)  ## the fast tests, under three minutes
-	$(RUN) -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: $(STAMP)  ## format, lint, types, tests
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest -q
+	$(PYTEST)
 
 bench: $(STAMP)  ## speed against named rivals, on an idle machine
 	$(VENV)/bin/uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[bench]'

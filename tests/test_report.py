@@ -1,5 +1,7 @@
 """Pictures, tables and figures are made from records, and their numbers are the records'."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -36,6 +38,17 @@ def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
     assert "abc" in tables.origin(records, "python x") and "5 minutes" in tables.origin(
         records, "x"
     )
+
+
+def test_a_table_of_segmentations_has_both_of_their_scores(tmp_path):
+    made = []
+    for seed, (iou, pixels) in enumerate([(0.12, 0.4), (0.14, 0.5)]):
+        one = record("raw", seed, 0.5, tmp_path)
+        told = {"mean_iou": iou, "pixel_accuracy": pixels, "seconds": 60.0, "protocol": "decoder"}
+        made.append(replace(one, judged=told))
+    (row,) = tables.summary(made)
+    assert (row["mean IoU %"], row["pixel accuracy %"]) == ("13.0 ± 1.4", "45.0 ± 7.1")
+    assert "kNN %" not in row
 
 
 def test_accuracies_are_compared_seed_by_seed(tmp_path):

@@ -14,12 +14,14 @@ from infomin.report.grid.records import SCORES, Record
 from infomin.run import PROVENANCE, RESULT
 
 Row = dict[str, str]
+_ALSO = {"knn": "kNN %", "pixel_accuracy": "pixel accuracy %"}
+"""What is told beside a score."""
 _PLACE = re.compile(r"((?:\w+\.)*(?:root|runs|pretrained|generator))=([^\",\]]+)")
 """An option that names a folder, by itself or in a list of overrides."""
 
 
 def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> list[Row]:
-    """Return one row per (input, views, augmentation): score, kNN, I_NCE, minutes, seeds.
+    """Return one row per (input, views, augmentation): scores, I_NCE, minutes, seeds.
 
     I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
     on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
@@ -47,7 +49,7 @@ def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> 
                 **({"augmentation": augmentation} if several else {}),
                 SCORES[group[0].judged_by].split(", ")[-1]: _spread(group, _per_cent, 1),
                 **_compared(group, reference, against),
-                **({"kNN %": _spread(group, _knn, 1)} if "knn" in group[0].judged else {}),
+                **_also(group),
                 "I_NCE held out, nats": _spread(group, lambda r: r.i_nce, 2),
                 **({} if several else {"I_NCE in the game": _spread(group, _in_the_game, 2)}),
                 "minutes": f"{statistics.mean(r.minutes for r in group):.1f}",
@@ -167,8 +169,14 @@ def _per_cent(record: Record) -> float:
     return 100 * record.score
 
 
-def _knn(record: Record) -> float:
-    return 100 * float(record.judged["knn"])
+def _also(group: Sequence[Record]) -> Row:
+    """Return what else judges told, by its name in the head of a table."""
+    told = [record.judged for record in group]
+    return {
+        head: plus_minus([100 * float(judged[name]) for judged in told], 1)
+        for name, head in _ALSO.items()
+        if name in told[0]
+    }
 
 
 def _collapsed(group: Sequence[Record]) -> str:
