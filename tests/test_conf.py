@@ -228,6 +228,24 @@ def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed, monkeypatc
     assert here["pretrain"]["epochs"] == 20
 
 
+def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_data(
+    tmp_path, composed
+):
+    told, trained = ["data=image_folder", "data.root=PLACE"], {}
+    for name in ("layers", "predictive"):
+        cfg = composed("report", f"experiment={name}", *told)
+        cfg = OmegaConf.to_container(cfg, resolve=True)
+        for cell in cells.cells(tmp_path, cfg["rows"], cfg["seeds"]):
+            more = ([], [], {}, cfg["augmentations"], cfg["judge"], cfg["by"], cfg["judges"])
+            pretrain, *judge = cells.commands(cell, told, *more)
+            trained.setdefault(name, []).append(pretrain)
+            if judge:
+                script, *words = judge[0]
+                read = composed(Path(script).stem, *words)
+                assert read.layers and (read.data.root, read.seed) == ("PLACE", cell.seed)
+    assert all(line in trained["predictive"] for line in trained["layers"]), "nothing is trained"
+
+
 @pytest.mark.parametrize("name", ["predictive", "predictive_sensors"])
 def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, composed, name):
     data = {"predictive": "image_folder", "predictive_sensors": "nyuv2"}[name]

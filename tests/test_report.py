@@ -51,6 +51,14 @@ def test_a_table_of_segmentations_has_both_of_their_scores(tmp_path):
     assert "kNN %" not in row
 
 
+def test_layers_that_were_read_have_a_column_each(tmp_path):
+    made = [record("raw", seed, 0.5, tmp_path) for seed in (0, 1)]
+    for i, one in enumerate(made):
+        one.judged["layers"] = {"conv1": {"top1": 0.3, "knn": 0}, "pool": {"top1": 0.4 + i / 10}}
+    (row,) = tables.summary(made)
+    assert (row["conv1, top-1 %"], row["pool, top-1 %"]) == ("30.0 ± 0.0", "45.0 ± 7.1")
+
+
 def test_accuracies_are_compared_seed_by_seed(tmp_path):
     accuracies = {"raw": (0.50, 0.60, 0.55), "semi": (0.52, 0.63, 0.56), "unsup": (0.40,)}
     records = [

@@ -172,11 +172,12 @@ def _per_cent(record: Record) -> float:
 def _also(group: Sequence[Record]) -> Row:
     """Return what else judges told, by its name in the head of a table."""
     told = [record.judged for record in group]
-    return {
-        head: plus_minus([100 * float(judged[name]) for judged in told], 1)
-        for name, head in _ALSO.items()
-        if name in told[0]
+    found = {
+        head: [judged[name] for judged in told] for name, head in _ALSO.items() if name in told[0]
     }
+    for tap in told[0].get("layers", {}):
+        found[f"{tap}, top-1 %"] = [judged["layers"][tap]["top1"] for judged in told]
+    return {head: plus_minus([100 * value for value in v], 1) for head, v in found.items()}
 
 
 def _collapsed(group: Sequence[Record]) -> str:

@@ -114,7 +114,8 @@ def commands(
         learn, pretrain: overrides of one script.
         variants: by name, the overrides that make a game, its mode among them.
         augmentations: by name, further overrides of the pretraining.
-        judge: overrides of an evaluation on other data; none where pretraining judges itself.
+        judge: overrides of an evaluation, on the data of the pretraining where they name no other;
+            none where pretraining judges itself.
         by: the script of that evaluation.
         judges: by the name of an augmentation, further overrides of it.
 
@@ -123,11 +124,12 @@ def commands(
     """
     lines = _training(cell, common, learn, pretrain, variants or {}, augmentations or {})
     if judge:
-        budget = [word for word in common if word.startswith("budget")]
+        elsewhere = any(word.startswith("data") for word in judge)
+        kept = ("budget",) if elsewhere else ("budget", "data")
         told = [
             *judge,
             *(judges or {}).get(cell.augmentation, ()),
-            *budget,
+            *(word for word in common if word.startswith(kept)),
             f"seed={cell.seed}",
             override("out", cell.folder),
         ]
