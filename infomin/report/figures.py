@@ -72,17 +72,26 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
 
 
 def _styles(records: Sequence[Record]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield how each record is drawn, and what a legend calls it."""
-    variants = [v for v in dict.fromkeys(r.cell.views for r in records) if v not in _MARKS]
+    """Yield how each record is drawn, and what a legend calls it: by what tells it from others."""
+    kinds = list(dict.fromkeys(r.cell.views for r in records))
+    variants = [v for v in kinds if v not in _MARKS]
     others = dict(zip(variants, itertools.cycle(_OTHERS), strict=False))
     augmentations = list(dict.fromkeys(r.cell.augmentation for r in records))
+    several, one_color = len(augmentations) > 1, len({r.cell.color for r in records}) == 1
     for record in records:
         color, views, augmentation = record.cell.row
         ink, shape, label = _MARKS[views] if views in _MARKS else (*others[views], views)
-        name = f"{label}, {color}"
-        if len(augmentations) > 1:
-            name += f", {augmentation}"
-            shape = _SHAPES[augmentations.index(augmentation) % len(_SHAPES)]
+        words = [label, color]
+        if several:
+            place = augmentations.index(augmentation)
+            shape = _SHAPES[place % len(_SHAPES)]
+            words = [
+                *([label] if len(kinds) > 1 else []),
+                *([] if one_color else [color]),
+                augmentation,
+            ]
+            if len(kinds) == 1:
+                ink = COLORS[place % len(COLORS)]
         style = {
             "marker": shape,
             "color": ink,
@@ -92,7 +101,7 @@ def _styles(records: Sequence[Record]) -> Iterator[tuple[dict[str, Any], str]]:
             "markeredgewidth": 1.6,
             "linestyle": "none",
         }
-        yield style, name
+        yield style, ", ".join(words)
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # names come from files
