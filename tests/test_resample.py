@@ -24,6 +24,13 @@ def test_where_no_box_shrinks_one_grid_sample_is_two_products(start, size, monke
     torch.testing.assert_close(gradient, slow, atol=1e-12, rtol=0)
 
 
+def test_whole_images_of_the_same_size_stay_bit_for_bit_or_are_flipped():
+    images = (4095 * torch.rand(3, 2, 7, 7)).round().float()
+    whole = Lines(torch.zeros(3), torch.full((3,), 7.0), 7, 7)
+    found = resample(images, whole, whole, torch.tensor([False, True, False]))
+    assert torch.equal(found[::2], images[::2]) and torch.equal(found[1], images[1].flip(2))
+
+
 def test_what_lies_outside_a_box_has_no_part_in_it():
     images = torch.rand(1, 1, 8, 8)
     outside = images.clone()

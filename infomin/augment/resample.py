@@ -40,6 +40,12 @@ class Lines:
         lines = rearrange(torch.arange(self.size), "o -> 1 o") + 0.5
         return rearrange(self.start, "b -> b 1") + lines * rearrange(step, "b -> b 1")
 
+    @property
+    def same(self) -> bool:
+        """Whether the result has the very lines of the images."""
+        whole = (self.start == 0) & (self.length == self.source)
+        return self.source == self.size and bool(whole.all())
+
 
 def resample(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) -> Resized:
     """Return boxes, resized; pixels outside a box have no part in it, as if it were cut out first.
@@ -49,6 +55,8 @@ def resample(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) ->
         down, across: rows and columns of the result.
         flip: whether its columns are reversed.
     """
+    if down.same and across.same:
+        return torch.where(rearrange(flip, "b -> b 1 1 1").to(x.device), x.flip(3), x)
     if max(down.source, across.source) <= min(down.size, across.size):
         return _between_pixels(x, down, across, flip)
     return _averaged(x, down, across, flip)
