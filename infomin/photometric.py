@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import permutations
-from math import ceil
+from math import ceil, prod
 
 import torch
 from einops import rearrange
@@ -197,12 +197,11 @@ def change(
 ) -> None:
     """Change the chosen samples in place, each by its own amount; on a CPU a few at a time."""
     chosen = which.nonzero().squeeze(1)
-    together = max(1, len(chosen))
-    if x.device.type == "cpu":
-        together = min(together, max(1, _TOGETHER // x[0].numel()))
-    for some in chosen.split(together) if len(chosen) else ():
-        rows = some.to(x.device)
-        x[rows] = operation(x[rows], amount[some].to(x))
+    together = _TOGETHER // prod(x.shape[1:]) if x.device.type == "cpu" else len(x)
+    for some in chosen.split(max(1, together)):
+        if len(some):
+            rows = some.to(x.device)
+            x[rows] = operation(x[rows], amount[some].to(x))
 
 
 def _turns(

@@ -57,6 +57,12 @@ def test_gray_is_saturation_of_nothing():
     assert torch.equal(luma(gray(images)), luma(gray(images)[:, [1, 2, 0]]))
 
 
+def test_a_batch_of_nothing_stays_one():
+    jitter = Photometric(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
+    changes = jitter.sample(0, rng.generator(0, "test"))
+    assert jitter.apply(torch.rand(0, 3, 6, 8), changes).shape == (0, 3, 6, 8)
+
+
 @pytest.mark.parametrize("strengths", [(0.8, 0.8, 0.8, 0.2), (0.4, 0, 0, 0.1), (0, 0.5, 0, 0)])
 def test_all_of_a_sample_at_once_is_all_samples_in_turn(strengths, monkeypatch):
     """What a CPU does, with few samples at a time, and what an accelerator does."""
