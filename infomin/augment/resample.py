@@ -2,7 +2,7 @@ r"""Boxes cut out of a batch and resized: bilinear, antialiased where a box shri
 
 A resized crop is separable: `y = A_h x A_w^T` with one pair of interpolation matrices a sample, and
 so a batch of them is two matrix products. Where no box can shrink, each pixel of y lies between
-four of x, and one grid sample is the same for a third of the time.
+four of x, and one grid sample is the same for less.
 """
 
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def _between_pixels(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " 
         rearrange(columns, "b w -> b 1 w"), rearrange(y, "b h -> b h 1")
     )
     grid = torch.stack(places, -1).to(x)
-    return grid_sample(x, grid, padding_mode="border", align_corners=False)
+    return grid_sample(x, grid, align_corners=False)  # never beyond the centres of outer pixels
 
 
 def _places(lines: Lines) -> Float[Tensor, "b o"]:
