@@ -7,11 +7,9 @@ is kornia's. As with crops, parameters are drawn for the whole batch and then ap
 several processes can draw the same ones and each apply its share.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
-from itertools import permutations
-from math import ceil, prod
+from math import ceil
 
 import torch
 from einops import rearrange
@@ -20,10 +18,8 @@ from torch import Tensor
 
 from infomin.errors import InputError, at_least
 from infomin.jitter import JITTER, gray
+from infomin.parts import change
 from infomin.shapes import Image, Images
-
-_TOGETHER = 2**18
-"""Numbers of a batch that a CPU changes at a time: what its cache holds, some copies included."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +145,11 @@ class Photometric:
         """
         self.fits(images.shape[1])
         x = images.clone()
-        active = [kind for kind, strength in enumerate(self.strengths.values()) if strength]
-        amounts = torch.stack([getattr(changes, name) for name in JITTER], 1)
-        for which, kinds in _turns(changes, active, x.device.type == "cpu"):
-            change(x, which, partial(_one_by_one, kinds), amounts)
+        for drawn in changes.order.unbind(1):
+            for kind, (name, operation) in enumerate(JITTER.items()):
+                if self.strengths[name]:
+                    which = changes.jitter & (drawn == kind)
+                    change(x, which, operation, getattr(changes, name))
         return self._blurred(_grayed(x, changes), changes)
 
     def gray_alone(self, images: Images, changes: Changes) -> Images:
@@ -187,47 +184,6 @@ class Photometric:
 
         change(x, changes.sigma > 0, blur, changes.sigma)
         return x
-
-
-def change(
-    x: Tensor,
-    which: Bool[Tensor, " n"],
-    operation: Callable[[Tensor, Tensor], Tensor],
-    amount: Float[Tensor, "n ..."],
-) -> None:
-    """Change the chosen samples in place, each by its own amount; on a CPU a few at a time."""
-    chosen = which.nonzero().squeeze(1)
-    together = _TOGETHER // prod(x.shape[1:]) if x.device.type == "cpu" else len(x)
-    for some in chosen.split(max(1, together)):
-        if len(some):
-            rows = some.to(x.device)
-            x[rows] = operation(x[rows], amount[some].to(x))
-
-
-def _turns(
-    changes: Changes, active: Sequence[int], by_order: bool
-) -> Iterator[tuple[Bool[Tensor, " n"], Sequence[int]]]:
-    """Tell which samples have which kinds of jitter in turn, so that each sample gets its order.
-
-    By order all that happens to a sample happens at once, while it is in the cache of a CPU. Else
-    what comes first happens to all of them, then what comes second: four rounds with up to four
-    kinds each instead of 24 orders with four, each of fewer samples.
-    """
-    if by_order:
-        place = changes.order.argsort(1)  # of each kind
-        for kinds in permutations(active):
-            yield changes.jitter & (place[:, kinds].diff(dim=1) > 0).all(1), kinds
-    else:
-        for drawn in changes.order.unbind(1):
-            for kind in active:
-                yield changes.jitter & (drawn == kind), (kind,)
-
-
-def _one_by_one(kinds: Sequence[int], part: Tensor, amounts: Float[Tensor, "n 4"]) -> Tensor:
-    operations = list(JITTER.values())
-    for kind in kinds:
-        part = operations[kind](part, amounts[:, kind])
-    return part
 
 
 def _grayed(x: Tensor, changes: Changes) -> Tensor:

@@ -20,7 +20,7 @@ LAYERS = [
     ["generator", "losses", "photometric"],
     ["color", "artifact", "jitter"],
     ["flows", "files", "claims", "rng", "provenance", "page", "settings"],
-    ["groups", "presence", "shipped", "units"],
+    ["groups", "parts", "presence", "shipped", "units"],
     ["allocator", "errors", "shapes", "signals"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}

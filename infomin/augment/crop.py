@@ -15,6 +15,7 @@ from torch import Tensor
 
 from infomin.augment.resample import Lines, resample
 from infomin.errors import InputError
+from infomin.parts import assemble
 from infomin.shapes import Images
 
 
@@ -118,7 +119,9 @@ class CropFlip:
 
     def apply(self, images: Tensor, boxes: Boxes) -> Images:
         """Cut the boxes out of images of any type; float, [0, 1] for uint8, else as they are."""
-        x = as_float(images)
+        return assemble(images, lambda part, which: self._cut(as_float(part), boxes.part(which)))
+
+    def _cut(self, x: Tensor, boxes: Boxes) -> Images:
         down = Lines(boxes.top, boxes.height, x.shape[2], self.size)
         across = Lines(boxes.left, boxes.width, x.shape[3], self.size)
         return resample(x, down, across, boxes.flip)

@@ -108,13 +108,14 @@ class JigSaw:
     def apply(self, images: Tensor, puzzle: Puzzle) -> Pieces:
         """Cut pieces out of images of any type; float, [0, 1] for uint8, else as they are."""
         square = self.square.apply(images, puzzle.boxes)
-        along = torch.arange(self.piece)
+        _, c, height, width = square.shape
         top = self.cell * (puzzle.cell // GRID) + puzzle.top
         left = self.cell * (puzzle.cell % GRID) + puzzle.left
-        rows = rearrange(top.unsqueeze(-1) + along, "b k s -> b k s 1").to(square.device)
-        columns = rearrange(left.unsqueeze(-1) + along, "b k s -> b k 1 s").to(square.device)
-        sample = rearrange(torch.arange(len(square), device=square.device), "b -> b 1 1 1")
-        return rearrange(square[sample, :, rows, columns], "b k h w c -> b k c h w")
+        row = rearrange(torch.arange(len(top) * c), "(b c) -> b 1 c 1", c=c) * height
+        row = row + rearrange(top, "b k -> b k 1 1") + torch.arange(self.piece)
+        start = row * width + rearrange(left, "b k -> b k 1 1")
+        runs = square.flatten().unfold(0, self.piece, 1)  # of a piece's width, wherever they start
+        return runs[start.to(square.device)]
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Pieces, Puzzle]:
         """Draw and apply; return the pieces, and how they were cut."""

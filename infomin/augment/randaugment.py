@@ -19,7 +19,7 @@ from torch import Tensor
 from infomin.augment.affine import MOTIONS, matrices, warp
 from infomin.augment.operations import NEEDS_COLOR, pixel_operations
 from infomin.errors import InputError, at_least, one_of, whole_number
-from infomin.photometric import change
+from infomin.parts import change
 from infomin.shapes import Images
 
 HIGHEST = 10.0
