@@ -2,7 +2,7 @@ r"""How many nats two views share, held out: I_NCE = log K - L_NCE <= I(v1; v2),
 
 The bound holds for any critic and never exceeds log K (K counts the positive); near that cap it
 says "at least", not "about". Reported values are held out: measured on pairs that trained nothing.
-A large K raises the cap and costs no memory: scores are made and summed up in pieces.
+A large K raises the cap and costs little memory: scores are made and summed up in pieces.
 """
 
 import math
