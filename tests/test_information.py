@@ -52,6 +52,14 @@ def test_i_nce_is_what_the_loss_leaves_of_its_cap(k, scale, seed):
     assert i_nce(scores) <= math.log(k) + 1e-12
 
 
+@pytest.mark.parametrize("scale", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("k", [3, 64])
+def test_large_scores_in_single_precision_stay_below_the_cap(scale, k):
+    assert i_nce(scale * torch.eye(k, dtype=torch.float32)) <= math.log(k) + 1e-6
+    far = scale + torch.randn(k, k, dtype=torch.float32)
+    assert i_nce(far) <= math.log(k) + 1e-6
+
+
 def test_perfect_scores_reach_the_cap():
     assert i_nce(100 * torch.eye(64)).item() == pytest.approx(math.log(64), abs=1e-9)
 
@@ -86,7 +94,7 @@ def test_scores_that_bound_nothing_are_refused(name):
     bound = BOUNDS[name]
     with refused("scores: expected a square matrix, positives on its diagonal, got 3 x 4"):
         bound(torch.zeros(3, 4))
-    with refused("scores: a bound needs at least 2 pairs, got 1"):
+    with refused("scores: expected at least 2 pairs, got 1"):
         bound(torch.zeros(1, 1))
     for wrong in (float("nan"), float("inf")):
         scores = torch.zeros(4, 4)

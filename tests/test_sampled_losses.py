@@ -12,7 +12,9 @@ from infomin.losses import (
     cosine_scores,
     estimated_log_z,
     infonce,
+    infonce_in_blocks,
     logistic,
+    matched,
     pair_scores,
     pairs,
     sides,
@@ -22,6 +24,7 @@ from infomin.losses import (
     ways,
     weights_of,
 )
+from infomin.training.objectives.contrasts import build_contrast
 
 B, M, N = 5, 7, 100
 
@@ -84,6 +87,20 @@ def test_negatives_of_minus_infinity_are_none():
     positive, negatives = scores()
     more = torch.cat([negatives, torch.full((B, 3), -torch.inf)], 1)
     assert softmax(positive, more).item() == pytest.approx(softmax(positive, negatives).item())
+    log_z = estimated_log_z(negatives, N)
+    assert estimated_log_z(more, N).item() == pytest.approx(log_z.item(), abs=1e-12)
+    fewer, expected = (logistic(positive, n, log_z, N).item() for n in (more, negatives))
+    assert fewer == pytest.approx(expected, abs=1e-12)
+
+
+def test_every_anchor_counts_its_own_negatives():
+    positive, negatives = scores()
+    negatives[0, 2:] = -torch.inf
+    log_z = torch.tensor(5.0)
+    parts = [logistic(positive[:1], negatives[:1, :2], log_z, N)]
+    parts.append(logistic(positive[1:], negatives[1:], log_z, N))
+    together = (parts[0] + (B - 1) * parts[1]) / B
+    assert logistic(positive, negatives, log_z, N).item() == pytest.approx(together.item())
 
 
 def test_logistic_takes_scores_of_any_size():
@@ -105,8 +122,26 @@ def test_gradcheck(loss):
 def test_a_contrast_needs_something_to_contrast():
     with refused("negatives: expected at least one for at least one anchor, got 0 for 5"):
         softmax(torch.zeros(B), torch.zeros(B, 0))
-    with refused("scores: a contrast needs at least 2 samples, got 1"):
+    with refused("scores: expected at least 2 pairs, got 1"):
         apart(torch.zeros(1, 1))
+
+
+@pytest.mark.parametrize("loss", [apart, infonce, matched])
+@pytest.mark.parametrize("shape", [(3, 4), (4, 3)])
+def test_pairs_make_a_square(loss, shape):
+    told = f"scores: expected a square matrix, .* got {shape[0]} x {shape[1]}"
+    with refused(told):
+        loss(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -0.1, math.nan])
+def test_a_temperature_is_above_zero(temperature):
+    z = torch.randn(B, 3)
+    for made in (cosine_scores, lambda *told: infonce_in_blocks(*told, rows=2)):
+        with refused("temperature: expected a number > 0, got"):
+            made(z, z, temperature)
+    with refused("temperature: expected a number > 0, got"):
+        build_contrast("infonce", 2, N, temperature)
 
 
 def test_the_graphs_of_views():

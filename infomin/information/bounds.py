@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.errors import InputError, positive
+from infomin.losses.infonce import Scores, square
 
-Scores = Float[Tensor, "k l"]  # k = l is told in words, where it is not so
 Nats = Float[Tensor, ""]
 
 
@@ -32,8 +32,9 @@ def i_nce(scores: Scores) -> Nats:
         InputError: for scores that are no square, of fewer than two pairs, or not finite.
     """
     _checked(scores)
-    rows, columns = log_mean_exp(scores, 1), log_mean_exp(scores, 0)
-    return (scores.diagonal() - (rows + columns) / 2).mean()
+    own = scores.diagonal()  # taken off first: large scores would lose log K in the rounding
+    rows, columns = log_mean_exp(scores - own[:, None], 1), log_mean_exp(scores - own, 0)
+    return -((rows + columns) / 2).mean()
 
 
 def donsker_varadhan(scores: Scores) -> Nats:
@@ -105,12 +106,6 @@ def _independent(scores: Tensor) -> Tensor:
 
 
 def _checked(scores: Tensor) -> None:
-    if scores.ndim != 2 or scores.shape[0] != scores.shape[1]:
-        raise InputError(
-            "scores: expected a square matrix, positives on its diagonal, got "
-            f"{' x '.join(map(str, scores.shape)) or 'a number'}"
-        )
-    if len(scores) < 2:
-        raise InputError(f"scores: a bound needs at least 2 pairs, got {len(scores)}")
+    square(scores)
     if not torch.isfinite(scores.detach()).all():
         raise InputError("scores: expected finite numbers, got NaN or infinity among them")

@@ -79,8 +79,11 @@ def estimate(
         resamples: of the bootstrap.
 
     Raises:
-        InputError: for K < 2, fewer pairs than K, no anchor, or scores that are not finite.
+        InputError: for z1 and z2 of different length, K < 2, fewer pairs than K, no anchor, or
+            scores that are not finite.
     """
+    if len(z1) != len(z2):
+        raise InputError(f"z1, z2: expected pairs, as many in both, got {len(z1)} and {len(z2)}")
     if k < 2 or len(z1) < k:
         raise InputError(f"k: expected 2 <= K <= {len(z1)} held-out images, got {k}")
     if anchors is not None:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.errors import InputError, whole_number
+from infomin.errors import InputError, positive, whole_number
 
 
 def infonce_in_blocks(
@@ -31,8 +31,10 @@ def infonce_in_blocks(
         rows: of scores at a time; memory is that of `rows x k` numbers, a few times.
 
     Raises:
-        InputError: for batches of different length, or fewer than two samples.
+        InputError: for batches of different length, fewer than two samples, or a temperature that
+            is not above 0.
     """
+    positive("temperature", temperature)
     whole_number("rows", rows, 1)
     if len(z1) != len(z2) or len(z1) < 2:
         raise InputError(

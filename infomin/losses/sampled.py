@@ -9,14 +9,13 @@ CMC (arXiv:1906.05849), section 3.2 and appendix; logistic NCE is that of InstDi
 equation 8), which CMC's code uses.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from infomin.errors import InputError
+from infomin.losses.infonce import Scores, square
 
 Positive = Float[Tensor, " b"]
 Negatives = Float[Tensor, "b m"]
@@ -42,7 +41,8 @@ def logistic(
     """Return NCE: tell the positive from m draws of noise, which is uniform over all samples.
 
     With h = exp(s) / Z and P_n = 1 / n it is -log h(p) / (h(p) + m P_n), and for every negative
-    -log m P_n / (h(n_j) + m P_n), summed over negatives, averaged over anchors.
+    -log m P_n / (h(n_j) + m P_n), summed over negatives, averaged over anchors. Negatives of -inf
+    are none: an anchor's m counts the others.
 
     Arguments:
         positive, negatives: scores.
@@ -53,16 +53,18 @@ def logistic(
         InputError: for no anchor, or no negative.
     """
     _enough(negatives)
-    shift = log_z + math.log(negatives.shape[1] / samples)  # log (Z m P_n)
-    told = F.logsigmoid(positive - shift) + F.logsigmoid(shift - negatives).sum(1)
+    m = _drawn(negatives).sum(1).clamp(min=1).to(positive)
+    shift = log_z + (m / samples).log()  # log (Z m P_n)
+    told = F.logsigmoid(positive - shift) + F.logsigmoid(shift[:, None] - negatives).sum(1)
     return -told.mean()
 
 
 def estimated_log_z(negatives: Negatives, samples: int) -> Float[Tensor, ""]:
     """Return log Z = log(n mean exp s), as if all samples scored as these draws of them do."""
     _enough(negatives)
-    scores = negatives.detach().flatten()
-    return scores.logsumexp(0) + math.log(samples / len(scores))
+    scores = negatives.detach()
+    number = _drawn(scores).sum().clamp(min=1).to(scores)
+    return scores.flatten().logsumexp(0) + (samples / number).log()
 
 
 def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Tensor, ""]:
@@ -75,17 +77,21 @@ def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Te
     return (margin + negatives - positive[:, None]).relu().mean()
 
 
-def apart(scores: Float[Tensor, "k k"]) -> tuple[Float[Tensor, " k"], Float[Tensor, "k m"]]:
+def apart(scores: Scores) -> tuple[Float[Tensor, " k"], Float[Tensor, "k m"]]:
     """Return the scores of a batch as positives, on the diagonal, and k - 1 negatives a row.
 
     Raises:
-        InputError: for fewer than two samples.
+        InputError: for scores that are no square, or of fewer than two samples.
     """
+    square(scores)
     k = len(scores)
-    if k < 2:
-        raise InputError(f"scores: a contrast needs at least 2 samples, got {k}")
     others = scores.flatten()[1:].view(k - 1, k + 1)[:, :-1].reshape(k, k - 1)
     return scores.diagonal(), others
+
+
+def _drawn(negatives: Tensor) -> Tensor:
+    """Tell which negatives are some."""
+    return negatives.detach() > -torch.inf
 
 
 def _enough(negatives: Tensor) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infomin.errors import InputError, whole_number
+from infomin.errors import InputError, positive, whole_number
 from infomin.losses import estimated_log_z, logistic, softmax, triplet
 
 
@@ -23,10 +23,14 @@ class Contrast(nn.Module):
         directions: two for every pair of views.
         samples: n, of the data.
         temperature: of the scores.
+
+    Raises:
+        InputError: for a temperature that is not above 0.
     """
 
     def __init__(self, directions: int, samples: int, temperature: float) -> None:
         super().__init__()
+        positive("temperature", temperature)
         self.directions, self.samples, self.temperature = directions, samples, temperature
 
     def forward(self, positive: Tensor, negatives: Tensor, direction: int) -> Tensor:
