@@ -225,3 +225,19 @@ def test_what_cannot_be_built_is_told():
         make(memory={**QUEUE, "momentum": 1.0})
     with refused(r"pair_weights: expected 1 numbers, of the views 1-2, got \[1, 2\]"):
         make(weights=[1, 2])
+
+
+def test_views_towers_and_banks_that_do_not_match_are_told():
+    fabric = make_fabric("cpu", precision="32-true")
+    told = (CropFlip(16), torch.optim.AdamW, ContrastiveSettings(epochs=1, batch=8), fabric)
+    for number in (1, 3):
+        towers = build_towers(view_channels=(1,) * number, **NET)
+        with refused(f"towers: expected 2, one for each view of raw.*, got {number}"):
+            Pretraining(ChannelViews(), towers, DATA.train.images, *told)
+    towers, of_others = build_towers(view_channels=(1, 2), **NET), make(memory=BANK)
+    with refused("memory: expected a bank of 64 rows, one a training image, got 60"):
+        Pretraining(ChannelViews(), towers, DATA.train.images, *told, of_others)
+    of_others.remembers(N)
+    of_others.bank.rows.mul_(3)
+    with refused("memory: row .* of view 1 has length 3, expected 1; normalise the rows"):
+        of_others.remembers(N)

@@ -88,8 +88,9 @@ class Pretraining(Learner):
         jigsaw: puzzles beside the views, of which no sample may lack one; None is none.
 
     Raises:
-        InputError: for a batch larger than the data, images too small for views or puzzles, or
-            several processes, or puzzles, where samples lack views.
+        InputError: for towers that are not one for each view, a bank of other data, a batch larger
+            than the data, images too small for views or puzzles, or several processes, or puzzles,
+            where samples lack views.
     """
 
     def __init__(
@@ -104,6 +105,11 @@ class Pretraining(Learner):
         objective: Objective | None = None,
         jigsaw: JigSawBranch | None = None,
     ) -> None:
+        if len(towers) != len(views.view_channels):
+            raise InputError(
+                f"towers: expected {len(views.view_channels)}, one for each view of {views}, got "
+                f"{len(towers)}"
+            )
         objective = objective or build_objective(
             towers, len(images), settings.batch, settings.temperature, chunk=settings.chunk
         )
@@ -117,6 +123,7 @@ class Pretraining(Learner):
         self.batches = Batches(
             drawn_from, settings.batch, settings.seed, "pretrain", "pretrain.batch"
         )
+        objective.remembers(len(images))
         steps = settings.epochs * self.batches.per_epoch
         super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)

@@ -72,6 +72,19 @@ class Banked(Objective):
         self.bank, self.negatives, self.draws, self.positive = bank, negatives, draws, positive
         self.seed, self.which = seed, torch.empty(0, dtype=torch.int64)
 
+    def remembers(self, samples: int) -> None:
+        """Make sure that the bank has a row, of length 1, for each of so many samples.
+
+        Raises:
+            InputError: when it has not.
+        """
+        rows = self.bank.rows.shape[1]
+        if rows != samples:
+            raise InputError(
+                f"memory: expected a bank of {samples} rows, one a training image, got {rows}"
+            )
+        self.bank.check()
+
     def begin(self, index: Tensor, step: int) -> None:
         """Draw the negatives of a step, the same for all pairs; of each view if some lack it."""
         draw = self.bank.shared if self.draws == "shared" else self.bank.per_sample

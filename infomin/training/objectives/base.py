@@ -111,6 +111,9 @@ class Objective(nn.Module):
             chunk: embedded at a time; None is all.
         """
 
+    def remembers(self, samples: int) -> None:
+        """Make sure that what is remembered, by default nothing, is of data of so many samples."""
+
     def asked(self, views: tuple[Seen, ...]) -> tuple[Seen, ...]:
         """Return the views that are embedded, and nothing of the others."""
         return of_these(views, self.embedded)
