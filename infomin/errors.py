@@ -30,6 +30,15 @@ def blamed_on(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from None
 
 
+@contextmanager
+def called(option: str, instead: str) -> Iterator[None]:
+    """Call an option by the name that a user gave it under, in what an InputError says."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(option, instead)) from None
+
+
 def one_of(name: str, value: object, allowed: Collection[object]) -> None:
     """Raise an InputError unless a value is one of these words."""
     if value not in allowed:

@@ -99,6 +99,35 @@ def test_other_sizes_are_refused_unless_they_are_resized(tmp_path, two):
         read(two, tmp_path, size=None)
 
 
+@pytest.mark.parametrize("suffix", ["png", "bmp", "npy", "tiff"])
+def test_views_of_one_sample_have_one_shape(tmp_path, suffix):
+    views = {"rgb": write(tmp_path / "rgb", ["0", "1", "2"])}
+    for size, told in (((48, 48), None), ((48, 24), "48x24"), ((24, 50), "24x50")):
+        name = f"other {size}"
+        wide = np.zeros((size[1], size[0], 3), np.uint8)
+        views["other"] = write(tmp_path / name, ["0", "1"], suffix="png", side=24)
+        path = tmp_path / name / f"2.{suffix}"
+        if suffix == "npy":
+            np.save(path, wide)
+        else:
+            Image.fromarray(wide).save(path)
+        if told is None:
+            assert read(views, tmp_path, test_share=0.34).train.images.shape[1:] == (6, 8, 8)
+            continue
+        with refused(f"data.views: .*rgb/2.png is 12x12, .*2.{suffix} is {told}; expected one sh"):
+            read(views, tmp_path, test_share=0.34)
+
+
+def test_a_bad_file_and_an_empty_view_are_told_by_the_options_there_are(tmp_path, two):
+    (tmp_path / "rgb/train/a/1.png").write_bytes(b"no picture")
+    with refused(r"rgb/train/a/1.png: cannot be read \(.*\)$"):
+        read(two, tmp_path)
+    for split in ("train", "val"):
+        (tmp_path / "empty" / split).mkdir(parents=True)
+    with refused(f"data.views.depth: no images in {tmp_path}/empty/train"):
+        read({"rgb": two["rgb"], "depth": str(tmp_path / "empty")}, tmp_path)
+
+
 def test_what_is_no_set_of_views_is_told(tmp_path, two):
     for wrong in (None, {"rgb": two["rgb"]}, {"rgb": two["rgb"], "depth": None}):
         with refused("data.views: expected two folders or more by name"):

@@ -116,6 +116,24 @@ class Decoder:
         return image.expand(3, -1, -1) if self.convert and len(image) == 1 else image
 
 
+def frame(path: Path) -> tuple[int, int] | None:
+    """Return height and width of an image file by its header; None where that does not tell."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == _ARRAY:
+            shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+            sides = dict(zip(_axes(shape, None), shape, strict=False))
+        elif suffix in _TIFF:
+            with TiffFile(path) as file:
+                sides = dict(zip(file.series[0].axes, file.series[0].shape, strict=True))
+        else:
+            with Image.open(path) as image:
+                sides = {"Y": image.height, "X": image.width}
+    except Exception:  # of a damaged file readers raise anything; the decoder says so
+        return None
+    return (sides["Y"], sides["X"]) if {"X", "Y"} <= sides.keys() else None
+
+
 def _load(path: Path) -> Image.Image | _Array:
     suffix = path.suffix.lower()
     if suffix == _ARRAY:

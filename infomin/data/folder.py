@@ -138,7 +138,7 @@ def read_images(
     root: Path,
     classes: Sequence[str],
     decoder: Decoder,
-    skip_bad: bool,
+    skip_bad: bool | None = None,
 ) -> tuple[ImageSet, int]:
     """Read images of one kind, and count those that cannot be read.
 
@@ -147,7 +147,8 @@ def read_images(
         root: the folder of those that are in no class.
         classes: names of the folders below it.
         decoder: of each file.
-        skip_bad: leave unreadable files out; refused otherwise.
+        skip_bad: leave unreadable files out; refused otherwise. None is refused, too, where users
+            have no choice.
 
     Raises:
         InputError: for a file that cannot be used, by name.
@@ -161,9 +162,8 @@ def read_images(
     for path, result in zip(paths, decoded, strict=True):
         if isinstance(result, Exception):
             if not skip_bad:
-                raise InputError(
-                    f"{path}: cannot be read ({result}); data.skip_bad=true goes on without it"
-                )
+                without = "" if skip_bad is None else "; data.skip_bad=true goes on without it"
+                raise InputError(f"{path}: cannot be read ({result}){without}")
             bad += 1
             continue
         if result.shape[1] != result.shape[2]:

@@ -5,8 +5,6 @@ the embedded photographs otherwise. Training and test sets have no digit and no 
 common.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,7 +15,7 @@ from infomin.data.images import DataSet, ImageSet
 from infomin.data.photos import photos
 from infomin.data.standard import mnist
 from infomin.data.values import fit
-from infomin.errors import InputError
+from infomin.errors import InputError, called
 
 SIDE = 28
 """Side of a digit, in pixels: MNIST's."""
@@ -38,7 +36,7 @@ def moving_digits(root: str | None = None, cache: str | None = None) -> DataSet:
         return _scikit_learns()
     if not (Path(root).expanduser() / "MNIST" / "raw").is_dir():
         raise InputError(f"digits.root: expected a folder with MNIST/raw in it, got {root}")
-    with _called("digits"):
+    with called("data.", "digits."):
         return mnist(str(Path(root).expanduser()), SIDE, cache)
 
 
@@ -58,7 +56,7 @@ def moving_backgrounds(
     """
     if root is None:
         return photos(size=size, patch=96, train=1600, test=800)
-    with _called("backgrounds"):
+    with called("data.", "backgrounds."):
         data = image_folder(root, size, convert=True, cache=cache)
         if data.channels != 3 or data.train.images.dtype != torch.uint8:
             raise InputError(f"data.root: expected 8-bit colour images in {root}")
@@ -83,12 +81,3 @@ def _scikit_learns() -> DataSet:
         for part in (order[held:].sort().values, order[:held].sort().values)
     )
     return DataSet("scikit-learn digits", train, test, tuple("0123456789"))
-
-
-@contextmanager
-def _called(name: str) -> Iterator[None]:
-    """Call options of `data` by the name that a user gave them under."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(str(error).replace("data.", f"{name}.")) from None

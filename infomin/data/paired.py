@@ -9,7 +9,9 @@ become float32 within [0, 1]. A view that a sample lacks is refused, or allowed:
 zeros, and a table says who is there.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
 
@@ -17,11 +19,11 @@ import torch
 from torch import Tensor
 
 from infomin.data.cache import cached, stamps
-from infomin.data.decode import Decoder
+from infomin.data.decode import Decoder, frame
 from infomin.data.folder import hold_out, images_below, read_images, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.values import take
-from infomin.errors import InputError, true_or_false
+from infomin.errors import InputError, called, true_or_false
 
 _SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
 _SHOWN = 3  # files that an error names
@@ -51,9 +53,9 @@ def paired_folders(
             any view that they have.
 
     Raises:
-        InputError: for fewer than two views, a missing folder, a file without its partner, a view
-            that has no partner at all where that is allowed, or a file that cannot be used, by
-            name.
+        InputError: for fewer than two views, a missing folder, a file without its partner or of
+            another shape than it, a view that has no partner at all where that is allowed, or a
+            file that cannot be used, by name.
     """
     true_or_false("data.allow_missing", allow_missing)
     if not isinstance(views, Mapping) or len(views) < 2 or not all(views.values()):
@@ -87,6 +89,8 @@ def paired_folders(
     }
 
     def build() -> DataSet:
+        for part in parts:
+            _alike(part)
         train = {name: split[name][0] for name in folders}
         sets = [_stacked(parts[0], train, classes, decoder)]
         if whole:
@@ -131,7 +135,9 @@ def _matched(
     for name, root in roots.items():
         assert root is not None
         samples: dict[Path, Path] = {}
-        for path in images_below(root):
+        with called("data.root", f"data.views.{name}"):
+            paths = images_below(root)
+        for path in paths:
             sample = path.relative_to(root).with_suffix("")
             if sample in samples:
                 raise InputError(
@@ -159,6 +165,26 @@ def _matched(
     return every, {name: [own.get(sample) for sample in every] for name, own in found.items()}
 
 
+def _alike(part: Files) -> None:
+    """Make sure that views of a sample have one shape, so that their pixels lie on one another.
+
+    Raises:
+        InputError: naming the first two that differ by a pixel of the smaller one, or more.
+    """
+    every = [path for paths in part.values() for path in _there(paths)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        frames = dict(zip(every, pool.map(frame, every), strict=True))
+    for sample in zip(*part.values(), strict=True):
+        seen = [(path, sides) for path in _there(sample) if (sides := frames[path])]
+        for path, (height, width) in seen[1:]:
+            first, (rows, columns) = seen[0]
+            if abs(width / height - columns / rows) * min(height, rows) >= 1:
+                raise InputError(
+                    f"data.views: {first} is {columns}x{rows}, {path} is {width}x{height}; "
+                    "expected one shape for all views of a sample: their pixels lie on one another"
+                )
+
+
 def _there(paths: Sequence[Path | None]) -> list[Path]:
     return [path for path in paths if path is not None]
 
@@ -171,7 +197,8 @@ def _stacked(
     present = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
     labels = torch.full((len(present),), UNLABELLED)
     for (name, paths), there in zip(part.items(), present.T, strict=True):
-        view, _ = read_images(_there(paths), roots[name], classes, decoder, skip_bad=False)
+        with called("data.root", f"data.views.{name}"):
+            view, _ = read_images(_there(paths), roots[name], classes, decoder)
         images[name] = _spread(view.images, there)
         labels[there] = view.labels
     sizes = {name: x.shape[-1] for name, x in images.items()}
