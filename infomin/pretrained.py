@@ -54,6 +54,12 @@ class Pretrained:
         """Side of the images that the towers take, in pixels."""
         return int(self.encoder["size"])
 
+    @property
+    def channel_names(self) -> tuple[str, ...] | None:
+        """What the channels of its images have to be called; None where views ask for no names."""
+        views = self.views
+        return views.generator.channel_names if isinstance(views, LearnedViews) else None
+
     def only(self, which: Sequence[int] | None) -> "Pretrained":
         """Return some of the towers, with their views; all for None.
 

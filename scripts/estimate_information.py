@@ -14,9 +14,9 @@ from itertools import combinations
 from augmenting import make_augment
 from calibrating import self_test
 from cli import build, main, open_run, plain, taken
+from embedding import embeds
 from lacking import seen_by
 from omegaconf import DictConfig
-from pretraining import embeds
 from viewing import make_views
 
 from infomin import evaluation, presence
@@ -37,14 +37,17 @@ def estimate_information(cfg: DictConfig) -> None:
 
     # Data, views, and encoders: those named, or new ones
     settings, data = build(cfg.pretrain), build(cfg.data)
-    fabric = make_fabric(cfg.device, 1, cfg.precision)
-    augment = make_augment(cfg, data)
+    fabric, temperature = make_fabric(cfg.device, 1, cfg.precision), settings.temperature
     if cfg.pretrained:
         pretrained = load_pretrained(cfg.pretrained)
-        embeds(cfg.pretrained)
+        temperature = embeds(cfg.pretrained) or temperature
         print(taken("encoder", cfg.pretrained, data.name))
-        views, towers = pretrained.views, pretrained.towers
+        views, towers, names = pretrained.views, pretrained.towers, pretrained.channel_names
+        data.suits(f"pretrained: {cfg.pretrained}", views.channels, views.value_range, names)
+        cfg.encoder.size = pretrained.size
+        augment = make_augment(cfg, data)
     else:
+        augment = make_augment(cfg, data)
         views, _ = make_views(cfg, data, fabric)
         towers = build_towers(
             view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
@@ -73,11 +76,11 @@ def estimate_information(cfg: DictConfig) -> None:
         who = presence.both(there, i - 1, j - 1)
         pair = presence.chosen(z1, who), presence.chosen(z2, who)
         for size in k:
-            i_nce = evaluation.i_nce_between(*pair, settings.temperature, size)
+            i_nce = evaluation.i_nce_between(*pair, temperature, size)
             print(f"I_NCE(v{i}; v{j}), K = {size}: {i_nce.told(bits=cfg.unit == 'bits')}")
             found.append({"views": [i, j], "k": size, **asdict(i_nce)})
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": found}
-    run.finish(result | present)
+    run.finish(result | {"temperature": temperature} | present)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from infomin.pretrained import load_pretrained
 from infomin.report import tables
 from infomin.report.audits import audit_chart, audit_rows
 from infomin.run import newest
-from infomin.views import LearnedViews
 
 SHOWN = ("top1", "knn")
 """What is told of every layer."""
@@ -35,7 +34,7 @@ def linear_eval(cfg: DictConfig) -> None:
     data = build(cfg.data)
     print(taken("encoder", folder, data.name))
     views = pretrained.views
-    names = views.generator.channel_names if isinstance(views, LearnedViews) else None
+    names = pretrained.channel_names
     data.suits(f"encoder: {folder}", views.channels, views.value_range, names)
     pretrained = pretrained.only(plain(cfg.towers))
     true_or_false("layers", cfg.layers)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from puzzling import make_jigsaw
 from torch import Tensor
 
-from infomin import artifact, evaluation
+from infomin import evaluation
 from infomin.augment import Augment
 from infomin.data import DataSet, ImageSet
 from infomin.encoders import Towers
@@ -17,7 +17,6 @@ from infomin.errors import InputError, one_of
 from infomin.losses import PREDICTIVE
 from infomin.report.predictions import predictions_picture
 from infomin.run import Run
-from infomin.shipped import located
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.objectives import CONTRASTS, build_objective
 from infomin.training.predictive import Prediction
@@ -54,16 +53,6 @@ def make_learner(
     return Pretraining(*common, build_objective(towers, *told, *options), jigsaw)
 
 
-def embeds(folder: str) -> None:
-    """Make sure that an encoder has embeddings that were trained: prediction leaves them out."""
-    name = artifact.read_card(located(folder), "encoder")["training"].get("trained_by")
-    if isinstance(name, str) and name in PREDICTIVE:
-        raise InputError(
-            f"pretrained: expected an encoder trained by contrast, {folder} was by loss={name}, "
-            "which leaves embeddings as they start; judge it with scripts/linear_eval.py"
-        )
-
-
 def held_out(learner: Pretraining, test: ImageSet, size: int) -> tuple[dict[str, Any], str]:
     """Return what a result tells of held-out images, and the line that says it.
 
@@ -76,7 +65,8 @@ def held_out(learner: Pretraining, test: ImageSet, size: int) -> tuple[dict[str,
     settings, views = learner.settings, learner.views
     held = (test.images, learner.augment, settings.temperature, settings.batch)
     i_nce = evaluation.held_out_i_nce(views, learner.towers, *held, present=test.present)
-    return {"i_nce": asdict(i_nce)}, f"I_NCE held out: {i_nce}"
+    result = {"i_nce": asdict(i_nce), "temperature": settings.temperature}
+    return result, f"I_NCE held out: {i_nce}"
 
 
 def draw_predictions(

@@ -14,7 +14,6 @@ from infomin.parallel import make_fabric
 from infomin.pretrained import load_pretrained
 from infomin.report.segments import segmentation_picture
 from infomin.run import newest
-from infomin.views import LearnedViews
 
 SHOWN = 6
 """Test frames in the picture."""
@@ -30,7 +29,7 @@ def segment(cfg: DictConfig) -> None:
     views = pretrained.views
     frames = build(cfg.data)
     print(taken("encoder", folder, frames.images.name))
-    names = views.generator.channel_names if isinstance(views, LearnedViews) else None
+    names = pretrained.channel_names
     frames.images.suits(f"encoder: {folder}", views.channels, views.value_range, names)
     pretrained = pretrained.only(plain(cfg.towers))
     views = pretrained.views
