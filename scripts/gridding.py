@@ -28,6 +28,8 @@ def run(
     tell: Callable[[running.C], str],
 ) -> None:
     """Run what has not been run of cells, as many at a time as there are cores, 4 at most."""
+    for document in cfg.write:  # not after hours
+        tables.around_section(Path(document), section(cfg))
     jobs = min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs
     say = functools.partial(print, file=sys.stderr)
     running.run(todo, settings, CONF.parent, jobs, say, tell)
@@ -44,6 +46,11 @@ def settings(line: Sequence[str]) -> running.Settings:
     return found
 
 
+def section(cfg: DictConfig) -> str:
+    """Return what a grid is called in documents and as a folder."""
+    return f"{cfg.name}-{cfg.budget.name}"
+
+
 def command() -> str:
     """Return the command that was typed, as documents show it."""
     return tables.shown(["python scripts/report.py", *TOLD])
@@ -51,7 +58,7 @@ def command() -> str:
 
 def write(cfg: DictConfig, text: str, figure: Figure) -> Path:
     """Write table and figure, into documents too where asked; return the path of the figure."""
-    folder = files.make_folder(reports(cfg) / f"{cfg.name}-{cfg.budget.name}")
+    folder = files.make_folder(reports(cfg) / section(cfg))
     drawn = folder / f"{cfg.name}.png"
     files.write(drawn, functools.partial(figure.savefig, format="png"))
     files.write_bytes(folder / "table.md", text.encode())

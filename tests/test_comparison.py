@@ -1,13 +1,15 @@
 """Rows differ in the seed only, tables in the protocol, and a lead has an interval."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
 from recorded import judged, pretraining, record, several
 from scipy import stats
 
-from infomin.report.comparison import I_NCE, TOP1, compared, differing
+from infomin.report.comparison import compared, differing
 from infomin.report.found import search
+from infomin.report.measures import I_NCE, IOU, TOP1, measures
 from infomin.report.page.answers import answer
 from infomin.report.spread import lead, spread
 
@@ -214,3 +216,48 @@ def test_rows_that_are_surely_behind_are_named(tmp_path):
     accuracies["raw-c"] = [0.41, 0.40, 0.42]
     (table,) = tables(several(tmp_path, accuracies))
     assert answer(table).sure is False and answer(table).proof.endswith("It surely leads raw-c.")
+
+
+def test_segmentation_is_ranked_by_mean_iou(tmp_path):
+    for seed, name, iou in ((0, "raw-lab", 0.12), (1, "raw-lab", 0.14), (0, "raw-rgb", 0.2)):
+        chance = {"mean_iou": 0.01, "pixel_accuracy": 0.2}
+        told = {"views": name, "mean_iou": iou, "pixel_accuracy": 0.5, "chance": chance}
+        config = pretraining(seed=seed, views__color=name.removeprefix("raw-"))
+        told |= {"data": "nyuv2", "protocol": "a decoder", "seconds": 60.0}
+        record(tmp_path, f"{name}-{seed}", config, told, kind="segment")
+    (table,) = tables(tmp_path)
+    assert table.judged and table.scored_by == IOU and table.protocol["result: chance"] == 0.01
+    assert [row.name for row in table.rows] == ["raw-rgb", "raw-lab"]
+    assert table.rows[1].score.mean == pytest.approx(13)
+    assert table.rows[1].spread("pixel accuracy %").mean == pytest.approx(50)
+
+
+def test_what_moving_digits_share_is_a_row_and_errors_are_columns(tmp_path):
+    for seed, shared in ((0, ["digit"]), (1, ["digit"]), (0, ["digit", "position"]), (0, None)):
+        config = {"shared": shared or [], "supervised": shared is None, "seed": seed}
+        config |= {"sharing": {"factors": shared or []}, "motion": {"target": 12}}
+        told = {"digits": "mnist", "backgrounds": "x", "shared": shared, "digit_error": 0.4}
+        told |= {"position_error": 4.25, "i_nce": None, "seconds": 60.0}
+        record(tmp_path, f"{shared}-{seed}", config, told, kind="share_factors")
+    (table,) = tables(tmp_path)
+    assert not table.judged
+    assert {row.name: len(row.runs) for row in table.rows} == {
+        "digit": 2,
+        "digit + position": 1,
+        "labels": 1,
+    }
+    assert measures(table.runs[0])["position error, px"] == 4.25
+    assert measures(table.runs[0])["digit error %"] == pytest.approx(40)
+
+
+def test_every_estimate_of_a_run_is_a_column(tmp_path):
+    told = [{"views": [1, 2], "k": k, "value": k / 100} for k in (16, 64)]
+    result = {"data": "scenes", "views": "raw-rgb", "i_nce": told, "seconds": 60.0}
+    folder = record(tmp_path, "a", pretraining(), result, kind="estimate_information")
+    (table,) = tables(tmp_path)
+    found = measures(table.runs[0])
+    assert folder == table.runs[0].folder and found["I_NCE(v1; v2), K = 64, nats"] == 0.64
+    assert list(found) == [*(f"I_NCE(v1; v2), K = {k}, nats" for k in (16, 64)), "minutes"]
+    strange = [3, {"views": "x", "k": 2}, {"views": [1, None], "k": None}, {"views": [1, 2]}]
+    run = replace(table.runs[0], result={"i_nce": strange})
+    assert measures(run) == {}

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infomin.page.text import cut, number, short
+from infomin.page.text import cut, short
 from infomin.report.found import Finished
 from infomin.report.lineage import joined
+from infomin.report.measures import measures, scored_by
 from infomin.report.spread import Lead, Spread, lead, spread
 from infomin.settings import Setting, is_seed
 
-TOP1, KNN, I_NCE, MINUTES = "top-1 %", "kNN %", "I_NCE, nats", "minutes"
 Settings = Mapping[str, Setting]
 
 _SUBJECT = (
@@ -26,6 +26,7 @@ _TRAINED_BY = (
     *("system", "towers", "loss.", "memory.", "graph", "pair_weights", "jigsaw."),
     *("encoder.head", "encoder.shared", "pretrain.temperature"),
 )
+_SUBJECT_OF_SHARING = ("shared", "supervised", "sharing.factors")
 _SUBJECT_OF_GAMES = ("game.", "flow.", "labels.", "color", "groups", "crops")
 _PROTOCOL_ANYWAY = {"augment.size", "game.batch", "game.steps", "game.temperature"}
 _NO_MATTER = {"device", "devices", "save_every", "resume", "out", "pretrained", "layers"}
@@ -38,6 +39,7 @@ _NO_MATTER |= {
 }
 _WATCHED = "monitor."  # a training that is watched ends in the very numbers of one that is not
 _OF_I_NCE = "result: I_NCE "
+_TOLD = ("data", "digits", "backgrounds", "protocol", "chance")
 _MOST_DETAILS = 3
 
 
@@ -67,6 +69,11 @@ class Row:
         """Those that are known."""
         return [run.seed for run in self.runs if run.seed is not None]
 
+    @property
+    def score(self) -> Spread | None:
+        """Mean and deviation of the measure by which runs of their kind are ranked."""
+        return self.spread(scored_by(self.runs[0].kind))
+
     def spread(self, measure: str) -> Spread | None:
         """Return mean and deviation of a measure, None where no run has it."""
         values = [value for run in self.runs if (value := measures(run).get(measure)) is not None]
@@ -93,9 +100,14 @@ class Comparison:
     rows: Sequence[Row]
 
     @property
+    def scored_by(self) -> str:
+        """The measure by which rows are ranked."""
+        return scored_by(self.kind)
+
+    @property
     def judged(self) -> bool:
-        """Whether accuracies were measured."""
-        return any(row.spread(TOP1) for row in self.rows)
+        """Whether it was measured."""
+        return any(row.score for row in self.rows)
 
     @property
     def runs(self) -> list[Finished]:
@@ -105,19 +117,7 @@ class Comparison:
     def lead(self, row: Row, other: Row) -> Lead | None:
         """Return how far a row is ahead of another; intervals of all rows with one hold at once."""
         others = max(1, len(self.rows) - 1)
-        return lead(row.by_seed(TOP1), other.by_seed(TOP1), others)
-
-
-def measures(run: Finished) -> dict[str, float]:
-    """Return the numbers of a run that tables show, as far as they were recorded."""
-    told, i_nce = run.result, run.result.get("i_nce")
-    share, accuracies = 100.0, told.get("class_accuracy")
-    found = {TOP1: (told.get("top1"), share), KNN: (told.get("knn"), share)}
-    found[I_NCE] = (i_nce.get("value") if isinstance(i_nce, dict) else None, 1.0)
-    if isinstance(accuracies, list):
-        found |= {f"c{i} %": (value, share) for i, value in enumerate(accuracies[:4], 1)}
-    found[MINUTES] = (told.get("seconds"), 1 / 60)
-    return {name: factor * value for name, (value, factor) in found.items() if number(value)}
+        return lead(row.by_seed(self.scored_by), other.by_seed(self.scored_by), others)
 
 
 def compared(runs: Sequence[Finished]) -> list[Comparison]:
@@ -130,8 +130,10 @@ def compared(runs: Sequence[Finished]) -> list[Comparison]:
 def protocol(run: Finished) -> dict[str, Setting]:
     """Return what runs of one table share."""
     told = {name: v for name, v in compared_settings(run).items() if not is_subject(run.kind, name)}
-    result = {name: run.result.get(name) for name in ("data", "protocol", "chance")}
-    i_nce = run.result.get("i_nce")
+    result = {name: run.result.get(name) for name in _TOLD}
+    chance, i_nce = result["chance"], run.result.get("i_nce")
+    if isinstance(chance, dict):
+        result["chance"] = chance.get("mean_iou")
     if isinstance(i_nce, dict):
         result |= {f"I_NCE {name}": i_nce.get(name) for name in ("cap", "images")}
     return {"kind": run.kind, **told, **{f"result: {k}": _plain(v) for k, v in result.items()}}
@@ -148,7 +150,8 @@ def compared_settings(run: Finished) -> dict[str, Setting]:
 
 def is_subject(kind: str, name: str) -> bool:
     """Tell whether a setting is what comparisons are about."""
-    subject = _SUBJECT_OF_GAMES if kind == "learn_views" else _SUBJECT + _TRAINED_BY
+    of_kind = {"learn_views": _SUBJECT_OF_GAMES, "share_factors": _SUBJECT_OF_SHARING}
+    subject = of_kind.get(kind, _SUBJECT + _TRAINED_BY)
     return name.startswith(subject) and name not in _PROTOCOL_ANYWAY
 
 
@@ -167,7 +170,7 @@ def _rows(runs: Sequence[Finished]) -> list[Row]:
         rivals = [g[0] for n, g in zip(names, groups, strict=True) if n == name]
         newest, older = _one_a_seed(group)
         rows.append(Row(name, _detail(group[0], rivals), newest, older))
-    best = {row: found.mean for row in rows if (found := row.spread(TOP1))}
+    best = {row: found.mean for row in rows if (found := row.score)}
     return sorted(rows, key=lambda row: (-best.get(row, -1.0), row.title))
 
 
@@ -176,6 +179,9 @@ def name_of(run: Finished) -> str:
     told = run.settings.get
     if run.kind == "learn_views":
         return cut(f"{short(run.result.get('objective'))}, {short(told('color'))}", 60)
+    if run.kind == "share_factors":
+        shared = run.result.get("shared")
+        return cut(" + ".join(map(short, shared)) if isinstance(shared, list) else "labels", 60)
     views = run.result.get("views") or told("encoder.views") or told("encoder.folder")
     objective = told("generator.objective")
     words = [short(views or "views unknown"), *([short(objective)] if objective else [])]

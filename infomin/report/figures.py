@@ -8,9 +8,10 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from infomin.page.text import cut, number
-from infomin.report.comparison import I_NCE, TOP1, Comparison
+from infomin.report.comparison import Comparison
 from infomin.report.grid.records import SCORES, Record
 from infomin.report.marks import COLORS, SHAPES
+from infomin.report.measures import I_NCE, protocol_of
 
 # Okabe and Ito's colours and a shape each: told apart without colour as well
 _MARKS = {
@@ -113,7 +114,7 @@ def rows(table: Comparison) -> Figure | None:
     found = [
         (i, row, x, y)
         for i, row in enumerate(table.rows[:_MOST_ROWS])
-        if (x := row.spread(I_NCE)) and (y := row.spread(TOP1))
+        if (x := row.spread(I_NCE)) and (y := row.score)
     ]
     if not found:
         return None
@@ -136,7 +137,7 @@ def rows(table: Comparison) -> Figure | None:
     if number(chance):
         axis.axhline(100 * chance, color="#666666", linestyle="--", label="chance")
     axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=12)
-    axis.set_ylabel("linear probe, top-1 %", fontsize=12)
+    axis.set_ylabel(protocol_of(table.scored_by), fontsize=12)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=10, framealpha=0.9)
     return figure

@@ -142,13 +142,23 @@ def replace_section(path: Path, name: str, text: str) -> None:
     Raises:
         InputError: when the document lacks these marks.
     """
+    head, tail = around_section(path, name)
+    files.write_bytes(path, f"{head}\n{text}\n{tail}".encode())
+
+
+def around_section(path: Path, name: str) -> tuple[str, str]:
+    """Return a document as far as the mark before a section, and from the mark behind it on.
+
+    Raises:
+        InputError: when the document lacks these marks.
+    """
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     document = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if begin not in document or end not in document:
+    head, found, rest = document.partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not (found and ended):
         raise InputError(f"{path}: expected the marks {begin} and {end} around the table")
-    head, rest = document.split(begin, 1)
-    tail = rest.split(end, 1)[1]
-    files.write_bytes(path, f"{head}{begin}\n{text}\n{end}{tail}".encode())
+    return head + begin, end + tail
 
 
 def _without_place(found: re.Match[str]) -> str:

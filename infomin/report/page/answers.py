@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from infomin.report.comparison import TOP1, Comparison
+from infomin.report.comparison import Comparison
 from infomin.report.spread import Lead
 
 _NAMED = 3
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 
 def answer(table: Comparison) -> Answer | None:
     """Return the answer of a table, None where accuracies were not measured."""
-    ranked = [(row, found) for row in table.rows if (found := row.spread(TOP1))]
+    ranked = [(row, found) for row in table.rows if (found := row.score)]
     if not ranked:
         return None
     (first, best), *others = ranked

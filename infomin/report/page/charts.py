@@ -6,8 +6,9 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from infomin.page.charts import LINE, Frame, Points, apart, grid, padded, path, svg
-from infomin.report.comparison import I_NCE, TOP1, Row
+from infomin.report.comparison import Comparison
 from infomin.report.marks import ink, mark
+from infomin.report.measures import I_NCE, protocol_of
 from infomin.report.spread import Spread
 
 _WIDTH, _HEIGHT = 340, 272
@@ -24,7 +25,7 @@ class Line(NamedTuple):
     points: Points
 
 
-def strip(i: int, found: Spread, between: tuple[float, float]) -> Markup:
+def strip(i: int, found: Spread, between: tuple[float, float], score: str) -> Markup:
     """Draw every seed of row i as a dot, their mean as its mark, one deviation to each side."""
     frame = _STRIP._replace(x=between)
     middle, mean = frame.bottom / 2, frame.across(found.mean)
@@ -36,34 +37,37 @@ def strip(i: int, found: Spread, between: tuple[float, float]) -> Markup:
         parts += [_dot(i, frame.across(v), middle) for v in found.values]
     parts.append(mark(i, mean, middle, 0.85))
     values = ", ".join(f"{value:.1f}" for value in found.values)
-    title = f"{TOP1} of every seed: {values}; mean {found.mean:.1f}"
+    title = f"{score} of every seed: {values}; mean {found.mean:.1f}"
     return Markup(
         '<svg class="strip" role="img" aria-label="{}" viewBox="0 0 150 24" width="150" '
         'height="24">{}</svg>'
     ).format(title, Markup("").join(parts))
 
 
-def sweet_spot(rows: Sequence[Row], cap: float | None, chance: float | None) -> Markup | None:
-    """Draw accuracy against I_NCE, a mark a row with bars of one deviation over its seeds.
+def sweet_spot(
+    table: Comparison, most: int, cap: float | None, chance: float | None
+) -> Markup | None:
+    """Draw accuracy, or mean IoU, against I_NCE, a mark a row, a deviation over seeds to each side.
 
     None where no row has both.
 
     Arguments:
-        rows: in the order of the table.
+        table: whose rows they are.
+        most: rows that are drawn, the first.
         cap: log K in nats, which no I_NCE exceeds.
         chance: accuracy of guessing, %.
     """
     found = [
         (i, x, y)
-        for i, row in enumerate(rows)
-        if (x := row.spread(I_NCE)) and (y := row.spread(TOP1))
+        for i, row in enumerate(table.rows[:most])
+        if (x := row.spread(I_NCE)) and (y := row.score)
     ]
     if not found:
         return None
     across = [v for _, x, _ in found for v in (*_reach(x), *x.values)]
     down = [v for _, _, y in found for v in (*_reach(y), *y.values)]
     frame = Frame(ends(across, 0.1, cap), ends(down, 1, chance), *_INSIDE)
-    parts = [grid(frame, "held-out I_NCE, nats", "linear probe, top-1 %")]
+    parts = [grid(frame, "held-out I_NCE, nats", protocol_of(table.scored_by))]
     parts += [_cap_across(frame, cap)] if cap is not None else []
     parts += [_chance(frame, chance)] if chance is not None else []
     parts += [_cross(frame, i, x, y) for i, x, y in found]

@@ -9,16 +9,8 @@ from markupsafe import Markup
 
 from infomin.page.text import cut, number, short
 from infomin.report import curves, marks
-from infomin.report.comparison import (
-    I_NCE,
-    MINUTES,
-    TOP1,
-    Comparison,
-    Row,
-    compared_settings,
-    differing,
-    measures,
-)
+from infomin.report.comparison import Comparison, Row, compared_settings, differing
+from infomin.report.measures import MINUTES, digits, measures
 from infomin.report.page import charts
 from infomin.report.page.answers import Answer, answer, signed
 from infomin.report.page.strips import SHOWN, Strip, strips
@@ -29,6 +21,9 @@ KINDS = {
     "pretrain": "Pretraining",
     "linear_eval": "Linear evaluation",
     "learn_views": "View learning",
+    "segment": "Segmentation",
+    "share_factors": "Colorful-Moving-MNIST",
+    "estimate_information": "Estimates of information",
 }
 _ROWS, _COLUMNS, _KEYS, _CURVES = 60, 8, 40, 36
 _NAMED = 4  # settings that are named where tables are told apart
@@ -96,11 +91,10 @@ def written(found: Spread | None, measure: str) -> str:
     """Return mean ± deviation, of a single value only that."""
     if found is None:
         return "–"
-    digits = 2 if measure == I_NCE else 1
-    told = f"{found.mean:.{digits}f}"
-    return (
-        told if found.std is None or measure == MINUTES else f"{told} ± {found.std:.{digits}f}"
-    ).replace("-", "−")
+    n = digits(measure)
+    told = f"{found.mean:.{n}f}"
+    alone = found.std is None or measure == MINUTES
+    return (told if alone else f"{told} ± {found.std:.{n}f}").replace("-", "−")
 
 
 def title(table: Comparison) -> str:
@@ -108,6 +102,8 @@ def title(table: Comparison) -> str:
     told = table.protocol.get
     kind = KINDS.get(table.kind, table.kind)
     data, size, budget = (told(name) for name in ("result: data", "data.size", "budget.name"))
+    digits, behind = told("result: digits"), told("result: backgrounds")
+    data = data if digits is None else f"{short(digits)} over {short(behind)}"
     words = [f"{kind}, {short(data)}"]
     words += [f"{short(size)} px"] if size is not None else []
     words += [f"budget {short(budget)}"] if budget is not None else []
@@ -118,10 +114,9 @@ def _section(table: Comparison, rivals: Sequence[Comparison], drawn: list[Strip]
     told = table.protocol
     chance, cap = told.get("result: chance"), told.get("result: I_NCE cap")
     percent = 100 * chance if number(chance) else None
-    present = {name for run in table.runs for name in measures(run)}
-    shown = [name for name in (TOP1, "kNN %", I_NCE, *_class_accuracies(present), MINUTES)]
-    shown = [name for name in shown if name in present]
-    values = [v for row in table.rows if (found := row.spread(TOP1)) for v in found.values]
+    present = dict.fromkeys(name for run in table.runs for name in measures(run))
+    shown = [*(name for name in present if name != MINUTES), *(present.keys() & {MINUTES})]
+    values = [v for row in table.rows if (found := row.score) for v in found.values]
     ends = charts.ends(values, 1) if values else None
     differences, partly = _differences(table)
     return Section(
@@ -134,7 +129,7 @@ def _section(table: Comparison, rivals: Sequence[Comparison], drawn: list[Strip]
         ends=ends,
         chance=percent,
         cap=cap if number(cap) else None,
-        sweet_spot=charts.sweet_spot(table.rows[:_ROWS], cap if number(cap) else None, percent),
+        sweet_spot=charts.sweet_spot(table, _ROWS, cap if number(cap) else None, percent),
         training=_training(table),
         strips=drawn,
         differences=differences,
@@ -144,19 +139,15 @@ def _section(table: Comparison, rivals: Sequence[Comparison], drawn: list[Strip]
     )
 
 
-def _class_accuracies(present: set[str]) -> list[str]:
-    return sorted(name for name in present if name.startswith("c") and name.endswith(" %"))
-
-
 def _line(
     i: int, row: Row, table: Comparison, shown: Sequence[str], ends: tuple[float, float] | None
 ) -> Line:
-    top1 = row.spread(TOP1)
+    score = row.score
     return Line(
         row=row,
         mark=marks.legend(i),
         cells=[written(row.spread(name), name) for name in shown],
-        strip=charts.strip(i, top1, ends) if top1 and ends else None,
+        strip=charts.strip(i, score, ends, table.scored_by) if score and ends else None,
         behind=_behind(row, table),
         seeds=cut(", ".join(map(str, row.seeds)) or "unknown", 40),
     )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from infomin.page.text import cut, short
-from infomin.report.comparison import MINUTES, Comparison, Row, measures
+from infomin.report.comparison import Comparison, Row
 from infomin.report.found import Finished
+from infomin.report.measures import MINUTES, measures
 from infomin.report.tables import shown
 
 _HEAD = ["table", "kind", "data", "row", "views", "detail", "n", "seeds"]
