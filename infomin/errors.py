@@ -1,8 +1,8 @@
 """The one error that a user can mend: what was wrong, what was expected, what came, what to do."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from math import inf
+from math import inf, isfinite
 
 
 class InputError(ValueError):
@@ -52,6 +52,22 @@ def at_least(name: str, value: float, least: float) -> None:
     """Raise an InputError unless a number is large enough."""
     if not (_is_number(value) and value >= least):
         raise InputError(f"{name}: expected at least {least}, got {value!r}")
+
+
+def low_and_high(name: str, value: object) -> tuple[float, float]:
+    """Return two finite numbers.
+
+    Raises:
+        InputError: for anything else.
+    """
+    told = [*value] if isinstance(value, Iterable) and not isinstance(value, str) else []
+    numbers = [v for v in told if _is_number(v) and isfinite(v)]
+    if len(told) != 2 or len(numbers) != 2:
+        raise InputError(
+            f"{name}: expected [low, high], two numbers, got {told or repr(value)}; such as "
+            f"{name}=[0.2,1.0]"
+        )
+    return numbers[0], numbers[1]
 
 
 def whole_number(name: str, value: int, least: int) -> None:

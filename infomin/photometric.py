@@ -16,7 +16,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from infomin.errors import InputError, at_least
+from infomin.errors import InputError, at_least, low_and_high
 from infomin.jitter import JITTER, gray
 from infomin.parts import change
 from infomin.shapes import Image, Images
@@ -93,6 +93,7 @@ class Photometric:
         for name, value in (("jitter", jitter), ("gray", gray), ("blur", blur)):
             if not 0 <= value <= 1:
                 raise InputError(f"photometric.{name}: expected a probability, got {value}")
+        sigma = low_and_high("photometric.sigma", sigma)
         if not 0 < sigma[0] <= sigma[1]:
             raise InputError(f"photometric.sigma: expected 0 < low <= high, got {list(sigma)}")
         self.jitter, self.gray, self.blur, self.sigma = jitter, gray, blur, sigma
@@ -102,14 +103,19 @@ class Photometric:
         """Whether nothing is ever changed."""
         return not (self.gray or self.blur or (self.jitter and any(self.strengths.values())))
 
+    @property
+    def of_color(self) -> list[str]:
+        """The changes that ask for R, G and B."""
+        strengths = {**self.strengths, "gray": self.gray}
+        return [name for name in ("saturation", "hue", "gray") if strengths[name]]
+
     def fits(self, channels: int) -> None:
         """Make sure that images of so many channels can be changed.
 
         Raises:
             InputError: for other than 3 channels, where a change needs colour.
         """
-        needed = {**self.strengths, "gray": self.gray}
-        asked = [name for name in ("saturation", "hue", "gray") if needed[name]]
+        asked = self.of_color
         if channels != 3 and asked:
             raise InputError(
                 f"photometric: {', '.join(asked)} need 3 channels, R G B, got {channels}; set "
@@ -141,9 +147,10 @@ class Photometric:
         Contrast is about the mean luma, with other than 3 channels about the mean of all.
 
         Raises:
-            InputError: see `fits`.
+            InputError: see `fits`; or for images that are no floats.
         """
         self.fits(images.shape[1])
+        floats("photometric", images)
         x = images.clone()
         for drawn in changes.order.unbind(1):
             for kind, (name, operation) in enumerate(JITTER.items()):
@@ -184,6 +191,19 @@ class Photometric:
 
         change(x, changes.sigma > 0, blur, changes.sigma)
         return x
+
+
+def floats(whose: str, images: Tensor) -> None:
+    """Make sure that images are floats, which changes of colour are of.
+
+    Raises:
+        InputError: for others.
+    """
+    if not images.is_floating_point():
+        raise InputError(
+            f"{whose}: expected float images within [0, 1], got {images.dtype}; divide 8-bit "
+            "images by 255"
+        )
 
 
 def _grayed(x: Tensor, changes: Changes) -> Tensor:

@@ -47,6 +47,8 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
     table = ColorTable.cached(g) if looked_up else None
     photometric = make_photometric(cfg) if after_g(cfg) else None
+    if photometric is not None and (left_out := photometric.of_color):
+        fabric.print(f"{', '.join(left_out)}: left out, no change of what g has made of colours")
     if v.combine.p == 1 and v.combine.views == "all" and photometric is None:
         return LearnedViews(g, v.crops, table), _lineage(folder)
     chosen = plain(v.combine.views)

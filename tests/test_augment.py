@@ -2,12 +2,14 @@ import math
 
 import pytest
 import torch
+from refusal import refused
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
 from infomin import rng
-from infomin.augment import CropFlip, Whole, resize
+from infomin.augment import CropFlip, JigSaw, RandAugment, Whole, resize
 from infomin.errors import InputError
+from infomin.photometric import Photometric, floats
 
 
 @pytest.mark.parametrize("size", [8, 17, 32, 48])
@@ -110,3 +112,48 @@ def test_a_crop_larger_than_the_image_is_told():
 def test_wrong_arguments_are_told(options, message):
     with pytest.raises(InputError, match=message):
         CropFlip(**options)
+
+
+@pytest.mark.parametrize("size", [(9, 16), (16, 9), (7, 12), (12, 8)])
+def test_a_centred_square_lies_on_whole_pixels(size):
+    image = torch.rand(1, 3, *size)
+    side = min(size)
+    top, left = (size[0] - side) // 2, (size[1] - side) // 2
+    cut = image[:, :, top : top + side, left : left + side]
+    torch.testing.assert_close(resize(image, side), cut, atol=1e-12, rtol=0)
+    only = CropFlip(side, (1, 1), (1, 1), flip=0)
+    boxes = only.sample(4, *size, torch.Generator().manual_seed(0))
+    assert boxes.top.tolist() == [top] * 4 and boxes.left.tolist() == [left] * 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("size", [64, 224, 240])
+def test_half_precision_is_single_precision_rounded(dtype, size):
+    images = (torch.rand(2, 3, 224, 224) > 0.5).to(dtype)
+    crop, turn = CropFlip(size, (0.3, 1.0)), RandAugment(["rotate"], n=1, p=1.0)
+    boxes = crop.sample(2, 224, 224, torch.Generator().manual_seed(0))
+    plan = turn.sample(2, torch.Generator().manual_seed(0))
+    found = crop.apply(images, boxes)
+    assert found.dtype == dtype
+    expected = crop.apply(images.float(), boxes)
+    torch.testing.assert_close(found.float(), expected, atol=1e-2, rtol=0)
+    turned = turn.apply(images, plan)
+    assert turned.dtype == dtype and turned.min() >= 0 and turned.max() <= 1
+
+
+@pytest.mark.parametrize("wrong", [[], [0.2], [0.2, 0.5, 1.0], [0.2, math.inf]])
+def test_two_numbers_are_asked_for(wrong):
+    made = {
+        "augment.scale": lambda: CropFlip(8, wrong),
+        "augment.ratio": lambda: CropFlip(8, ratio=wrong),
+        "jigsaw.scale": lambda: JigSaw(32, wrong),
+        "photometric.sigma": lambda: Photometric(blur=0.5, sigma=wrong),
+    }
+    for name, make in made.items():
+        with refused(rf"{name}: expected \[low, high\], two numbers, got"):
+            make()
+
+
+def test_changes_of_colour_are_of_floats():
+    with refused(r"randaugment: expected float images within \[0, 1\], got torch.uint8; divide"):
+        floats("randaugment", torch.zeros(2, 3, 8, 8, dtype=torch.uint8))

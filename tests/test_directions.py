@@ -16,7 +16,7 @@ from infomin.encoders import build_towers
 from infomin.parallel import make_fabric
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.objectives import Embedded, build_objective
-from infomin.views import WholeViews
+from infomin.views import ChannelViews, WholeViews
 
 N, B, D, T, K = 60, 5, 8, 0.2, 12
 INDEX = torch.tensor([7, 3, 59, 0, 21])
@@ -160,3 +160,14 @@ def test_what_needs_a_bank_is_told():
     present[3, 1] = False
     with refused("graph=one_way: a contrast of one direction needs every view of every sample, 1"):
         make(QUEUE, "one_way", present=present)
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize(("memory", "graph"), SYSTEMS[1:], ids=lambda v: str(v))
+def test_towers_that_would_never_be_trained_are_refused(memory, graph):
+    towers = build_towers(view_channels=(1, 2), **NET | {"shared": False})
+    images = DATA.train.images
+    objective = build_objective(towers, len(images), 8, 0.1, None, memory, graph)
+    told = (CropFlip(16), torch.optim.AdamW, ContrastiveSettings(epochs=1, batch=8))
+    with refused(f"graph: {graph} trains the encoder of view 1 alone, and every view has its own"):
+        Pretraining(ChannelViews(), towers, images, *told, make_fabric("cpu"), objective)

@@ -95,3 +95,8 @@ def test_images_too_small_for_the_grid_are_told():
     with pytest.raises(InputError, match=f"^{told} a larger data.size, or a smaller encoder.size$"):
         JigSaw(32)(torch.rand(1, 3, 26, 40), rng.generator(0, "t"))
     JigSaw(32).fits(27, 27)
+
+
+def test_no_image_has_no_piece():
+    pieces, _ = JigSaw(32)(torch.rand(0, 2, 40, 40), torch.Generator())
+    assert pieces.shape == (0, 9, 2, 9, 9)

@@ -44,5 +44,5 @@ def test_matched():
 
 
 def test_one_sample_is_no_contrast():
-    with pytest.raises(InputError, match="at least 2 samples, got 1"):
+    with pytest.raises(InputError, match="at least 2 pairs, got 1"):
         infonce(torch.zeros(1, 1))

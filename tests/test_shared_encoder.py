@@ -135,7 +135,7 @@ def test_an_encoder_from_before_heads_and_sharing_still_loads(single, tmp_path):
 def test_what_cannot_be_shared_is_told():
     with refused(
         "encoder.shared: expected views of the same number of channels, got 1, 2; set "
-        "encoders=per_view, or views=whole"
+        "encoders=per_view graph=full, or views=whole"
     ):
         build_towers(view_channels=(1, 2), shared=True, **NET)
     with refused("encoder.head: expected one of linear, mlp, got 'cosine'"):

@@ -53,7 +53,7 @@ def of(name):
 
 # objective, graph, encoders, head, temperature, beta, c (the papers; PyContrast, base_options.py)
 TABLE = {
-    "cmc": (Banked, "full", 2, "linear", 0.07, None, 0.2),
+    "cmc": (Banked, "full", 2, "linear", 0.07, None, 0.08),
     "infomin": (Queued, "one_way", 1, "mlp", 0.15, 0.5, 0.2),
     "instdis": (Banked, "own", 1, "linear", 0.07, None, 0.08),
     "moco": (Queued, "one_way", 1, "linear", 0.07, None, 0.2),

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from infomin.augment.resample import HALVES
 from infomin.shapes import Image
 
 Shares = Float[Tensor, " n"]
@@ -76,6 +77,8 @@ def warp(images: Image, to_source: Matrices, fill: Sequence[float]) -> Image:
         to_source: one matrix an image.
         fill: of places outside the image: one number, or one a channel.
     """
+    if images.dtype in HALVES:
+        return warp(images.float(), to_source, fill).to(images.dtype)
     height, width = images.shape[2:]
     y = torch.arange(height).to(images) + (0.5 - height / 2)
     x = torch.arange(width).to(images) + (0.5 - width / 2)

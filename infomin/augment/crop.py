@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from infomin.augment.resample import Lines, resample
-from infomin.errors import InputError
+from infomin.errors import InputError, low_and_high
 from infomin.parts import assemble
 from infomin.shapes import Images
 
@@ -63,6 +63,7 @@ class CropFlip:
     ) -> None:
         if size < 1:
             raise InputError(f"{name}.size: expected a side of at least 1 pixel, got {size}")
+        scale, ratio = low_and_high(f"{name}.scale", scale), low_and_high(f"{name}.ratio", ratio)
         if not 0 < scale[0] <= scale[1] <= 1:
             raise InputError(f"{name}.scale: expected 0 < low <= high <= 1, got {list(scale)}")
         if not 0 < ratio[0] <= ratio[1]:
@@ -92,8 +93,8 @@ class CropFlip:
         w, h = w.where(found, w.new_tensor(fallback_w)), h.where(found, h.new_tensor(fallback_h))
         top, left = (u[2, :, 0] * (height - h + 1)).floor(), (u[3, :, 0] * (width - w + 1)).floor()
         top, left = top.clamp(max=height - 1), left.clamp(max=width - 1)
-        top = top.where(found, (height - h) / 2)
-        left = left.where(found, (width - w) / 2)
+        top = top.where(found, ((height - h) / 2).floor())
+        left = left.where(found, ((width - w) / 2).floor())
         return Boxes(top, left, h, w, u[4, :, 0] < self.flip)
 
     def frame(self, height: int, width: int) -> tuple[int, int]:
@@ -169,12 +170,12 @@ class Whole:
 
 
 def resize(images: Tensor, size: int) -> Images:
-    """Resize images, cut to their central square; float, [0, 1] for uint8, else as they are."""
+    """Resize images, cut to their central square, of whole pixels; float, [0, 1] for uint8."""
     whole = CropFlip(size, scale=(1, 1), ratio=(1, 1), flip=0)
     n, (height, width) = len(images), images.shape[2:]
     side = min(height, width)
     zero, full = torch.zeros(n), torch.ones(n)
-    top, left = full * (height - side) / 2, full * (width - side) / 2
+    top, left = full * ((height - side) // 2), full * ((width - side) // 2)
     return whole.apply(images, Boxes(top, left, full * side, full * side, zero.bool()))
 
 

@@ -108,7 +108,9 @@ class JigSaw:
     def apply(self, images: Tensor, puzzle: Puzzle) -> Pieces:
         """Cut pieces out of images of any type; float, [0, 1] for uint8, else as they are."""
         square = self.square.apply(images, puzzle.boxes)
-        _, c, height, width = square.shape
+        n, c, height, width = square.shape
+        if n == 0:
+            return square.new_empty(0, GRID**2, c, self.piece, self.piece)
         top = self.cell * (puzzle.cell // GRID) + puzzle.top
         left = self.cell * (puzzle.cell % GRID) + puzzle.left
         row = rearrange(torch.arange(len(top) * c), "(b c) -> b 1 c 1", c=c) * height

@@ -20,6 +20,7 @@ from infomin.augment.affine import MOTIONS, matrices, warp
 from infomin.augment.operations import NEEDS_COLOR, pixel_operations
 from infomin.errors import InputError, at_least, one_of, whole_number
 from infomin.parts import change
+from infomin.photometric import floats
 from infomin.shapes import Images
 
 HIGHEST = 10.0
@@ -90,7 +91,8 @@ class RandAugment:
         if not operations:
             raise InputError("randaugment.operations: expected at least one, got none")
         whole_number("randaugment.n", n, 1)
-        if not 0 <= m <= HIGHEST:
+        at_least("randaugment.m", m, 0)
+        if not m <= HIGHEST:
             raise InputError(f"randaugment.m: expected a magnitude within [0, 10], got {m}")
         at_least("randaugment.std", std, 0)
         if not 0 <= p <= 1:
@@ -134,9 +136,10 @@ class RandAugment:
         """Change images within [0, 1], which they stay in; see `operations` for what that means.
 
         Raises:
-            InputError: see `fits`.
+            InputError: see `fits`; or for images that are no floats.
         """
         self.fits(images.shape[1])
+        floats("randaugment", images)
         x = images.clone()
         for place in range(plan.operation.shape[1]):
             drawn = plan.operation[:, place].where(plan.happens[:, place], -1)

@@ -16,6 +16,8 @@ from torch.nn.functional import grid_sample
 from infomin.shapes import Images
 
 Resized = Float[Tensor, "b c o p"]
+HALVES = (torch.float16, torch.bfloat16)
+"""Of which grid samples on a CPU are wrong, or NaN (torch 2.15)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def resample(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) ->
         down, across: rows and columns of the result.
         flip: whether its columns are reversed.
     """
+    if x.dtype in HALVES:
+        return resample(x.float(), down, across, flip).to(x.dtype)
     if down.same and across.same:
         return torch.where(rearrange(flip, "b -> b 1 1 1").to(x.device), x.flip(3), x)
     if max(down.source, across.source) <= min(down.size, across.size):

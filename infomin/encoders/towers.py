@@ -170,7 +170,8 @@ def build_towers(
     if shared and len({*view_channels}) > 1:
         raise InputError(
             "encoder.shared: expected views of the same number of channels, got "
-            f"{', '.join(map(str, view_channels))}; set encoders=per_view, or views=whole"
+            f"{', '.join(map(str, view_channels))}; set encoders=per_view "
+            "graph=full, or views=whole"
         )
     towers = []
     for i, channels in enumerate(view_channels[:1] if shared else view_channels):

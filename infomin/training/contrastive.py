@@ -88,9 +88,9 @@ class Pretraining(Learner):
         jigsaw: puzzles beside the views, of which no sample may lack one; None is none.
 
     Raises:
-        InputError: for towers that are not one for each view, a bank of other data, a batch larger
-            than the data, images too small for views or puzzles, or several processes, or puzzles,
-            where samples lack views.
+        InputError: for towers that are not one for each view, or would never be trained, a bank of
+            other data, a batch larger than the data, images too small for views or puzzles, or
+            several processes, or puzzles, where samples lack views.
     """
 
     def __init__(
@@ -124,6 +124,11 @@ class Pretraining(Learner):
             drawn_from, settings.batch, settings.seed, "pretrain", "pretrain.batch"
         )
         objective.remembers(len(images))
+        if not towers.shared and {*range(len(towers))} != {*objective.trained}:
+            raise InputError(
+                f"graph: {objective.graph} trains the encoder of view 1 alone, and every view has "
+                "its own; set graph=full, or encoders=shared"
+            )
         steps = settings.epochs * self.batches.per_epoch
         super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)

@@ -72,6 +72,11 @@ class Banked(Objective):
         self.bank, self.negatives, self.draws, self.positive = bank, negatives, draws, positive
         self.seed, self.which = seed, torch.empty(0, dtype=torch.int64)
 
+    @property
+    def trained(self) -> Sequence[int]:
+        """Those that ask; rows of the bank have no gradient."""
+        return self.anchors if self.positive == "bank" else self.embedded
+
     def remembers(self, samples: int) -> None:
         """Make sure that the bank has a row, of length 1, for each of so many samples.
 

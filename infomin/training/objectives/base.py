@@ -111,6 +111,11 @@ class Objective(nn.Module):
             chunk: embedded at a time; None is all.
         """
 
+    @property
+    def trained(self) -> Sequence[int]:
+        """Views whose embeddings the loss has a gradient of."""
+        return self.embedded
+
     def remembers(self, samples: int) -> None:
         """Make sure that what is remembered, by default nothing, is of data of so many samples."""
 
