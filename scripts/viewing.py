@@ -48,7 +48,8 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     table = ColorTable.cached(g) if looked_up else None
     photometric = make_photometric(cfg) if after_g(cfg) else None
     if photometric is not None and (left_out := photometric.of_color):
-        fabric.print(f"{', '.join(left_out)}: left out, no change of what g has made of colours")
+        told = "what they would be in learned views nobody knows"
+        fabric.print(f"views.combine.order=before leaves out {', '.join(left_out)}: {told}")
     if v.combine.p == 1 and v.combine.views == "all" and photometric is None:
         return LearnedViews(g, v.crops, table), _lineage(folder)
     chosen = plain(v.combine.views)

@@ -11,6 +11,7 @@ from infomin.report.comparison import compared, differing
 from infomin.report.found import search
 from infomin.report.measures import I_NCE, IOU, TOP1, measures
 from infomin.report.page.answers import answer
+from infomin.report.page.sections import title
 from infomin.report.spread import lead, spread
 
 GAME = {"data": "photos", "seed": 0, "steps": 40}
@@ -226,6 +227,7 @@ def test_segmentation_is_ranked_by_mean_iou(tmp_path):
         told |= {"data": "nyuv2", "protocol": "a decoder", "seconds": 60.0}
         record(tmp_path, f"{name}-{seed}", config, told, kind="segment")
     (table,) = tables(tmp_path)
+    assert title(table) == "Segmentation, nyuv2, 32 px, budget smoke"
     assert table.judged and table.scored_by == IOU and table.protocol["result: chance"] == 0.01
     assert [row.name for row in table.rows] == ["raw-rgb", "raw-lab"]
     assert table.rows[1].score.mean == pytest.approx(13)
@@ -240,7 +242,7 @@ def test_what_moving_digits_share_is_a_row_and_errors_are_columns(tmp_path):
         told |= {"position_error": 4.25, "i_nce": None, "seconds": 60.0}
         record(tmp_path, f"{shared}-{seed}", config, told, kind="share_factors")
     (table,) = tables(tmp_path)
-    assert not table.judged
+    assert not table.judged and title(table) == "Colorful-Moving-MNIST, mnist over x"
     assert {row.name: len(row.runs) for row in table.rows} == {
         "digit": 2,
         "digit + position": 1,

@@ -200,3 +200,9 @@ def test_a_pipeline_changes_the_very_crops_that_would_be_cut_without_it():
 def test_wrong_arguments_are_told(options, message):
     with pytest.raises(InputError, match=f"^{message}$"):
         Photometric(**options)
+
+
+def test_what_asks_for_colour_is_named():
+    assert Photometric(brightness=0.4, contrast=0.4, blur=0.5).of_color == []
+    assert Photometric(saturation=0.4, hue=0.1, gray=0.2).of_color == ["saturation", "hue", "gray"]
+    assert Photometric(hue=0.1, strength=0.0).of_color == []

@@ -237,12 +237,14 @@ def test_information_of_views_and_of_what_is_known(tmp_path):
     found = result(raw)["i_nce"]
     assert [f["k"] for f in found] == [16, 64] and found[0]["value"] <= found[0]["cap"]
 
-    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw")
+    own = ("pretrain.temperature=0.3", "encoder.size=12")
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw", *own)
     assert trained.wait() == 0, trained.err
     encoder = f"pretrained={trained.folders[0] / 'encoder'}"
     named = Script(tmp_path, "estimate_information", *told, encoder, "unit=bits")
     assert named.wait() == 0, named.err
     assert "trained on scenes" in named.out and "bits, cap 6.00" in named.out
+    assert result(named)["temperature"] == 0.3, "its own, and the crops of its own size"
 
     document = tmp_path / "results.md"
     document.write_text("<!-- calibration -->\n<!-- /calibration -->\n")

@@ -197,8 +197,7 @@ def _stacked(
     present = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
     labels = torch.full((len(present),), UNLABELLED)
     for (name, paths), there in zip(part.items(), present.T, strict=True):
-        with called("data.root", f"data.views.{name}"):
-            view, _ = read_images(_there(paths), roots[name], classes, decoder)
+        view, _ = read_images(_there(paths), roots[name], classes, decoder)
         images[name] = _spread(view.images, there)
         labels[there] = view.labels
     sizes = {name: x.shape[-1] for name, x in images.items()}

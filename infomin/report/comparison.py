@@ -39,7 +39,7 @@ _NO_MATTER |= {
 }
 _WATCHED = "monitor."  # a training that is watched ends in the very numbers of one that is not
 _OF_I_NCE = "result: I_NCE "
-_TOLD = ("data", "digits", "backgrounds", "protocol", "chance")
+_TOLD, _TOLD_BY_SOME = ("data", "protocol", "chance"), ("digits", "backgrounds")
 _MOST_DETAILS = 3
 
 
@@ -131,6 +131,7 @@ def protocol(run: Finished) -> dict[str, Setting]:
     """Return what runs of one table share."""
     told = {name: v for name, v in compared_settings(run).items() if not is_subject(run.kind, name)}
     result = {name: run.result.get(name) for name in _TOLD}
+    result |= {name: run.result[name] for name in _TOLD_BY_SOME if name in run.result}
     chance, i_nce = result["chance"], run.result.get("i_nce")
     if isinstance(chance, dict):
         result["chance"] = chance.get("mean_iou")

@@ -11,7 +11,7 @@ IOU, PIXELS = "mean IoU %", "pixel accuracy %"
 _SHARES = {TOP1: "top1", KNN: "knn", IOU: "mean_iou", PIXELS: "pixel_accuracy"}
 _ERRORS = {"digit error %": "digit_error", "background error %": "background_error"}
 _PLACE = "position error, px"
-_MOST = 8  # classifiers of a game, and estimates of one run
+_MOST = 24  # classifiers of a game, or estimates of one run: files can hold any number
 
 
 def scored_by(kind: str) -> str:
