@@ -56,17 +56,20 @@ def make_learner(
 def held_out(learner: Pretraining, test: ImageSet, size: int) -> tuple[dict[str, Any], str]:
     """Return what a result tells of held-out images, and the line that says it.
 
-    Embeddings that prediction left untrained are no estimate of I_NCE.
+    Embeddings that nothing trained, or prediction alone, are no estimate of I_NCE.
     """
     if isinstance(learner, Prediction):
         found = evaluation.prediction_errors(learner, test.images, size)
         told = f"{learner.name.upper()} error held out: {', '.join(map(str, found))}"
         return {"i_nce": None, "predictions": [each._asdict() for each in found]}, told
     settings, views = learner.settings, learner.views
+    if not settings.epochs:
+        return {"i_nce": None}, "nothing was trained: the I_NCE of these encoders says nothing"
     held = (test.images, learner.augment, settings.temperature, settings.batch)
     i_nce = evaluation.held_out_i_nce(views, learner.towers, *held, present=test.present)
     result = {"i_nce": asdict(i_nce), "temperature": settings.temperature}
-    return result, f"I_NCE held out: {i_nce}"
+    which = ", of views 1 and 2" if len(views.view_channels) > 2 else ""
+    return result, f"I_NCE held out{which}: {i_nce}"
 
 
 def draw_predictions(

@@ -103,6 +103,10 @@ def test_encoders_trained_by_prediction_have_a_dash_for_i_nce_and_a_strip_of_the
     assert prediction["against raw rgb"] == "-15.0 ± 7.1"
     assert "I_NCE cap log K = 5.55." in tables.origin([*lone, *made], "x")
     assert "I_NCE" not in tables.origin(lone, "x")
+    assert tables.origin([*made, *lone], "x").endswith("Protocol: linear.")
+    lone[0].pretraining["protocol"] = lone[1].pretraining["protocol"] = "Q"
+    told = tables.origin([*made, *lone], "x")
+    assert told.endswith("Protocol: of rgb raw crop: linear; of rgb raw L1: Q.")
     assert str(lone[0]) == "linear probe, top-1 40.0%, 1.0 min"
     strip, axis = figures.sweet_spot([*lone, *made], "Title").axes
     assert [len(part.lines) for part in (strip, axis)] == [2, 3]  # runs, and the cap
@@ -110,7 +114,7 @@ def test_encoders_trained_by_prediction_have_a_dash_for_i_nce_and_a_strip_of_the
     assert len(axis.get_legend().get_texts()) == 2
     (alone,) = figures.sweet_spot(lone, "Title").axes
     assert [line.get_ydata()[0] for line in alone.lines] == [40.0, 40.0]
-    told = "sweep: expected an I_NCE of every cell, raw from rgb, L1, seed 0 was trained by pred"
+    told = "sweep: expected an I_NCE of every cell, raw from rgb, L1, seed 0 has none: nothing or"
     with pytest.raises(InputError, match=told):
         sweep.turning([*made, *lone])
 

@@ -89,12 +89,14 @@ def test_sensors_as_views_judged_by_brightness_alone(tmp_path):
     trained = Script(tmp_path, "pretrain", *cut, *rooms, *few, *told)
     assert trained.wait() == 0, trained.err
     assert result(trained)["views"] == "L-ab-normals"
+    assert "I_NCE held out, of views 1 and 2: " in trained.out
     frames = ("data.height=24", "data.width=32", "data.channels=rgbd", "segment.batch=4")
     judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]")
     assert judged.wait() == 0, judged.err
     assert result(judged)["views"] == "L-ab-normals-view-1"
     untrained = Script(tmp_path, "pretrain", *cut, *rooms, *few, "pretrain.epochs=0", *told)
     assert untrained.wait() == 0, untrained.err
+    assert result(untrained)["i_nce"] is None and "nothing was trained" in untrained.out
     judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]", "segment.frozen=false")
     assert judged.wait() == 0, judged.err
     assert "trained along with it" in judged.out

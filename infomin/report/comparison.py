@@ -218,7 +218,7 @@ def _grouped(runs: Sequence[Finished], key: Callable[[Finished], Settings]) -> l
 
 
 def _with_uncapped(groups: Sequence[list[Finished]]) -> list[list[Finished]]:
-    """Let runs without I_NCE, trained by prediction, join those that are alike but for it."""
+    """Let runs without I_NCE, of prediction or untrained, join those that are alike but for it."""
     told = [protocol(group[0]).items() for group in groups]
     rest = [frozenset((k, type(v), v) for k, v in t if not k.startswith(_OF_I_NCE)) for t in told]
     capped = [any(name.startswith(_OF_I_NCE) for name, _ in t) for t in told]

@@ -30,7 +30,7 @@ _FILLED = {"rgb": "none", "ydbdr": "full", "lab": "left"}
 def sweet_spot(records: Sequence[Record], title: str) -> Figure:
     """Draw linear-probe accuracy against held-out I_NCE, one point a run, chance and cap marked.
 
-    Runs without I_NCE, trained by prediction, are in a strip of their own on the left.
+    Runs without I_NCE, of prediction or untrained, are in a strip of their own on the left.
     """
     figure = Figure(figsize=(6.4, 4.6), dpi=120)
     apart = list(dict.fromkeys(r.cell.row for r in records if r.i_nce is None))
@@ -59,7 +59,7 @@ def sweet_spot(records: Sequence[Record], title: str) -> Figure:
     if apart:
         strip.set_xlim(-0.6, len(apart) - 0.4)
         strip.set_xticks([])
-        strip.set_xlabel("prediction", fontsize=11)
+        strip.set_xlabel("no contrast", fontsize=11)
     chance = 100 * records[0].chance
     strip.set_ylabel(f"{SCORES[records[0].judged_by]} (chance {chance:.0f})", fontsize=11)
     seeds = len({record.cell.seed for record in records})

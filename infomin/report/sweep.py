@@ -115,8 +115,8 @@ def _points(records: Sequence[Record]) -> list[Point]:
 def _i_nce(record: Record) -> float:
     if record.i_nce is None:
         raise InputError(
-            f"sweep: expected an I_NCE of every cell, {record.cell} was trained by prediction and "
-            "has none; set sweep=false"
+            f"sweep: expected an I_NCE of every cell, {record.cell} has none: nothing or "
+            "prediction trained it; set sweep=false"
         )
     return record.i_nce
 

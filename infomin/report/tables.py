@@ -25,7 +25,7 @@ def summary(records: Sequence[Record], against: Sequence[str] | None = None) -> 
 
     I_NCE is that of the pretrained encoders; beside it that of the game's own, smaller estimators
     on smaller crops. Where theirs is lower, g has fooled them rather than taken something away.
-    Encoders that were trained by prediction have none.
+    Encoders that prediction trained, or nothing, have none.
     Where augmentations are compared, they have a column, and what the games were like has none.
 
     Arguments:
@@ -108,14 +108,13 @@ def made(command: str, provenances: Sequence[Mapping[str, Any]], minutes: float)
 
 def origin(records: Sequence[Record], command: str) -> str:
     """Say where a table comes from: command, commits, hardware, protocol."""
-    protocols = sorted({str(r.judged["protocol"]) for r in records})
     caps = sorted({f"{r.cap:.2f}" for r in records if r.cap is not None})
     capped = f"I_NCE cap log K = {', '.join(caps)}. " if caps else ""
     minutes = sum(r.minutes for r in records)
     return (
         f"{made(command, [r.provenance for r in records], minutes)} "
         f"Mean ± standard deviation over n seeds. {capped}"
-        f"Protocol: {'; or '.join(protocols)}."
+        f"Protocol: {'; '.join(_protocols(records))}."
     )
 
 
@@ -173,6 +172,19 @@ def _grouped(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Recor
     for record in records:
         groups.setdefault(record.cell.row, []).append(record)
     return groups
+
+
+def _protocols(records: Sequence[Record]) -> list[str]:
+    """Return each protocol, and where there are several the rows that it is of."""
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(str(record.judged["protocol"]), []).append(record)
+    if len(rows) == 1:
+        return [*rows]
+    return [
+        f"of {', '.join(dict.fromkeys(' '.join(r.cell.row) for r in group))}: {protocol}"
+        for protocol, group in rows.items()
+    ]
 
 
 def _per_cent(record: Record) -> float:

@@ -41,7 +41,10 @@ class Record:
 
     @property
     def i_nce(self) -> float | None:
-        """That of the pretrained encoders on held-out images, in nats; None after prediction."""
+        """That of the pretrained encoders on held-out images, in nats.
+
+        None where encoders were left as they were, or trained by prediction.
+        """
         told = self.pretraining["i_nce"]
         return float(told["value"]) if told else None
 
