@@ -90,32 +90,52 @@ def test_patches_take_whole_images_of_the_towers_size_unless_told(composed):
     assert composed("pretrain", "views=frequency").augment.flip == 0.5
 
 
+OPERATIONS = {"n": 2, "m": 10, "std": 0.5, "p": 0.5, "fill": [0.485, 0.456, 0.406]}
+AMOUNTS = ("brightness", "contrast", "saturation", "hue", "jitter", "gray", "blur")
+# c; AMOUNTS; operations of RandAugment (PyContrast, datasets/util.py; SimCLR, appendix A)
 PRESETS = {
-    "infomin": (0.2, 0.8, 0.2, "infomin"),
-    "simclr": (0.08, 0.8, 0.2, None),
-    "mocov2": (0.2, 0.4, 0.2, None),
-    "infomin_nojigsaw": (0.2, 0.8, 0.2, "infomin"),
-    "cmc_ra": (0.2, 0.4, 0.0, "cmc"),
+    "instdis": (0.08, (0.4, 0.4, 0.4, 0.4, 1.0, 0.2, 0.0), None),
+    "moco": (0.2, (0.4, 0.4, 0.4, 0.4, 1.0, 0.2, 0.0), None),
+    "simclr": (0.08, (0.8, 0.8, 0.8, 0.2, 0.8, 0.2, 0.5), None),
+    "mocov2": (0.2, (0.4, 0.4, 0.4, 0.1, 0.8, 0.2, 0.5), None),
+    "infomin": (0.2, (0.8, 0.8, 0.8, 0.2, 0.8, 0.2, 0.5), "infomin"),
+    "infomin_nojigsaw": (0.2, (0.8, 0.8, 0.8, 0.2, 0.8, 0.2, 0.5), "infomin"),
+    "cmc": (0.08, (0.4, 0.4, 0.4, 0.1, 1.0, 0.0, 0.0), None),
+    "cmc_ra": (0.2, (0.4, 0.4, 0.4, 0.1, 0.8, 0.0, 0.5), "cmc"),
+    "cmc_ra_bank": (0.08, (0.4, 0.4, 0.4, 0.1, 0.8, 0.0, 0.5), "cmc"),
 }
 
 
+def test_every_preset_of_augmentation_is_in_the_table():
+    plain = {"none", "whole", "crop"}
+    assert {path.stem for path in (CONF / "augment").glob("*.yaml")} == {*PRESETS, *plain}
+
+
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_of_augmentation_is_crop_colour_and_randaugment(composed, name):
-    c, brightness, gray, operations = PRESETS[name]
-    cfg = composed("pretrain", f"augment={name}")
-    assert cfg.augment.scale == [c, 1.0] and cfg.augment.size == cfg.encoder.size
-    assert (cfg.photometric.brightness, cfg.photometric.gray) == (brightness, gray)
-    assert (cfg.photometric.blur, cfg.photometric.sigma) == (0.5, [0.1, 2.0])
-    assert ("randaugment" in cfg) == (operations is not None)
-    assert ("jigsaw" in cfg) == (name == "infomin")
-    if operations:
-        assert (cfg.randaugment.operations, cfg.randaugment.n) == (operations, 2)
+def test_a_preset_of_augmentation_is_what_was_published(composed, name):
+    c, amounts, operations = PRESETS[name]
+    cfg = OmegaConf.to_container(composed("pretrain", f"augment={name}"), resolve=True)
+    crop, photometric, size = cfg["augment"], cfg["photometric"], cfg["encoder"]["size"]
+    del crop["_target_"], photometric["_target_"]
+    assert crop == {"size": size, "scale": [c, 1.0], "ratio": [0.75, 1.3333333], "flip": 0.5}
+    told = dict(zip(AMOUNTS, amounts, strict=True))
+    assert photometric == {"strength": 1.0, **told, "sigma": [0.1, 2.0]}
+    randaugment = cfg.get("randaugment", {})
+    randaugment.pop("_target_", None)
+    assert randaugment == ({"operations": operations, **OPERATIONS} if operations else {})
+    puzzles = {"beta": 0.5, "scale": [0.6, 1.0], "flip": 0.5, "cell": None, "piece": None}
+    assert cfg.get("jigsaw", {}) == (puzzles if name == "infomin" else {})
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_parts_of_a_preset_can_be_chosen_beside_it(composed, name):
+    c, (*_, hue, _, _, _), _ = PRESETS[name]
     told = ("augment.scale=[0.5,1.0]", "photometric.strength=0.25", "randaugment=none")
     cfg = composed("pretrain", f"augment={name}", *told)
     assert cfg.augment.scale == [0.5, 1.0] and "randaugment" not in cfg
-    hue = instantiate(cfg.photometric, _convert_="all").strengths["hue"]
-    assert hue == pytest.approx(brightness / 16)
-    assert composed("pretrain", f"augment={name}", "photometric=none").photometric.blur == 0
+    made = instantiate(cfg.photometric, _convert_="all")
+    assert made.strengths["hue"] == pytest.approx(hue / 4)
+    assert composed("pretrain", f"augment={name}", "photometric=none").photometric.gray == 0
     assert composed("estimate_information", f"augment={name}").augment.scale == [c, 1.0]
 
 
@@ -181,10 +201,11 @@ def test_wrong_rows_of_a_grid_are_told(tmp_path):
 SWEEPS = sorted(
     p.stem for p in (CONF / "experiment").glob("*.yaml") if "sweep: true" in p.read_text()
 )
+TABLES = ("systems", "together")
 
 
-@pytest.mark.parametrize("name", SWEEPS)
-def test_a_sweep_composes_with_every_one_of_its_settings(tmp_path, composed, name):
+@pytest.mark.parametrize("name", [*SWEEPS, *TABLES])
+def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name):
     cfg = OmegaConf.to_container(composed("report", f"experiment={name}"))
     made = cells.cells(tmp_path, cfg["rows"], [0])
     assert len(made) >= 6
