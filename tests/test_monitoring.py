@@ -12,6 +12,8 @@ from infomin.augment import CropFlip
 from infomin.data import DataSet, ImageSet
 from infomin.encoders import build_towers
 from infomin.evaluation.collapse import collapses, history
+from infomin.evaluation.features import held_out_embeddings
+from infomin.evaluation.geometry import effective_rank
 from infomin.evaluation.monitoring import Monitor, MonitorSettings, line
 from infomin.parallel import make_fabric
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
@@ -22,7 +24,7 @@ from infomin.views import ChannelViews
 pytestmark = pytest.mark.usefixtures("single")
 
 EMBEDDINGS = {"alignment", "directions", "i_nce", "log_k"}
-FEATURES = {"feature_rank", "feature_deviation"}
+FEATURES = {"feature_rank", "feature_deviation", "feature_directions"}
 SCORES = {"knn", "probe"}
 
 
@@ -120,11 +122,11 @@ def test_views_that_samples_lack_are_left_out():
     present[::2, 1] = False
     trained = learner()
     some = monitor(trained, data(present=present)).look({"i_nce": 1.0})
-    whole = data()
-    there = whole.test.part(torch.arange(1, 40, 2))
     assert some.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
-    # crops are drawn by the place of an image, so only what does not depend on them is the same
-    assert some["rank_2"] <= len(there) and some["deviation_2"] > 0.01
+    assert some["deviation_2"] > 0.01
+    z = held_out_embeddings(trained.views, trained.towers, data().test.images, trained.augment, 0)
+    assert some["rank_2"] == pytest.approx(effective_rank(z[1][1::2]))
+    assert some["rank_2"] != pytest.approx(effective_rank(z[1]))
 
 
 def test_embeddings_that_are_not_finite_are_not_measured():
@@ -158,6 +160,20 @@ def test_collapse_is_named_as_it_happens():
         "nothing of each other",
     }
     assert line(bad).split(" | ")[5] == "loss 100% of log K"
+
+
+def test_collapse_of_features_is_named_apart_from_that_of_embeddings():
+    trained = learner()
+    for tower in trained.towers.towers:
+        nn.init.zeros_(tower.backbone.stages["conv2"][0].weight)
+    found = monitor(trained).look({"i_nce": 1.0})
+    assert line(found).split(" | ")[6] == "features rank 1 of 40"
+    told = collapses(found)["place_features"]
+    assert told.startswith("features are in one place: deviation 0 of 1/sqrt(d), below 0.1")
+    few = {"epoch": 5.0, "feature_deviation": 0.5, "feature_rank": 3.0, "feature_directions": 256.0}
+    lie = "features lie in few directions: effective rank 3.0 of 256, below 12.8"
+    assert collapses(few) == {"rank_features": lie}
+    assert collapses(few | {"feature_rank": 13.0}) == {}
 
 
 def test_the_history_tells_from_when_to_when():

@@ -92,7 +92,8 @@ class Monitor:
             alignment: mean over pairs of views; uniformity_1, deviation_1, rank_1, ...: of the
                 embeddings of each view; see `geometry`. directions: the most rank can be.
             i_nce, log_k: of the step before, nats.
-            feature_rank, feature_deviation: of the features of all towers, side by side.
+            feature_rank, feature_deviation, feature_directions: of the features of all towers,
+                side by side.
             knn, probe: held-out accuracies, shares.
         """
         learner, images = self.learner, self.test.images
@@ -116,6 +117,7 @@ class Monitor:
         found |= {
             "feature_rank": geometry.effective_rank(features),
             "feature_deviation": geometry.deviation(features),
+            "feature_directions": float(min(features.shape)),
         }
         return found | (self._scores(features) if self.judged else {})
 
@@ -186,7 +188,8 @@ def line(found: Metrics) -> str:
     if "i_nce" in found:
         share = (found["log_k"] - found["i_nce"]) / found["log_k"]
         parts.append(f"loss {share:.0%} of log K")
-    parts.append(f"features rank {found['feature_rank']:.0f}")
+    of = f" of {found['feature_directions']:.0f}" if "feature_directions" in found else ""
+    parts.append(f"features rank {found['feature_rank']:.0f}{of}")
     parts += [
         f"{name} {found[key]:.1%}"
         for name, key in (("kNN", "knn"), ("probe", "probe"))
