@@ -82,6 +82,12 @@ def positive(name: str, value: float) -> None:
         raise InputError(f"{name}: expected a number > 0, got {value!r}")
 
 
+def probability(name: str, value: float) -> None:
+    """Raise an InputError unless a value is a number within [0, 1]."""
+    if not (_is_number(value) and 0 <= value <= 1):
+        raise InputError(f"{name}: expected a probability, got {value}")
+
+
 def true_or_false(name: str, value: object) -> None:
     """Raise an InputError unless a value is a bool."""
     if not isinstance(value, bool):

@@ -16,10 +16,13 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from infomin.errors import InputError, at_least, low_and_high
+from infomin.errors import InputError, at_least, low_and_high, probability
 from infomin.jitter import JITTER, gray
 from infomin.parts import change
 from infomin.shapes import Image, Images
+
+_ROUNDING = 1e-3
+"""How far outside [0, 1] a pixel may be: half precision rounds."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,7 @@ class Photometric:
                 f"photometric.hue: expected at most 0.5, half a turn, got {hue}{times}"
             )
         for name, value in (("jitter", jitter), ("gray", gray), ("blur", blur)):
-            if not 0 <= value <= 1:
-                raise InputError(f"photometric.{name}: expected a probability, got {value}")
+            probability(f"photometric.{name}", value)
         sigma = low_and_high("photometric.sigma", sigma)
         if not 0 < sigma[0] <= sigma[1]:
             raise InputError(f"photometric.sigma: expected 0 < low <= high, got {list(sigma)}")
@@ -147,7 +149,7 @@ class Photometric:
         Contrast is about the mean luma, with other than 3 channels about the mean of all.
 
         Raises:
-            InputError: see `fits`; or for images that are no floats.
+            InputError: see `fits`; or for images that are no floats within [0, 1].
         """
         self.fits(images.shape[1])
         floats("photometric", images)
@@ -194,7 +196,7 @@ class Photometric:
 
 
 def floats(whose: str, images: Tensor) -> None:
-    """Make sure that images are floats, which changes of colour are of.
+    """Make sure that images are floats within [0, 1], which changes of colour are of.
 
     Raises:
         InputError: for others.
@@ -204,6 +206,13 @@ def floats(whose: str, images: Tensor) -> None:
             f"{whose}: expected float images within [0, 1], got {images.dtype}; divide 8-bit "
             "images by 255"
         )
+    if images.numel():
+        low, high = torch.stack(images.detach().aminmax()).tolist()
+        if not -_ROUNDING <= low <= high <= 1 + _ROUNDING:
+            raise InputError(
+                f"{whose}: expected float images within [0, 1], got values from {low:.4g} to "
+                f"{high:.4g}; scale them first"
+            )
 
 
 def _grayed(x: Tensor, changes: Changes) -> Tensor:

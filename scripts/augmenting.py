@@ -3,7 +3,7 @@
 from cli import build
 from omegaconf import DictConfig
 
-from infomin.augment import Augment, Pipeline, RandAugment
+from infomin.augment import Augment, CropFlip, Pipeline, RandAugment, Whole
 from infomin.data import DataSet
 from infomin.errors import InputError, one_of
 from infomin.photometric import Photometric
@@ -14,7 +14,7 @@ ORDERS = ("after", "before")
 
 def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
     """Make the crop, and the changes that follow it, unless they follow g."""
-    crop, photometric, randaugment = build(cfg.augment), make_photometric(cfg), _randaugment(cfg)
+    crop, photometric, randaugment = make_crops(cfg)
     crop.fits(*data.train.images.shape[2:])
     if randaugment is None and (photometric.idle or after_g(cfg)):
         return crop
@@ -38,9 +38,10 @@ def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
     return Pipeline(crop, photometric, randaugment)
 
 
-def _randaugment(cfg: DictConfig) -> RandAugment | None:
-    """Make RandAugment, where it is asked for."""
-    return build(cfg.randaugment) if "randaugment" in cfg else None
+def make_crops(cfg: DictConfig) -> tuple[CropFlip | Whole, Photometric, RandAugment | None]:
+    """Make the crop, the change of colours, and RandAugment where it is asked for."""
+    randaugment = build(cfg.randaugment) if "randaugment" in cfg else None
+    return build(cfg.augment), make_photometric(cfg), randaugment
 
 
 def make_photometric(cfg: DictConfig) -> Photometric:

@@ -13,6 +13,7 @@ Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder f
 """
 
 from augmenting import make_augment
+from checking import check
 from cli import build, main, open_run, plain
 from lacking import launch, seen_by
 from omegaconf import DictConfig
@@ -33,6 +34,7 @@ from infomin.views import PatchViews
 def pretrain(cfg: DictConfig) -> None:
     """Pretrain, judge and save."""
     # Data and views
+    check(cfg)
     settings, data = build(cfg.pretrain), build(cfg.data)
     fabric = launch(cfg, data)
     augment = make_augment(cfg, data)

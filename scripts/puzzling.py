@@ -5,14 +5,20 @@ from omegaconf import DictConfig
 
 from infomin.augment import JigSaw
 from infomin.encoders import Towers
-from infomin.errors import InputError
+from infomin.errors import InputError, blamed_on
 from infomin.losses import PREDICTIVE
-from infomin.training.jigsaw import JigSawBranch
+from infomin.training.jigsaw import JigSawBranch, weight
 from infomin.views import View
 
 
 def make_jigsaw(cfg: DictConfig, views: View, towers: Towers) -> JigSawBranch | None:
     """Make the JigSaw branch, where it is asked for."""
+    puzzles = make_puzzles(cfg)
+    return puzzles and JigSawBranch(puzzles, towers, views, cfg.jigsaw.beta, cfg.seed)
+
+
+def make_puzzles(cfg: DictConfig) -> JigSaw | None:
+    """Make what cuts puzzles, where they are asked for."""
     if "jigsaw" not in cfg:
         return None
     if cfg.loss.name in PREDICTIVE:
@@ -21,5 +27,6 @@ def make_jigsaw(cfg: DictConfig, views: View, towers: Towers) -> JigSawBranch | 
             "jigsaw=none, or loss=infonce"
         )
     options = plain(cfg.jigsaw)
-    beta = options.pop("beta")
-    return JigSawBranch(JigSaw(cfg.encoder.size, **options), towers, views, beta, cfg.seed)
+    weight(options.pop("beta"))
+    with blamed_on("jigsaw"):
+        return JigSaw(cfg.encoder.size, **options)

@@ -45,15 +45,16 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     exact = g.channels == 3 and data.train.images.dtype == torch.uint8
     looked_up = exact if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
-    table = ColorTable.cached(g) if looked_up else None
     photometric = make_photometric(cfg) if after_g(cfg) else None
     if photometric is not None and (left_out := photometric.of_color):
         told = "what they would be in learned views nobody knows"
         fabric.print(f"views.combine.order=before leaves out {', '.join(left_out)}: {told}")
     if v.combine.p == 1 and v.combine.views == "all" and photometric is None:
-        return LearnedViews(g, v.crops, table), _lineage(folder)
-    chosen = plain(v.combine.views)
-    views = CombinedViews(g, v.combine.p, chosen, photometric, v.crops, table)
+        views = LearnedViews(g, v.crops)
+    else:
+        views = CombinedViews(g, v.combine.p, plain(v.combine.views), photometric, v.crops)
+    if looked_up:  # last: of a new g it takes longest
+        views.table = ColorTable.cached(g)
     return views, _lineage(folder)
 
 

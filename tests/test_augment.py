@@ -157,3 +157,18 @@ def test_two_numbers_are_asked_for(wrong):
 def test_changes_of_colour_are_of_floats():
     with refused(r"randaugment: expected float images within \[0, 1\], got torch.uint8; divide"):
         floats("randaugment", torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("worst", [-0.5, 255.0, math.nan, math.inf])
+@pytest.mark.parametrize("change", [Photometric(0.4), RandAugment("cmc", fill=0.5)])
+def test_values_outside_0_to_1_are_refused_and_not_cut_off(change, worst):
+    images = torch.rand(4, 3, 8, 8)
+    images[2, 1, 3, 3] = worst
+    with refused(r"expected float images within \[0, 1\], got values from .*; scale them first"):
+        change.apply(images, change.sample(4, rng.generator(0, "test")))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_values_within_0_to_1_of_any_precision_are_images(dtype):
+    floats("photometric", torch.rand(4, 3, 8, 8).to(dtype))
+    floats("photometric", torch.rand(0, 3, 8, 8).to(dtype))

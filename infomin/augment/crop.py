@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from infomin.augment.resample import Lines, resample
-from infomin.errors import InputError, low_and_high
+from infomin.errors import InputError, low_and_high, probability
 from infomin.parts import assemble
 from infomin.shapes import Images
 
@@ -68,8 +68,7 @@ class CropFlip:
             raise InputError(f"{name}.scale: expected 0 < low <= high <= 1, got {list(scale)}")
         if not 0 < ratio[0] <= ratio[1]:
             raise InputError(f"{name}.ratio: expected 0 < low <= high, got {list(ratio)}")
-        if not 0 <= flip <= 1:
-            raise InputError(f"{name}.flip: expected a probability, got {flip}")
+        probability(f"{name}.flip", flip)
         self.size, self.scale, self.ratio, self.flip = size, scale, ratio, flip
 
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Boxes:

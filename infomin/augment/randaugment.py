@@ -18,7 +18,7 @@ from torch import Tensor
 
 from infomin.augment.affine import MOTIONS, matrices, warp
 from infomin.augment.operations import NEEDS_COLOR, pixel_operations
-from infomin.errors import InputError, at_least, one_of, whole_number
+from infomin.errors import InputError, at_least, one_of, probability, whole_number
 from infomin.parts import change
 from infomin.photometric import floats
 from infomin.shapes import Images
@@ -95,8 +95,7 @@ class RandAugment:
         if not m <= HIGHEST:
             raise InputError(f"randaugment.m: expected a magnitude within [0, 10], got {m}")
         at_least("randaugment.std", std, 0)
-        if not 0 <= p <= 1:
-            raise InputError(f"randaugment.p: expected a probability, got {p}")
+        probability("randaugment.p", p)
         self.fill = (fill,) if isinstance(fill, int | float) else tuple(fill)
         if not self.fill or not all(0 <= value <= 1 for value in self.fill):
             raise InputError(f"randaugment.fill: expected numbers within [0, 1], got {fill}")
@@ -136,7 +135,7 @@ class RandAugment:
         """Change images within [0, 1], which they stay in; see `operations` for what that means.
 
         Raises:
-            InputError: see `fits`; or for images that are no floats.
+            InputError: see `fits`; or for images that are no floats within [0, 1].
         """
         self.fits(images.shape[1])
         floats("randaugment", images)

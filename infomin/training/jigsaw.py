@@ -22,6 +22,17 @@ from infomin.training.gradient_cache import Chunks
 from infomin.views import View, WholeViews
 
 
+def weight(beta: float) -> float:
+    """Return the weight of puzzles.
+
+    Raises:
+        InputError: when it is not within [0, 1].
+    """
+    if not (isinstance(beta, int | float) and 0 <= beta <= 1):
+        raise InputError(f"jigsaw.beta: expected a weight within [0, 1], got {beta}")
+    return beta
+
+
 class JigSawBranch:
     """Cuts puzzles, embeds them, and weighs their loss.
 
@@ -45,9 +56,7 @@ class JigSawBranch:
                 f"jigsaw: expected views of whole images, got {views}; set views=whole, or "
                 "jigsaw=none"
             )
-        if not (isinstance(beta, int | float) and 0 <= beta <= 1):
-            raise InputError(f"jigsaw.beta: expected a weight within [0, 1], got {beta}")
-        self.cut, self.views, self.beta = cut, views, beta
+        self.cut, self.views, self.beta = cut, views, weight(beta)
         self.tower = PuzzleTower(towers, views.view_channels[0], cut.piece, seed)
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from einops import rearrange
 from jaxtyping import Bool
 from torch import Tensor
 
-from infomin.errors import InputError
+from infomin.errors import InputError, probability
 from infomin.generator import ViewGenerator
 from infomin.groups import split
 from infomin.photometric import Changes, Photometric
@@ -69,10 +69,10 @@ class CombinedViews(LearnedViews):
         table: ColorTable | None = None,
     ) -> None:
         super().__init__(generator, crops, table)
-        if not 0 <= p <= 1:
-            raise InputError(f"views.combine.p: expected a probability, got {p}")
+        probability("views.combine.p", p)
         number = len(self.view_channels)
-        self.chosen = tuple(range(number)) if chosen == "all" else tuple(chosen)
+        told = [*chosen] if isinstance(chosen, Sequence) and chosen != "all" else []
+        self.chosen = tuple(range(number)) if chosen == "all" else tuple(told)
         if not self.chosen or not {*self.chosen} <= {*range(number)}:
             raise InputError(
                 f"views.combine.views: expected all, or some of {[*range(number)]}, got {chosen}"

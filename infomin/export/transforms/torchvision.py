@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import Transform
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from infomin.errors import InputError
+from infomin.errors import InputError, probability
 from infomin.export.transforms.pixels import Pixels
 from infomin.generator import ViewGenerator
 
@@ -57,8 +57,7 @@ class TorchvisionViews(Transform):
         views = len(self.pixels.generator.groups)
         if view is not None and view not in range(views):
             raise InputError(f"view: expected 0..{views - 1}, got {view}")
-        if not 0 <= p <= 1:
-            raise InputError(f"p: expected a probability, got {p}")
+        probability("p", p)
         self.view, self.p = view, p
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:

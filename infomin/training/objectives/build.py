@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infomin.encoders import Towers
-from infomin.errors import InputError, one_of, whole_number
+from infomin.errors import InputError, blamed_on, one_of, whole_number
 from infomin.losses import pairs, sides
 from infomin.memory import MemoryBank, MomentumQueue
 from infomin.presence import Present, unless_all
@@ -55,12 +55,30 @@ def build_objective(
     name, kind = loss.pop("name"), memory.pop("kind")
     one_of("loss", name, CONTRASTS)
     one_of("memory", kind, MEMORIES)
-    views, width = len(towers), towers.width
+    views = len(towers)
     rows_of = len(sides(views, graph)[1])
     directions = 2 * len(pairs(views, graph)) * (2 if jigsaw else 1)
-    contrast = build_contrast(name, directions, samples, temperature, **loss)
+    with blamed_on(f"loss={name}"):
+        contrast = build_contrast(name, directions, samples, temperature, **loss)
     common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
-    common["present"] = present = unless_all(present)
+    common["present"] = unless_all(present)
+    with blamed_on(f"memory={kind}"):
+        return _remembering(towers, kind, memory, samples, batch, seed, chunk, rows_of, common)
+
+
+def _remembering(
+    towers: Towers,
+    kind: str,
+    memory: dict[str, Any],
+    samples: int,
+    batch: int,
+    seed: int,
+    chunk: int | None,
+    rows_of: int,
+    common: dict[str, Any],
+) -> Objective:
+    """Build an objective with its memory; see `build_objective`."""
+    views, width, present = len(towers), towers.width, common["present"]
     if kind == "none":
         return InBatch(views, batch - 1, **common, **memory, rows=chunk)
     if kind == "queue":

@@ -1,0 +1,31 @@
+"""Options that are wrong whatever the data, refused before the first image is read."""
+
+from augmenting import make_crops
+from cli import build, plain
+from omegaconf import DictConfig
+from puzzling import make_puzzles
+
+from infomin.encoders import build_towers
+from infomin.errors import one_of
+from infomin.losses import PREDICTIVE
+from infomin.training.objectives import CONTRASTS, build_objective
+
+
+def check(cfg: DictConfig) -> None:
+    """Make what needs no data, and an objective of encoders as small as they can be.
+
+    Raises:
+        InputError: where one of them cannot be made.
+    """
+    make_crops(cfg)
+    make_puzzles(cfg)
+    build(cfg.monitor)
+    settings, loss, memory = build(cfg.pretrain), plain(cfg.loss), plain(cfg.memory)
+    one_of("loss", loss["name"], (*CONTRASTS, *PREDICTIVE))
+    if loss["name"] in PREDICTIVE:
+        return
+    towers = build_towers("fourconv", [1, 1], size=1, dim=1, widths=[1], pools=0)
+    negatives = memory.get("negatives")
+    room = settings.batch + 1 + (negatives if isinstance(negatives, int) else 0)
+    told = (room, settings.batch, settings.temperature, loss, memory, cfg.graph)
+    build_objective(towers, *told).fits(settings.batch, settings.chunk)
