@@ -28,4 +28,4 @@ def check(cfg: DictConfig) -> None:
     negatives = memory.get("negatives")
     room = settings.batch + 1 + (negatives if isinstance(negatives, int) else 0)
     told = (room, settings.batch, settings.temperature, loss, memory, cfg.graph)
-    build_objective(towers, *told).fits(settings.batch, settings.chunk)
+    build_objective(towers, *told).fits(slice(0, settings.batch), settings.chunk)

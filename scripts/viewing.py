@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from augmenting import after_g, make_photometric
+from augmenting import make_changes
 from cli import plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
@@ -45,14 +45,11 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     exact = g.channels == 3 and data.train.images.dtype == torch.uint8
     looked_up = exact if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
-    photometric = make_photometric(cfg) if after_g(cfg) else None
-    if photometric is not None and (left_out := photometric.of_color):
-        told = "what they would be in learned views nobody knows"
-        fabric.print(f"views.combine.order=before leaves out {', '.join(left_out)}: {told}")
-    if v.combine.p == 1 and v.combine.views == "all" and photometric is None:
+    changes = make_changes(cfg, fabric)
+    if v.combine.p == 1 and v.combine.views == "all" and changes == (None, None):
         views = LearnedViews(g, v.crops)
     else:
-        views = CombinedViews(g, v.combine.p, plain(v.combine.views), photometric, v.crops)
+        views = CombinedViews(g, v.combine.p, plain(v.combine.views), *changes, v.crops)
     if looked_up:  # last: of a new g it takes longest
         views.table = ColorTable.cached(g)
     return views, _lineage(folder)

@@ -40,7 +40,6 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
         ("order=first", "views.combine.order: expected one of after, before, got 'first'"),
         ("p=2", "views.combine.p: expected a probability, got 2"),
         ("views=[2]", "views.combine.views: expected all, or some of [0, 1], got [2]"),
-        ("order=before randaugment=cmc", "randaugment: changes images, views.combine.order=before"),
     ],
 )
 def test_a_wrong_combination_of_a_script_is_one_line(tmp_path, override, message):

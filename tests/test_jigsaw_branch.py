@@ -10,15 +10,16 @@ from going_on import assert_goes_on
 from refusal import refused
 from torch.nn import functional as F
 
+from infomin import ViewGenerator
 from infomin.augment import CropFlip, JigSaw
 from infomin.data import scenes
-from infomin.encoders import PuzzleTower, build_towers
+from infomin.encoders import PuzzleTower, PuzzleTowers, build_towers
 from infomin.parallel import make_fabric
 from infomin.progress import Progress
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.jigsaw import JigSawBranch
 from infomin.training.objectives import build_objective
-from infomin.views import FrequencyViews, WholeViews
+from infomin.views import ChannelViews, FrequencyViews, LearnedViews, WholeViews
 
 N, B, D, T, K, PIECE = 60, 5, 8, 0.2, 12, 5
 INDEX = torch.tensor([7, 3, 59, 0, 21])
@@ -44,30 +45,31 @@ def shared(**options):
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_a_puzzle_is_embedded_piece_by_piece(head):
-    tower = PuzzleTower(shared(head=head), 3, PIECE).eval()
+    tower = PuzzleTower(shared(head=head).each[0], 3, PIECE).eval()
     pieces = torch.rand(4, 9, 3, PIECE, PIECE)
-    (z,) = tower((pieces,))
+    z = tower(pieces)
     for puzzle, ours in zip(pieces, z, strict=True):
         each = [tower.heads["each"](tower.backbone(p[None]))[0] for p in puzzle]
         expected = F.normalize(tower.heads["join"](torch.cat(each)), dim=0)
         torch.testing.assert_close(ours.double(), expected, atol=1e-6, rtol=0)
-    assert not torch.allclose(tower((pieces.roll(1, 1),))[0], z), "the order tells"
+    assert not torch.allclose(tower(pieces.roll(1, 1)), z), "the order tells"
 
 
 def test_pieces_end_where_a_backbone_takes_only_images_of_one_size(single):
     towers = build_towers("alexnet", (3, 3), 64, 8, shared=True, width=0.125)
-    tower = PuzzleTower(towers, 3, 18)
-    assert tower.tap == "conv5" and tower((torch.rand(2, 9, 3, 18, 18),))[0].shape == (2, 8)
-    assert PuzzleTower(build_towers("resnet", (3, 3), 32, 8, shared=True), 3, 9).tap == "pool"
+    tower = PuzzleTower(towers.each[0], 3, 18)
+    assert tower.tap == "conv5" and tower(torch.rand(2, 9, 3, 18, 18)).shape == (2, 8)
+    resnet = build_towers("resnet", (3, 3), 32, 8, shared=True)
+    assert PuzzleTower(resnet.each[0], 3, 9).tap == "pool"
 
 
 def test_statistics_of_pieces_are_used_and_not_remembered():
     towers = shared()
-    tower, before = PuzzleTower(towers, 3, PIECE), copy.deepcopy(towers.state_dict())
+    tower, before = PuzzleTower(towers.each[0], 3, PIECE), copy.deepcopy(towers.state_dict())
     pieces = 3 + torch.rand(4, 9, 3, PIECE, PIECE)
-    (z,) = tower((pieces,))
+    z = tower(pieces)
     assert all(torch.equal(w, towers.state_dict()[name]) for name, w in before.items())
-    assert not torch.allclose(tower.eval()((pieces,))[0], z)
+    assert not torch.allclose(tower.eval()(pieces), z)
 
 
 @of_systems
@@ -77,11 +79,12 @@ def test_its_loss_is_that_of_a_slow_loop(memory, graph, loss):
         shared(), N, B, T, {"name": loss}, memory, graph, jigsaw=True
     ).double()
     z = [F.normalize(torch.randn(B, D), dim=1) for _ in range(2)]
-    *keys, puzzles = [F.normalize(torch.randn(B, D), dim=1) for _ in range(3)]
+    *keys, first, second = [F.normalize(torch.randn(B, D), dim=1) for _ in range(4)]
     objective.begin(INDEX, 0)
-    told = objective.against(puzzles, z, keys, INDEX).item()
+    told = objective.against([first, second], z, keys, INDEX).item()
     losses = []
     for other in {"full": (1, 0), "one_way": (1,), "own": (0,)}[graph]:
+        puzzles = first if graph == "own" or other == 1 else second
         positive, negatives = [], []
         for i in range(B):
             others = [k for k in range(B) if k != i]
@@ -115,12 +118,14 @@ def test_z_of_puzzles_is_their_own():
     objective.begin(INDEX, 0)
     objective(z[:2], (), INDEX)
     assert objective.contrast.seen.tolist() == [1, 1, 0, 0]
-    objective.against(z[2], z[:2], (), INDEX)
+    objective.against(z[1:], z[:2], (), INDEX)
     assert objective.contrast.seen.tolist() == [1, 1, 1, 1]
 
 
-def learner(memory=QUEUE, graph="one_way", beta=0.5, chunk=None, loss=None):
-    towers, views = shared(), WholeViews()
+def learner(memory=QUEUE, graph="one_way", beta=0.5, chunk=None, loss=None, views=None):
+    views = views or WholeViews()
+    whole = isinstance(views, WholeViews)
+    towers = build_towers(view_channels=views.view_channels, **(NET | {"shared": whole}))
     settings = ContrastiveSettings(epochs=1, batch=8, chunk=chunk)
     branch = None
     if beta is not None:
@@ -154,25 +159,64 @@ def test_without_weight_it_changes_nothing(memory, graph):
 def test_the_step_is_that_of_both_losses(chunk):
     trained = learner(beta=0.3, chunk=chunk)
     twin = copy.deepcopy(trained.towers)
-    slow, heads = copy.deepcopy(trained.objective.slow), copy.deepcopy(trained.jigsaw.tower.heads)
+    slow, heads = (
+        copy.deepcopy(trained.objective.slow),
+        copy.deepcopy(trained.jigsaw.towers.heads[0]),
+    )
     queue = copy.deepcopy(trained.objective)
     metrics = next(iter(trained))
     total = 0.7 * metrics["loss_views"] + 0.3 * metrics["loss_jigsaw"]
     assert metrics["loss"] == pytest.approx(total, rel=1e-6)
 
     views, index = trained.make(0)[0], trained.batches(0)
-    other = PuzzleTower(twin, 3, PIECE)
+    other = PuzzleTower(twin.each[0], 3, PIECE)
     other.heads = heads
     z = (twin.towers[0](views[0]), views[0].new_zeros(0, D))
     keys = (views[0].new_zeros(0, D), slow.towers[0](views[1]))
-    (puzzles,) = other(trained.pieces(0)[0])
-    loss = 0.7 * queue(z, keys, index).loss + 0.3 * queue.against(puzzles, z, keys, index)
+    ((pieces,),) = trained.pieces(0)
+    asking = [other(pieces)] * 2
+    loss = 0.7 * queue(z, keys, index).loss + 0.3 * queue.against(asking, z, keys, index)
     assert metrics["loss"] == pytest.approx(loss.item(), rel=1e-5)
     loss.backward()
     theirs = [*twin.parameters(), *heads.parameters()]
     for p, expected in zip(trained.parameters, theirs, strict=True):
         torch.testing.assert_close(p.grad, expected.grad, atol=1e-5, rtol=1e-4)
-    assert all(p.grad.any() for p in trained.jigsaw.tower.heads["join"].parameters())
+    assert all(p.grad.any() for p in trained.jigsaw.towers.heads[0]["join"].parameters())
+
+
+def generated():
+    g = ViewGenerator(flow={"hidden": 8})
+    for p in g.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return LearnedViews(g.requires_grad_(False))
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("memory", [NONE, BANK], ids=str)
+@pytest.mark.parametrize("chunk", [None, 8])
+@pytest.mark.parametrize("views", [lambda: ChannelViews(color="ydbdr"), generated])
+def test_every_view_of_an_encoder_of_its_own_has_the_same_puzzles(views, chunk, memory):
+    trained = learner(memory, "full", beta=0.3, chunk=chunk, views=views())
+    twin, objective = copy.deepcopy(trained.towers), copy.deepcopy(trained.objective)
+    images, batches = trained.images, trained.batches
+    cut = JigSawBranch(trained.jigsaw.cut, shared(), WholeViews())
+    ((whole,),) = cut.make(images, batches, 0, slice(0, 8), 8)
+    (pieces,) = trained.pieces(0)
+    for i, of_view in enumerate(pieces):
+        expected = trained.views.one((whole.flatten(0, 1) + 1) / 2, i)
+        torch.testing.assert_close(of_view.flatten(0, 1), expected, atol=1e-5, rtol=1e-4)
+    metrics, index, (seen,) = next(iter(trained)), batches(0), trained.make(0)
+    other = PuzzleTowers(twin, trained.views.view_channels, PIECE)
+    objective.begin(index, 0)
+    z, asking = twin(seen), other(pieces)
+    told = objective(z, (), index).loss
+    loss = 0.7 * told + 0.3 * objective.against(asking, z, (), index)
+    assert metrics["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    loss.backward()
+    theirs = [*twin.parameters(), *other.heads.parameters()]
+    for p, expected in zip(trained.parameters, theirs, strict=True):
+        torch.testing.assert_close(p.grad, expected.grad, atol=1e-5, rtol=1e-4)
+    assert all(p.grad.any() for p in trained.jigsaw.towers.heads.parameters())
 
 
 @pytest.mark.usefixtures("single")
@@ -212,9 +256,7 @@ def branch(towers=None, views=None, cut=None, beta=0.5):
 
 
 def test_what_cannot_be_a_branch_is_told(single):
-    with refused("jigsaw: expected one encoder for all views, .* set encoders=shared, or jigs"):
-        branch(shared(shared=False))
-    with refused("jigsaw: expected views of whole images, got frequency.*; set views=whole, or"):
+    with refused("jigsaw: expected views that are made pixel by pixel, got frequency.*; set vi"):
         branch(views=FrequencyViews())
     for beta in (-0.1, 1.5, float("nan")):
         with refused(rf"jigsaw.beta: expected a weight within \[0, 1\], got {beta}"):

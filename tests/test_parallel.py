@@ -24,7 +24,7 @@ from infomin.training.game_settings import GameSettings
 from infomin.training.objectives import build_objective
 from infomin.training.predictive import Prediction
 from infomin.training.view_learning import Game
-from infomin.views import ChannelViews, CombinedViews
+from infomin.views import ChannelViews, CombinedViews, WholeViews
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -63,6 +63,13 @@ def queued_pretraining(fabric):
     return pretraining(fabric, memory={"kind": "queue", "size": 16, "momentum": 0.9})
 
 
+def grouped_pretraining(fabric):
+    """With keys that are normalised in other groups than queries."""
+    views = WholeViews()
+    queue = {"kind": "queue", "size": 16, "momentum": 0.9, "groups": 3}
+    return pretraining(fabric, views, memory=queue)
+
+
 def predictive_pretraining(fabric):
     """Of the other view, instead of a contrast with it."""
     views = ChannelViews(color="ydbdr", crops="shared")
@@ -73,9 +80,9 @@ def predictive_pretraining(fabric):
 
 
 def combined_pretraining(fabric):
-    """With RandAugment, colours changed before g and after it, and g for half of the images."""
+    """With colours changed and RandAugment before g and after it, and g for half of the images."""
     strong = Photometric(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
-    views = CombinedViews(generator(), 0.5, photometric=strong)
+    views = CombinedViews(generator(), 0.5, photometric=strong, randaugment=RandAugment())
     return pretraining(fabric, views, Pipeline(CropFlip(8), strong, RandAugment()))
 
 
@@ -144,7 +151,8 @@ def together(folder, function, *arguments):
 
 
 MAKERS = [pretraining, combined_pretraining, banked_pretraining, queued_pretraining]
-MAKERS += [predictive_pretraining, patient_game, supervised_game]
+
+MAKERS += [grouped_pretraining, predictive_pretraining, patient_game, supervised_game]
 
 
 @pytest.mark.slow

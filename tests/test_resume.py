@@ -130,7 +130,7 @@ def test_views_and_colours_drawn_after_a_resumption_are_those_of_an_undisturbed_
     told = (
         *(word for word in TINY["pretrain"] if word != "views=raw"),
         *(*views, "views.combine.p=0.5", "views.combine.order=before"),
-        *("photometric=simclr", "photometric.blur=0.5"),
+        *("photometric=simclr", "photometric.blur=0.5", "randaugment=cmc"),
     )
     expected = Script(tmp_path / "whole", "pretrain", *told)
     stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGTERM))

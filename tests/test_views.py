@@ -1,11 +1,13 @@
 """Views of whole images, and learned views combined with raw channels and photometric changes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from infomin import ViewGenerator, rng
-from infomin.augment import CropFlip, Pipeline
+from infomin.augment import CropFlip, Pipeline, RandAugment
 from infomin.data import Batches
 from infomin.encoders import build_towers
 from infomin.errors import InputError
@@ -99,9 +101,29 @@ def test_colours_changed_before_g_and_after_it_differ_only_as_told():
     assert not equal(changed, cut) and not torch.equal(*(c.brightness for c in drawn.changes))
 
 
+def test_motions_after_g_are_those_of_randaugment_and_each_view_has_its_own():
+    g = learned()
+    moved = RandAugment("cmc", n=2, p=0.9)
+    x, views = crops(g), CombinedViews(g, randaugment=moved)
+    drawn = draw(views)
+    assert equal(views(*x), LearnedViews(g)(*x)), "evaluation moves nothing"
+    assert not torch.equal(*(plan.level for plan in drawn.plans))
+    assert views.randaugment.of_pixels == ["autocontrast", "sharpness"]
+    for i, (ours, crop) in enumerate(zip(views(*x, drawn=drawn), x, strict=True)):
+        view, plan = g(crop)[i], drawn.plans[i]
+        # motions, and fills, of a view are those of an image that has its values within [0, 1]
+        alone = RandAugment(moved.operations, n=2, p=0.9, fill=0.5)
+        still = torch.tensor([name in alone.of_pixels for name in alone.operations])
+        plan = replace(plan, happens=plan.happens & ~still[plan.operation])
+        scale = 2 * view.abs().max()
+        expected = (alone.apply(view / scale + 0.5, plan) - 0.5) * scale
+        torch.testing.assert_close(ours, expected, atol=1e-6, rtol=0)
+        assert not torch.equal(ours, view)
+
+
 def test_draws_are_a_function_of_the_stream_and_a_part_gets_its_own():
     g = learned()
-    x, views = crops(g), CombinedViews(g, 0.5, photometric=JITTER)
+    x, views = crops(g), CombinedViews(g, 0.5, photometric=JITTER, randaugment=RandAugment("cmc"))
     whole = views(*x, drawn=draw(views))
     assert equal(views(*x, drawn=draw(views)), whole)
     assert not equal(views(*x, drawn=draw(views, seed=1)), whole)

@@ -9,7 +9,7 @@ Samples are grouped by what they drew, so that a round costs each operation once
 together one grid sample. As with crops, parameters are drawn for the whole batch and then applied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -21,7 +21,7 @@ from infomin.augment.operations import NEEDS_COLOR, pixel_operations
 from infomin.errors import InputError, at_least, one_of, probability, whole_number
 from infomin.parts import change
 from infomin.photometric import floats
-from infomin.shapes import Images
+from infomin.shapes import Image, Images
 
 HIGHEST = 10.0
 """The largest magnitude."""
@@ -56,6 +56,16 @@ class Plan:
     def part(self, which: slice) -> "Plan":
         """Return the plan of a part of the batch."""
         return Plan(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+    def rounds(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield what each sample drew, -1 for nothing, and the share of its largest amount.
+
+        The share comes without sign, and with it.
+        """
+        for place in range(self.operation.shape[1]):
+            share = self.level[:, place] / HIGHEST
+            signed = torch.where(self.negative[:, place], -share, share)
+            yield self.operation[:, place].where(self.happens[:, place], -1), share, signed
 
 
 class RandAugment:
@@ -140,12 +150,27 @@ class RandAugment:
         self.fits(images.shape[1])
         floats("randaugment", images)
         x = images.clone()
-        for place in range(plan.operation.shape[1]):
-            drawn = plan.operation[:, place].where(plan.happens[:, place], -1)
-            share = plan.level[:, place] / HIGHEST
-            self._move(x, drawn, torch.where(plan.negative[:, place], -share, share))
+        for drawn, share, signed in plan.rounds():
+            self._move(x, drawn, signed, self.fill)
             for name, operation in pixel_operations().items():
                 change(x, self._drew(drawn, name), operation, share)
+        return x
+
+    @property
+    def of_pixels(self) -> list[str]:
+        """The operations that change pixels where they are."""
+        still = (*MOTIONS, "identity")
+        return [name for name in dict.fromkeys(self.operations) if name not in still]
+
+    def apply_to_view(self, view: Image, plan: Plan) -> Image:
+        """Rotate, shear and translate a view, of any number of channels, each about [-1, 1].
+
+        Nothing else of the list happens: what it is in a learned view nobody knows. Places outside
+        the view are 0, the middle.
+        """
+        x = view.clone()
+        for drawn, _, signed in plan.rounds():
+            self._move(x, drawn, signed, (0.0,))
         return x
 
     def __call__(self, images: Images, generator: torch.Generator) -> Images:
@@ -157,7 +182,13 @@ class RandAugment:
         named = [i for i, other in enumerate(self.operations) if other == name]
         return torch.isin(drawn, torch.tensor(named, dtype=torch.long))
 
-    def _move(self, x: Tensor, drawn: Int64[Tensor, " n"], share: Float[Tensor, " n"]) -> None:
+    def _move(
+        self,
+        x: Tensor,
+        drawn: Int64[Tensor, " n"],
+        share: Float[Tensor, " n"],
+        fill: Sequence[float],
+    ) -> None:
         """Rotate, shear and translate in place, all those that drew it at once."""
         height, width = x.shape[2:]
         moved = torch.zeros_like(drawn, dtype=torch.bool)
@@ -166,4 +197,4 @@ class RandAugment:
             which = self._drew(drawn, name)
             to_source[which] = matrices(name, share[which], height, width)
             moved |= which
-        change(x, moved, lambda part, matrix: warp(part, matrix, self.fill), to_source)
+        change(x, moved, lambda part, matrix: warp(part, matrix, fill), to_source)

@@ -10,7 +10,7 @@ from infomin.encoders.backbones import (
 )
 from infomin.encoders.decoder import Decoder, levels
 from infomin.encoders.heads import HEADS, build_head
-from infomin.encoders.puzzles import PuzzleTower
+from infomin.encoders.puzzles import PuzzleTower, PuzzleTowers
 from infomin.encoders.sequence import SequenceTower, build_sequence_tower
 from infomin.encoders.towers import Tower, Towers, build_towers
 
@@ -21,6 +21,7 @@ __all__ = [
     "Decoder",
     "FourConv",
     "PuzzleTower",
+    "PuzzleTowers",
     "ResNet",
     "SequenceTower",
     "SmallAlexNet",

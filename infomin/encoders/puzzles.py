@@ -16,37 +16,66 @@ from infomin.augment.jigsaw import GRID, Pieces
 from infomin.encoders.backbones import feature_width
 from infomin.encoders.heads import build_head
 from infomin.encoders.statistics import uncounted
-from infomin.encoders.towers import Towers
+from infomin.encoders.towers import Tower, Towers
 from infomin.errors import InputError
 from infomin.rng import seeded
 
 PIECES = GRID**2
 
 
+class PuzzleTowers(nn.Module):
+    """Embed puzzles as towers embed views, `(pieces_1, ...) -> (z_1, ...)`: one for each tower.
+
+    A tower that is shared embeds the puzzles of one view, which stand for those of all.
+
+    Arguments:
+        towers: of views.
+        channels: of each view.
+        size: of a piece.
+        seed: of the initial weights of the heads.
+
+    Raises:
+        InputError: see `PuzzleTower`.
+    """
+
+    def __init__(self, towers: Towers, channels: Sequence[int], size: int, seed: int = 0) -> None:
+        super().__init__()
+        apart = towers.each[:1] if towers.shared else towers.each
+        made = [PuzzleTower(tower, channels[i], size, seed, i) for i, tower in enumerate(apart)]
+        self.towers, self.views = nn.ModuleList(made), len(towers)
+        self.heads = nn.ModuleList([tower.heads for tower in made])
+
+    def forward(
+        self, views: Sequence[Float[Tensor, "b 9 _ s s"]]
+    ) -> tuple[Float[Tensor, "b dim"], ...]:
+        """Embed the pieces of a batch; float32."""
+        return tuple(tower(pieces) for tower, pieces in zip(self.towers, views, strict=True))
+
+    def of_views(self, z: Sequence[Tensor]) -> list[Tensor]:
+        """Return the embeddings of puzzles of every view."""
+        return [*z] * self.views if len(z) == 1 else [*z]
+
+
 class PuzzleTower(nn.Module):
-    """Embeds puzzles as a tower embeds views, `(pieces,) -> (z,)`.
+    """Embeds the puzzles of one view.
 
     Pieces are smaller than images, so they go as far as a backbone takes images of any size: of the
     small AlexNet to conv5. They are normalised by their own statistics, which are not remembered:
     whoever evaluates the encoder gives it whole images.
 
     Arguments:
-        towers: shared by all views; the backbone is theirs, the head is like theirs.
+        tower: of that view; the backbone is its, the head is like its.
         channels, size: of a piece.
-        seed: of the initial weights of the heads.
+        seed, view: of the initial weights of the heads.
 
     Raises:
-        InputError: for towers that are not shared, or pieces too small for the backbone.
+        InputError: for pieces too small for the backbone.
     """
 
-    def __init__(self, towers: Towers, channels: int, size: int, seed: int = 0) -> None:
+    def __init__(
+        self, tower: Tower, channels: int, size: int, seed: int = 0, view: int = 0
+    ) -> None:
         super().__init__()
-        if not towers.shared:
-            raise InputError(
-                "jigsaw: expected one encoder for all views, which pieces go through too, got one "
-                "per view; set encoders=shared, or jigsaw=none"
-            )
-        tower = towers.each[0]
         self.backbone, self.tap = tower.backbone, tower.backbone.dense_taps[-1]
         try:
             width = feature_width(self.backbone, channels, size, self.tap)
@@ -55,18 +84,17 @@ class PuzzleTower(nn.Module):
                 f"jigsaw: pieces of {size}x{size} pixels are too small for the encoder; set a "
                 "larger encoder.size, or jigsaw.cell and jigsaw.piece"
             ) from None
-        with seeded(seed, "puzzle"):
+        with seeded(seed, "puzzle", view):
             each, join = (
                 build_head(tower.kind, width, tower.dim),
                 nn.Linear(PIECES * tower.dim, tower.dim),
             )
         self.heads = nn.ModuleDict({"each": each, "join": join})
 
-    def forward(self, views: Sequence[Pieces]) -> tuple[Float[Tensor, "b dim"]]:
+    def forward(self, pieces: Pieces) -> Float[Tensor, "b dim"]:
         """Embed the pieces of a batch; float32."""
-        (pieces,) = views
         with uncounted(self.backbone):
             features = self.backbone(rearrange(pieces, "b k c h w -> (b k) c h w"), self.tap)
         told = rearrange(self.heads["each"](features), "(b k) d -> b (k d)", k=PIECES)
         z: Tensor = self.heads["join"](told).float()
-        return (F.normalize(z, dim=1),)
+        return F.normalize(z, dim=1)

@@ -29,7 +29,7 @@ def collapses(found: Found) -> dict[str, str]:
     Arguments:
         found: the measures of one time.
     """
-    told = {}
+    told: dict[str, str] = {}
     for view in _views(found):
         spread = found[f"deviation_{view}"], found[f"rank_{view}"], found["directions"]
         told |= _lying(f"embeddings of view {view}", f"_{view}", *spread)

@@ -132,7 +132,7 @@ class Pretraining(Learner):
         steps = settings.epochs * self.batches.per_epoch
         super().__init__(steps, settings.batch, objective.cap, fabric)
         self.part = parallel.share(fabric, settings.batch)
-        objective.fits(self.part.stop - self.part.start, settings.chunk)
+        objective.fits(self.part, settings.chunk)
         self.settings, self.augment = settings, augment
         height, width = images.shape[2:]
         views.fits(*augment.frame(height, width))
@@ -148,8 +148,8 @@ class Pretraining(Learner):
         self.modules = {"towers": self.towers, "objective": self.objective}
         self.parameters, self.jigsaw = [*self.towers.parameters()], jigsaw
         if jigsaw is not None:
-            self.modules["jigsaw"] = jigsaw.tower.heads.to(fabric.device)
-            self.parameters += jigsaw.tower.heads.parameters()
+            self.modules["jigsaw"] = jigsaw.towers.heads.to(fabric.device)
+            self.parameters += jigsaw.towers.heads.parameters()
         self.optimizer = optimizer(self.parameters)
         self.optimizers = {"towers": self.optimizer}
 
@@ -194,9 +194,9 @@ class Pretraining(Learner):
         if self.jigsaw is None:
             return ()
         if self.settings.chunk is not None:
-            return gradient_cache.embed(self.jigsaw.tower, pieces, self.fabric.autocast)
+            return gradient_cache.embed(self.jigsaw.towers, pieces, self.fabric.autocast)
         with self.fabric.autocast():
-            z: Sequence[Tensor] = self.jigsaw.tower(pieces[0])
+            z: Sequence[Tensor] = self.jigsaw.towers(pieces[0])
         return z
 
     def advance(self) -> Metrics:
@@ -220,7 +220,8 @@ class Pretraining(Learner):
         loss, i_nce, accuracy = self.objective(z, keys, index)
         losses, puzzles = {}, self.solved(pieces)
         if self.jigsaw is not None:
-            asking = parallel.gather(self.fabric, *puzzles)
+            told = [parallel.gather(self.fabric, of_view) for of_view in puzzles]
+            asking = self.jigsaw.towers.of_views(told)
             of_puzzles = self.objective.against(asking, z, keys, index)
             losses = {"loss_views": loss.item(), "loss_jigsaw": of_puzzles.item()}
             loss = self.jigsaw.mixed(loss, of_puzzles)
@@ -232,7 +233,7 @@ class Pretraining(Learner):
         if self.settings.chunk is not None:
             gradient_cache.pass_on(self.towers, chunks, own, autocast)
             if self.jigsaw is not None:
-                gradient_cache.pass_on(self.jigsaw.tower, pieces, puzzles, autocast)
+                gradient_cache.pass_on(self.jigsaw.towers, pieces, puzzles, autocast)
         parallel.average_gradients(self.fabric, self.parameters)
         self.optimizer.step()
         self.objective.update(z, keys, index, self.towers)

@@ -6,7 +6,8 @@ negatives, of the batch, a bank or a queue, in which it changes nothing. What is
     (1 - beta) L + beta L_jig
 
 (PyContrast, learning/contrast_trainer.py). Puzzles are cut from whole images by a draw of their
-own, not from the crops, and their colours stay as they are.
+own, not from the crops, and their colours stay as they are. Where every view has an encoder of its
+own, the same puzzle is seen as each of them (CMC with PIRL, PyContrast's CMCPIRL).
 """
 
 import torch
@@ -16,10 +17,10 @@ from infomin import rng
 from infomin.augment import JigSaw
 from infomin.data import Batches
 from infomin.data.values import take
-from infomin.encoders import PuzzleTower, Towers
+from infomin.encoders import PuzzleTowers, Towers
 from infomin.errors import InputError
 from infomin.training.gradient_cache import Chunks
-from infomin.views import View, WholeViews
+from infomin.views import ChannelViews, LearnedViews, View, WholeViews
 
 
 def weight(beta: float) -> float:
@@ -38,30 +39,33 @@ class JigSawBranch:
 
     Arguments:
         cut: makes the pieces.
-        towers: shared by all views.
-        views: whole images, as which pieces are seen.
+        towers: of the views.
+        views: as which pieces are seen: whole images, split channels, or those of a generator.
         beta: weight of the puzzles, within [0, 1]; with 0 they change nothing.
         seed: of the heads.
 
     Raises:
-        InputError: for views of other than whole images, a weight out of range, or what
-            `PuzzleTower` refuses.
+        InputError: for views that are not made pixel by pixel, a weight out of range, or pieces
+            too small for the encoder.
     """
 
     def __init__(
         self, cut: JigSaw, towers: Towers, views: View, beta: float = 0.5, seed: int = 0
     ) -> None:
-        if not isinstance(views, WholeViews):
+        if not isinstance(views, WholeViews | ChannelViews | LearnedViews):
             raise InputError(
-                f"jigsaw: expected views of whole images, got {views}; set views=whole, or "
-                "jigsaw=none"
+                f"jigsaw: expected views that are made pixel by pixel, got {views}; set "
+                "views=whole, raw or learned, or jigsaw=none"
             )
         self.cut, self.views, self.beta = cut, views, weight(beta)
-        self.tower = PuzzleTower(towers, views.view_channels[0], cut.piece, seed)
+        self.towers = PuzzleTowers(towers, views.view_channels, cut.piece, seed)
+        self.seen = [0] if towers.shared else [*range(len(towers))]
 
     @torch.no_grad()
     def make(self, images: Tensor, batches: Batches, step: int, part: slice, size: int) -> Chunks:
         """Return the pieces of a process's share of batch `step`, so many puzzles at a time.
+
+        Of every view that is `seen`: all of them, or the first where one encoder serves all.
 
         Arguments:
             images: all training images, in their own type.
@@ -77,8 +81,8 @@ class JigSawBranch:
         for start in range(part.start, part.stop, size):
             which = slice(start, min(start + size, part.stop))
             pieces = self.cut.apply(take(images, batches(step)[which]), puzzle.part(which))
-            seen = self.views.one(pieces.flatten(0, 1), 0)
-            chunks.append((seen.unflatten(0, pieces.shape[:2]),))
+            seen = [self.views.one(pieces.flatten(0, 1), view) for view in self.seen]
+            chunks.append(tuple(v.unflatten(0, pieces.shape[:2]) for v in seen))
         return chunks
 
     def mixed(self, views: Tensor, puzzles: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Learned views combined with the experts': g for some samples or views, colour jitter after it.
 
-    order=after     crop -> photometric -> g       (jitter belongs to the crops, `augment.Pipeline`)
-    order=before    crop -> g -> photometric       (jitter belongs to the views, here)
+    order=after     crop -> photometric, RandAugment -> g   (of crops, `augment.Pipeline`)
+    order=before    crop -> g -> photometric, motions       (of views, here)
 
 Where g is left out the view has the raw channels of the space that g starts from, as many as g
 would have made of them.
@@ -15,6 +15,7 @@ from einops import rearrange
 from jaxtyping import Bool
 from torch import Tensor
 
+from infomin.augment import Plan, RandAugment
 from infomin.errors import InputError, probability
 from infomin.generator import ViewGenerator
 from infomin.groups import split
@@ -30,15 +31,18 @@ class Mixture:
 
     Attributes:
         learned: whether g makes the views of a sample.
-        changes: of each view, none when they come before g.
+        changes: of the colours of each view, none when they come before g.
+        plans: motions of each view, likewise.
     """
 
     learned: Bool[Tensor, " n"]
     changes: tuple[Changes, ...]
+    plans: tuple[Plan, ...]
 
     def part(self, which: slice) -> "Mixture":
         """Return what happens to a part of the batch."""
-        return Mixture(self.learned[which], tuple(c.part(which) for c in self.changes))
+        changes = tuple(of_view.part(which) for of_view in self.changes)
+        return Mixture(self.learned[which], changes, tuple(p.part(which) for p in self.plans))
 
 
 class CombinedViews(LearnedViews):
@@ -53,6 +57,7 @@ class CombinedViews(LearnedViews):
         p: probability that g makes the views of a sample.
         chosen: views that g makes, by index, or `all`; the others are always raw.
         photometric: changes each view after g, by a draw of its own.
+        randaugment: moves each view after that, by a draw of its own; see its `apply_to_view`.
         crops, table: see `LearnedViews`.
 
     Raises:
@@ -65,6 +70,7 @@ class CombinedViews(LearnedViews):
         p: float = 1.0,
         chosen: Sequence[int] | str = "all",
         photometric: Photometric | None = None,
+        randaugment: RandAugment | None = None,
         crops: str = "per_view",
         table: ColorTable | None = None,
     ) -> None:
@@ -77,16 +83,18 @@ class CombinedViews(LearnedViews):
             raise InputError(
                 f"views.combine.views: expected all, or some of {[*range(number)]}, got {chosen}"
             )
-        self.p, self.photometric = p, photometric
+        self.p, self.photometric, self.randaugment = p, photometric, randaugment
 
     def sample(self, n: int, generator: torch.Generator) -> Mixture:
         """Draw which samples g makes, and how their colours change afterwards."""
         learned = torch.rand(n, generator=generator) < self.p
-        if self.photometric is None:
-            return Mixture(learned, ())
-        return Mixture(
-            learned, tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
-        )
+        changes: tuple[Changes, ...] = ()
+        plans: tuple[Plan, ...] = ()
+        if self.photometric is not None:
+            changes = tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
+        if self.randaugment is not None:
+            plans = tuple(self.randaugment.sample(n, generator) for _ in self.view_channels)
+        return Mixture(learned, changes, plans)
 
     def forward(self, *crops: Image, drawn: Mixture | None = None) -> Views:
         """Return M views; see `View`."""
@@ -100,10 +108,13 @@ class CombinedViews(LearnedViews):
                 torch.where(learned, view, self.raw(crop)[i])
                 for i, (view, crop) in enumerate(zip(views, each, strict=True))
             )
-        if self.photometric is None:
-            return views
-        changed = zip(views, drawn.changes, strict=True)
-        return tuple(self.photometric.apply_to_view(view, changes) for view, changes in changed)
+        if self.photometric is not None:
+            colored = zip(views, drawn.changes, strict=True)
+            views = tuple(self.photometric.apply_to_view(view, told) for view, told in colored)
+        if self.randaugment is not None:
+            moved = zip(views, drawn.plans, strict=True)
+            views = tuple(self.randaugment.apply_to_view(view, told) for view, told in moved)
+        return views
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""

@@ -103,11 +103,11 @@ class Objective(nn.Module):
         """Return who is there in a batch; see `presence.in_batch`."""
         return presence.in_batch(self.present, index)
 
-    def fits(self, images: int, chunk: int | None) -> None:
-        """Make sure that so many images a step, of one process, can be embedded; by default all.
+    def fits(self, part: slice, chunk: int | None) -> None:
+        """Make sure that a process can embed its share of a batch; by default it can.
 
         Arguments:
-            images: at least 2.
+            part: which images of a batch are its share.
             chunk: embedded at a time; None is all.
         """
 
@@ -181,12 +181,12 @@ class Objective(nn.Module):
 
     def against(
         self,
-        asking: Float[Tensor, "b d"],
+        asking: Embeddings,
         z: Embeddings,
         keys: Embeddings,
         index: Int64[Tensor, " b"],
     ) -> Tensor:
-        """Return the loss of other embeddings of a batch, in place of those of every anchor.
+        """Return the loss of other embeddings of every view, in place of those of an anchor.
 
         Positives and negatives are those of `forward`. Their directions have numbers of their own,
         as many, in the contrast.
@@ -195,7 +195,7 @@ class Objective(nn.Module):
         for number, pair, who in self.met(index):
             directions = []
             for side, (anchor, other) in enumerate(ways(pair, self.graph)):
-                instead = [asking if i == anchor else of_view for i, of_view in enumerate(z)]
+                instead = [asking[i] if i == anchor else of_view for i, of_view in enumerate(z)]
                 scores = self.compare(Embedded(instead, keys, index), anchor, other, who)
                 place = 2 * (len(self.pairs) + number) + side
                 directions.append(self.contrast(*scores, place))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from infomin import rng
@@ -54,16 +55,18 @@ class Queued(Objective):
         if groups > 1:
             needs_all(present, f"memory.groups={groups}", "batch normalisation of groups")
         self.queue, self.momentum, self.groups = queue, momentum, groups
-        self.seed, self.step, self.joins = seed, 0, groups > 1
+        self.seed, self.joins = seed, groups > 1
+        self.part, self.dealt = slice(0, None), torch.empty(0, 0, dtype=torch.int64)
         self.embedded = self.anchors
         self.slow = deepcopy(towers).requires_grad_(False)
 
-    def fits(self, images: int, chunk: int | None) -> None:
-        """Make sure that a batch divides into groups, which chunks then have to be.
+    def fits(self, part: slice, chunk: int | None) -> None:
+        """Make sure that a share of a batch divides into groups, which chunks then have to be.
 
         Raises:
             InputError: when it does not.
         """
+        images, self.part = part.stop - part.start, part
         if images % self.groups or images // self.groups < FEWEST:
             raise InputError(
                 f"memory.groups: expected a divisor of the {images} images of a batch that leaves "
@@ -77,8 +80,15 @@ class Queued(Objective):
             )
 
     def begin(self, index: Tensor, step: int) -> None:
-        """Remember the step, by which the order of keys is drawn."""
-        self.step = step
+        """Deal out the keys of a batch: of every so many in a row, each group gets one.
+
+        So the groups of a batch are the same, however many processes embed their share of it.
+        """
+        rows = len(index) // self.groups
+        generator = rng.generator(self.seed, "groups", step)
+        order = torch.rand(rows, self.groups, generator=generator).argsort(1)
+        mine = slice(self.part.start // self.groups, (self.part.stop or len(index)) // self.groups)
+        self.dealt = order[mine]
 
     def embed(self, towers: Towers, views: tuple[Seen, ...]) -> Sequence[Tensor]:
         """Embed queries, group by group."""
@@ -86,9 +96,9 @@ class Queued(Objective):
 
     @torch.no_grad()
     def keys(self, views: tuple[Seen, ...]) -> Sequence[Tensor]:
-        """Embed a batch with the slow towers, in groups of an order that is new in every step."""
-        generator = rng.generator(self.seed, "groups", self.step)
-        order = torch.randperm(max(map(len, views)), generator=generator)
+        """Embed a batch with the slow towers, in groups that are dealt anew in every step."""
+        first = self.groups * torch.arange(len(self.dealt))
+        order = rearrange(self.dealt + rearrange(first, "n -> n 1"), "n g -> (n g)")
         return in_groups(self.slow, of_these(views, self.others), self.groups, order)
 
     def compare(
