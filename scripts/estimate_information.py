@@ -11,7 +11,7 @@ Two minutes on two cores with budget=small, as long as a pretraining; the self-t
 from dataclasses import asdict
 from itertools import combinations
 
-from augmenting import make_augment
+from augmenting import make_augment, make_crops
 from calibrating import self_test
 from cli import build, main, open_run, plain, taken
 from embedding import embeds
@@ -36,6 +36,7 @@ def estimate_information(cfg: DictConfig) -> None:
         return self_test(cfg)
 
     # Data, views, and encoders: those named, or new ones
+    make_crops(cfg)  # wrong: say so before any image is read
     settings, data = build(cfg.pretrain), build(cfg.data)
     fabric, temperature = make_fabric(cfg.device, 1, cfg.precision), settings.temperature
     if cfg.pretrained:
