@@ -7,11 +7,25 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came; the state is saved. One process of several has a message."""
+    """Ctrl-C or SIGTERM came; what was done is saved. One process of several has a message."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + number
+
+
+@contextmanager
+def raised(message: str) -> Iterator[None]:
+    """Raise `Interrupted` where SIGTERM comes, as KeyboardInterrupt is where Ctrl-C does."""
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number, message)
+
+    before = signal.signal(signal.SIGTERM, receive)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

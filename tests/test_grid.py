@@ -1,10 +1,16 @@
 """Cells of a grid: what they run, what is not run again, and what is read of them."""
 
+import os
+import signal
+import threading
+import time
+
 import pytest
 
 from infomin.errors import InputError
 from infomin.files import write_json
 from infomin.report.grid import cells, records, running
+from infomin.signals import Interrupted
 
 SCRIPT = """import json, pathlib, sys
 kind, out = pathlib.Path(sys.argv[0]).stem, sys.argv[-1].removeprefix("out=")
@@ -76,6 +82,40 @@ def test_a_cell_that_failed_goes_on_where_it_stopped(tmp_path, ran):
     script.write_text(SCRIPT)
     (told,) = ran(todo)
     assert told.split().count("learn_views") == 1 and told.endswith("pretrain")
+
+
+WAITING = """import os, pathlib, signal, sys, time
+out = pathlib.Path(sys.argv[-1].removeprefix("out="))
+def saved(number, frame):
+    (out / "saved").touch()
+    sys.exit(128 + number)
+signal.signal(signal.SIGTERM, saved)
+(out / "began").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_grid_that_is_stopped_stops_what_it_has_started(tmp_path, ran, number):
+    first, second = made = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0, 1])
+    todo = {cell: cells.commands(cell, [], [], []) for cell in made}
+    script = tmp_path / "scripts" / "pretrain.py"
+    script.write_text(WAITING)
+
+    def stop():
+        while not (first.folder / "began").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=stop).start()
+    began, before = time.monotonic(), signal.getsignal(signal.SIGTERM)
+    with pytest.raises((Interrupted, KeyboardInterrupt)):
+        ran(todo)
+    assert time.monotonic() - began < 30, "nothing is waited for that was not asked to end"
+    assert (first.folder / "saved").exists() and not second.folder.exists()
+    assert signal.getsignal(signal.SIGTERM) == before
+    script.write_text(SCRIPT)
+    assert ran(todo) == ["pretrain", "pretrain"]
 
 
 def test_a_cell_is_run_again_when_the_game_that_it_needs_was_another(tmp_path, ran):

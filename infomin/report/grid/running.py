@@ -6,7 +6,6 @@ in common: an encoder can be judged in several ways.
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -16,7 +15,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from infomin import files
 from infomin.errors import InputError
+from infomin.report.grid.processes import Processes
 from infomin.run import RESULT
+from infomin.signals import Interrupted, raised
 
 DONE = "done.json"
 EVALUATIONS = ("scripts/linear_eval.py", "scripts/segment.py")
@@ -98,7 +99,9 @@ def run(
         tell: what a finished cell has found, in a few words.
 
     Raises:
-        InputError: when a command fails; says which, and the last line it printed.
+        InputError: when a command fails; says which, and the last line it printed. Others that
+            run at the time are waited for.
+        Interrupted: when SIGTERM comes; as with Ctrl-C, what runs is stopped, and saves.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
     tasks = _tasks(todo, settings)
@@ -107,18 +110,23 @@ def run(
     waiting.sort(key=lambda cell: (cell.seed, cell.player != cell, -len(todo[cell])))
     before = len(todo) - len(waiting)
     say(f"{len(todo)} cells, {before} done before, {jobs} at a time, {threads} threads each")
-    with ThreadPoolExecutor(jobs) as pool:
+    processes = Processes()
+    again = "stopped; the same command goes on with the cells that are left"
+    with raised(again), ThreadPoolExecutor(jobs) as pool:
         futures: dict[Cell, Future[None]] = {}
-        for cell in waiting:
-            needed = futures.get(cell.player)
-            futures[cell] = pool.submit(_run, tasks[cell], root, threads, needed)
-        cell_of = {futures[cell]: cell for cell in waiting}
         try:
+            for cell in waiting:
+                needed = futures.get(cell.player)
+                told = (tasks[cell], processes, root, threads, needed)
+                futures[cell] = pool.submit(_run, *told)
+            cell_of = {futures[cell]: cell for cell in waiting}
             for number, future in enumerate(as_completed(cell_of), 1):
                 future.result()
                 cell = cell_of[future]
                 say(f"[{number}/{len(waiting)}] {cell}: {tell(cell)}")
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Interrupted | KeyboardInterrupt):
+                processes.stop()
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -159,7 +167,9 @@ def _tasks(
     return tasks
 
 
-def _run(task: _Task, root: Path, threads: int, needed: Future[None] | None) -> None:
+def _run(
+    task: _Task, processes: Processes, root: Path, threads: int, needed: Future[None] | None
+) -> None:
     if needed is not None:
         needed.result()
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
@@ -168,13 +178,9 @@ def _run(task: _Task, root: Path, threads: int, needed: Future[None] | None) -> 
     for place in range(len(task.meant) - task.left, len(task.meant)):
         line = task.meant[place]["command"]
         with log.open("a") as stream:
-            done = subprocess.run(
-                [sys.executable, str(root / line[0]), *line[1:]],
-                env=environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-            )
-        if done.returncode:
+            words = [sys.executable, str(root / line[0]), *line[1:]]
+            code = processes.call(words, environment, stream)
+        if code:
             last = (log.read_text().strip().splitlines() or ["no output"])[-1]
             raise InputError(f"{task.cell}: {' '.join(line)} failed: {last} (see {log})")
         files.write_json(folder / DONE, _with(task.recorded, task.meant[: place + 1]))
