@@ -96,7 +96,10 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_grid_that_is_stopped_stops_what_it_has_started(tmp_path, ran, number):
+def test_a_grid_that_is_stopped_stops_what_it_has_started(tmp_path, ran, number, request):
+    # where tests run in the background, Ctrl-C is ignored
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
     first, second = made = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0, 1])
     todo = {cell: cells.commands(cell, [], [], []) for cell in made}
     script = tmp_path / "scripts" / "pretrain.py"

@@ -135,7 +135,8 @@ def test_views_are_predicted_from_one_another(tmp_path):
         assert min(image.size) > 100
     logged, look = map(json.loads, (run / "metrics.jsonl").read_text().splitlines()[-2:])
     assert logged.keys() == {"step", "loss", "rate", "data_seconds"}
-    seen = ("epoch", "feature_rank", "feature_deviation", "knn", "probe")
+    of_features = (f"feature_{name}" for name in ("rank", "deviation", "directions"))
+    seen = ("epoch", *of_features, "knn", "probe")
     assert look.keys() == {"step", *(f"monitor/{name}" for name in seen)}
     judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
     assert judged.wait() == 0, judged.err
@@ -154,7 +155,7 @@ def test_a_grid_holds_contrast_against_prediction(tmp_path):
     assert grid.wait() == 0, grid.err
     table = [line.split() for line in grid.out.splitlines() if line.startswith("lab ")]
     assert [row[2] for row in table] == ["random", "contrast", "L1", "L2"]
-    assert [row[6] == "-" for row in table] == [False, False, True, True]
+    assert [row[6] == "-" for row in table] == [True, False, True, True]
     assert "linear probe, top-1" in grid.err
 
 
