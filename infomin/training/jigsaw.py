@@ -59,13 +59,12 @@ class JigSawBranch:
             )
         self.cut, self.views, self.beta = cut, views, weight(beta)
         self.towers = PuzzleTowers(towers, views.view_channels, cut.piece, seed)
-        self.seen = [0] if towers.shared else [*range(len(towers))]
 
     @torch.no_grad()
     def make(self, images: Tensor, batches: Batches, step: int, part: slice, size: int) -> Chunks:
         """Return the pieces of a process's share of batch `step`, so many puzzles at a time.
 
-        Of every view that is `seen`: all of them, or the first where one encoder serves all.
+        Of every view, or of the first alone where one encoder serves all.
 
         Arguments:
             images: all training images, in their own type.
@@ -81,7 +80,8 @@ class JigSawBranch:
         for start in range(part.start, part.stop, size):
             which = slice(start, min(start + size, part.stop))
             pieces = self.cut.apply(take(images, batches(step)[which]), puzzle.part(which))
-            seen = [self.views.one(pieces.flatten(0, 1), view) for view in self.seen]
+            every = range(len(self.towers.towers))
+            seen = [self.views.one(pieces.flatten(0, 1), view) for view in every]
             chunks.append(tuple(v.unflatten(0, pieces.shape[:2]) for v in seen))
         return chunks
 

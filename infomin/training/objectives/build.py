@@ -55,40 +55,24 @@ def build_objective(
     name, kind = loss.pop("name"), memory.pop("kind")
     one_of("loss", name, CONTRASTS)
     one_of("memory", kind, MEMORIES)
-    views = len(towers)
+    views, width = len(towers), towers.width
     rows_of = len(sides(views, graph)[1])
     directions = 2 * len(pairs(views, graph)) * (2 if jigsaw else 1)
     with blamed_on(f"loss={name}"):
         contrast = build_contrast(name, directions, samples, temperature, **loss)
     common: dict[str, Any] = {"contrast": contrast, "graph": graph, "weights": weights}
-    common["present"] = unless_all(present)
+    common["present"] = present = unless_all(present)
     with blamed_on(f"memory={kind}"):
-        return _remembering(towers, kind, memory, samples, batch, seed, chunk, rows_of, common)
-
-
-def _remembering(
-    towers: Towers,
-    kind: str,
-    memory: dict[str, Any],
-    samples: int,
-    batch: int,
-    seed: int,
-    chunk: int | None,
-    rows_of: int,
-    common: dict[str, Any],
-) -> Objective:
-    """Build an objective with its memory; see `build_objective`."""
-    views, width, present = len(towers), towers.width, common["present"]
-    if kind == "none":
-        return InBatch(views, batch - 1, **common, **memory, rows=chunk)
-    if kind == "queue":
-        size = memory.pop("size")
-        whole_number("memory.size", size, 1)
-        if size < batch:
-            raise InputError(f"memory.size: expected at least a batch, {batch}, got {size}")
-        dtype, apart = memory.pop("dtype", "float32"), present is not None
-        queue = MomentumQueue(rows_of, size, width, dtype, seed, apart)
-        return Queued(queue, towers, **common, **memory, seed=seed)
-    rows = {o: memory.pop(o) for o in ("momentum", "dtype") if o in memory}
-    bank = MemoryBank(rows_of, samples, width, **rows, seed=seed)
-    return Banked(bank, **common, **memory, batch=batch, seed=seed, views=views)
+        if kind == "none":
+            return InBatch(views, batch - 1, **common, **memory, rows=chunk)
+        if kind == "queue":
+            size = memory.pop("size")
+            whole_number("memory.size", size, 1)
+            if size < batch:
+                raise InputError(f"memory.size: expected at least a batch, {batch}, got {size}")
+            dtype, apart = memory.pop("dtype", "float32"), present is not None
+            queue = MomentumQueue(rows_of, size, width, dtype, seed, apart)
+            return Queued(queue, towers, **common, **memory, seed=seed)
+        rows = {o: memory.pop(o) for o in ("momentum", "dtype") if o in memory}
+        bank = MemoryBank(rows_of, samples, width, **rows, seed=seed)
+        return Banked(bank, **common, **memory, batch=batch, seed=seed, views=views)

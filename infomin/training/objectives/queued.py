@@ -56,7 +56,7 @@ class Queued(Objective):
             needs_all(present, f"memory.groups={groups}", "batch normalisation of groups")
         self.queue, self.momentum, self.groups = queue, momentum, groups
         self.seed, self.joins = seed, groups > 1
-        self.part, self.dealt = slice(0, None), torch.empty(0, 0, dtype=torch.int64)
+        self.part, self.order = slice(0, None), torch.empty(0, dtype=torch.int64)
         self.embedded = self.anchors
         self.slow = deepcopy(towers).requires_grad_(False)
 
@@ -86,9 +86,9 @@ class Queued(Objective):
         """
         rows = len(index) // self.groups
         generator = rng.generator(self.seed, "groups", step)
-        order = torch.rand(rows, self.groups, generator=generator).argsort(1)
-        mine = slice(self.part.start // self.groups, (self.part.stop or len(index)) // self.groups)
-        self.dealt = order[mine]
+        dealt = torch.rand(rows, self.groups, generator=generator).argsort(1)
+        dealt += rearrange(self.groups * torch.arange(rows), "n -> n 1")
+        self.order = dealt.flatten()[self.part] - self.part.start
 
     def embed(self, towers: Towers, views: tuple[Seen, ...]) -> Sequence[Tensor]:
         """Embed queries, group by group."""
@@ -97,9 +97,7 @@ class Queued(Objective):
     @torch.no_grad()
     def keys(self, views: tuple[Seen, ...]) -> Sequence[Tensor]:
         """Embed a batch with the slow towers, in groups that are dealt anew in every step."""
-        first = self.groups * torch.arange(len(self.dealt))
-        order = rearrange(self.dealt + rearrange(first, "n -> n 1"), "n g -> (n g)")
-        return in_groups(self.slow, of_these(views, self.others), self.groups, order)
+        return in_groups(self.slow, of_these(views, self.others), self.groups, self.order)
 
     def compare(
         self, batch: Embedded, anchor: int, other: int, who: Places | None = None
