@@ -28,4 +28,6 @@ def check(cfg: DictConfig) -> None:
     negatives = memory.get("negatives")
     room = settings.batch + 1 + (negatives if isinstance(negatives, int) else 0)
     told = (room, settings.batch, settings.temperature, loss, memory, cfg.graph)
-    build_objective(towers, *told).fits(slice(0, settings.batch), settings.chunk)
+    objective = build_objective(towers, *told)
+    if cfg.devices == 1:  # of several processes each has a share
+        objective.fits(slice(0, settings.batch), settings.chunk)

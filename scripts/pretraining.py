@@ -13,12 +13,12 @@ from infomin import evaluation
 from infomin.augment import Augment
 from infomin.data import DataSet, ImageSet
 from infomin.encoders import Towers
-from infomin.errors import InputError, one_of
+from infomin.errors import InputError
 from infomin.losses import PREDICTIVE
 from infomin.report.predictions import predictions_picture
 from infomin.run import Run
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import CONTRASTS, build_objective
+from infomin.training.objectives import build_objective
 from infomin.training.predictive import Prediction
 from infomin.views import View
 
@@ -34,7 +34,6 @@ def make_learner(
 ) -> Pretraining:
     """Make what trains towers, by a contrast or by prediction."""
     loss, pairs = plain(cfg.loss), (cfg.graph, plain(cfg.pair_weights))
-    one_of("loss", loss["name"], (*CONTRASTS, *PREDICTIVE))
     images, present = data.train.images, data.train.present
     common = (views, towers, images, augment, build(cfg.optimizer), settings, fabric)
     jigsaw = make_jigsaw(cfg, views, towers)
