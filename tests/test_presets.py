@@ -65,6 +65,15 @@ def test_parts_of_a_preset_can_be_chosen_beside_it(composed, name):
     assert composed("estimate_information", f"augment={name}").augment.scale == [c, 1.0]
 
 
+def test_the_jitter_of_small_images_is_half_of_that_of_large_ones(composed):
+    told = [f"photometric={name}" for name in ("simclr", "simclr_224")]
+    small, large = (dict(composed("pretrain", one).photometric) for one in told)
+    assert (small.pop("strength"), large.pop("strength")) == (0.5, 1.0)
+    assert (small.pop("blur"), large.pop("blur")) == (0.0, 0.5)
+    assert (small.pop("sigma"), large.pop("sigma")) == ([0.1, 1.0], [0.1, 2.0])
+    assert small == large
+
+
 def test_without_a_preset_there_is_no_randaugment(composed):
     assert "randaugment" not in composed("pretrain")
     assert "randaugment" not in composed("pretrain", "views=patches", "photometric=simclr")
