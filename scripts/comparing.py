@@ -23,7 +23,7 @@ def run_cells(cfg: DictConfig) -> list[Record]:
             "judge: expected the data of the segmentation, such as 'judge=[\"data.root=PATH\"]'"
         )
     chosen = HydraConfig.get().runtime.choices
-    runs = gridding.reports(cfg) / "cells" / f"{chosen.data}-{chosen.budget}"  # of all grids
+    runs = gridding.reports(cfg) / "cells" / shared(cfg, chosen.data, chosen.budget)
     rows = plain(cfg.rows) or [*itertools.product(cfg.colors, cfg.compare)]
     made = cells.cells(runs, rows, cfg.seeds, plain(cfg.generators))
     common = [f"data={chosen.data}", f"budget={chosen.budget}"]
@@ -34,6 +34,15 @@ def run_cells(cfg: DictConfig) -> list[Record]:
     judge = cfg.by if cfg.judge else None
     gridding.run(cfg, todo, lambda cell: str(read(cell, judge)))
     return [read(cell, judge) for cell in made]
+
+
+def shared(cfg: DictConfig, data: str, budget: str) -> str:
+    """Return the folder of cells that a grid shares with others, or of one that changes them all.
+
+    Names of rows then mean something else: it would run the cells of others again, and they its.
+    """
+    own = [cfg.name] if cfg.learn or cfg.pretrain else []
+    return "-".join([data, budget, *own])
 
 
 def write(cfg: DictConfig, records: Sequence[Record]) -> tuple[str, Path]:

@@ -167,6 +167,15 @@ def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name
     assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
 
 
+def test_grids_share_the_cells_that_mean_the_same_in_them(composed, monkeypatch):
+    monkeypatch.syspath_prepend(str(CONF.parent / "scripts"))
+    shared = importlib.import_module("comparing").shared
+    names = ("table5", "combine", "ladder", "ladder_infomin", "together")
+    folders = [shared(composed("report", f"experiment={n}"), "stl10", "small") for n in names]
+    assert folders[:3] == ["stl10-small"] * 3
+    assert folders[3:] == ["stl10-small-ladder_infomin", "stl10-small-together"]
+
+
 def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
     cfg = composed("report", "experiment=sensors", "data=nyuv2", "data.root=PLACE")
     cfg = OmegaConf.to_container(cfg, resolve=True)
