@@ -22,7 +22,7 @@ _MARKS = {
     "semi": ("#d55e00", "D", "learned, semi-supervised"),
 }
 _OTHERS = [("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*"), ("#f0e442", "p")]
-_SHAPES = "soD^vP*X<>pdhH8"  # of augmentations, where several are compared: ink is for views then
+_SHAPES = "soD^vP*X<>pdhH81"  # of augmentations, where several are compared: ink is for views then
 _MOST_ROWS = 16  # that a legend has room for
 _FILLED = {"rgb": "none", "ydbdr": "full", "lab": "left"}
 
