@@ -14,7 +14,7 @@ from infomin import __version__
 
 
 def provenance() -> dict[str, Any]:
-    """Tell what ran: command, commit, versions, hardware."""
+    """Tell what ran: command, commit, versions, hardware; a run adds the precision to the last."""
     import torchvision
 
     return {

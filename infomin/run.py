@@ -117,6 +117,7 @@ class Run:
         if self.checkpoint.is_file():
             self.began -= checkpoint.restore(self.checkpoint, learner)
         self.forget_after(learner.step)
+        self._computes_in(learner.fabric.strategy.precision.precision)
         saved = time.perf_counter()
         with Progress(learner, label, self.stream) as progress, signals.collected() as received:
             self.say = progress.say
@@ -168,6 +169,17 @@ class Run:
         files.append(self.folder / METRICS, json.dumps({"step": step, **metrics}) + "\n")
         for name, value in metrics.items():
             self.board.add_scalar(name, value, step)
+
+    def _computes_in(self, precision: str) -> None:
+        """Keep the precision beside the hardware: what `precision=auto` chooses depends on it."""
+        if not self.main:
+            return
+        path = self.folder / PROVENANCE
+        told = files.read_json(path)
+        now = told["resumed"][-1] if "resumed" in told else told
+        if not now["hardware"].endswith(precision):
+            now["hardware"] += f", {precision}"
+            files.write_json(path, told)
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged after a step, when a run goes back to it."""

@@ -118,6 +118,7 @@ def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
         *["resume=true"] * 3,
         f"resume={run}",
     ]
+    assert {again["hardware"] for again in told["resumed"]} == {told["hardware"]}
 
 
 @pytest.mark.slow
@@ -188,6 +189,7 @@ def test_a_run_folder_is_complete(undisturbed, name):
     assert told["versions"].keys() == {"infomin", "python", "torch", "torchvision"}
     assert told["command"].startswith(f"python scripts/{name}.py out=")
     assert all(told.values())
+    assert told["hardware"].endswith((", 32-true", ", bf16-mixed"))
     config = (run / "config.yaml").read_text()
     assert "seed: 0\n" in config and "${" not in config and "save_every" not in config
     result = json.loads((run / "result.json").read_text())
