@@ -57,7 +57,8 @@ def hue(images: Image, turns: Amounts) -> Image:
     )
     sixth = (6 * chroma).clamp_(min=torch.finfo(images.dtype).tiny)  # of grey hue does not matter
     angle = beside.div_(sixth).add_(rearrange(turns, "b -> b 1 1"))
-    own = rearrange(torch.arange(3).to(images) / 3, "c -> c 1 1")
+    thirds = torch.arange(3, dtype=images.dtype, device=images.device) / 3
+    own = rearrange(thirds, "c -> c 1 1")
     away = rearrange(angle, "b h w -> b 1 h w") - own
     away = away.sub_(away.round()).abs_().clamp_(1 / 6, 2 / 6)
     top = rearrange(high.add_(chroma), "b h w -> b 1 h w")

@@ -7,6 +7,7 @@ and written there at every one of them (docs/decisions/0009-augmentation-in-cach
 from collections.abc import Callable
 from math import prod
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -24,8 +25,13 @@ def change(
     chosen = which.nonzero().squeeze(1)
     for some in chosen.split(_length(x)):
         if len(some):
-            rows = some.to(x.device)
-            x[rows] = operation(x[rows], amount[some].to(x))
+            rows = sent(some, x.device)
+            x[rows] = operation(x[rows], sent(amount[some], x.device).to(x.dtype))
+
+
+def sent(drawn: Tensor, device: torch.device) -> Tensor:
+    """Return what was drawn on the CPU on a device, without waiting for what a GPU still does."""
+    return drawn.to(device, non_blocking=device.type == "cuda")
 
 
 def assemble(x: Tensor, operation: Callable[[Tensor, slice], Tensor]) -> Tensor:

@@ -80,8 +80,10 @@ def warp(images: Image, to_source: Matrices, fill: Sequence[float]) -> Image:
     if images.dtype in HALVES:
         return warp(images.float(), to_source, fill).to(images.dtype)
     height, width = images.shape[2:]
-    y = torch.arange(height).to(images) + (0.5 - height / 2)
-    x = torch.arange(width).to(images) + (0.5 - width / 2)
+    y, x = (
+        torch.arange(side, dtype=images.dtype, device=images.device) + (0.5 - side / 2)
+        for side in (height, width)
+    )
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     places = torch.stack([columns, rows, torch.ones_like(rows)], -1)  # h w 3
     half = images.new_tensor([width / 2, height / 2])

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from infomin.augment.crop import Boxes, CropFlip
 from infomin.errors import InputError, whole_number
+from infomin.parts import sent
 
 GRID = 3
 """Cells of a side."""
@@ -111,13 +112,14 @@ class JigSaw:
         n, c, height, width = square.shape
         if n == 0:
             return square.new_empty(0, GRID**2, c, self.piece, self.piece)
-        top = self.cell * (puzzle.cell // GRID) + puzzle.top
-        left = self.cell * (puzzle.cell % GRID) + puzzle.left
-        row = rearrange(torch.arange(len(top) * c), "(b c) -> b 1 c 1", c=c) * height
-        row = row + rearrange(top, "b k -> b k 1 1") + torch.arange(self.piece)
+        top = sent(self.cell * (puzzle.cell // GRID) + puzzle.top, square.device)
+        left = sent(self.cell * (puzzle.cell % GRID) + puzzle.left, square.device)
+        image, line = (torch.arange(k, device=square.device) for k in (n * c, self.piece))
+        row = rearrange(image, "(b c) -> b 1 c 1", c=c) * height
+        row = row + rearrange(top, "b k -> b k 1 1") + line
         start = row * width + rearrange(left, "b k -> b k 1 1")
         runs = square.flatten().unfold(0, self.piece, 1)  # of a piece's width, wherever they start
-        return runs[start.to(square.device)]
+        return runs[start]
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Pieces, Puzzle]:
         """Draw and apply; return the pieces, and how they were cut."""

@@ -5,7 +5,7 @@ so a batch of them is two matrix products. Where no box can shrink, each pixel o
 four of x, and one grid sample is the same for less.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from infomin.parts import sent
 from infomin.shapes import Images
 
 Resized = Float[Tensor, "b c o p"]
@@ -39,8 +40,12 @@ class Lines:
     def centres(self) -> Float[Tensor, "b size"]:
         """Centres of the lines, in pixels; that of the first of the images is 0.5."""
         step = self.length / self.size
-        lines = rearrange(torch.arange(self.size), "o -> 1 o") + 0.5
+        lines = rearrange(torch.arange(self.size, device=self.start.device), "o -> 1 o") + 0.5
         return rearrange(self.start, "b -> b 1") + lines * rearrange(step, "b -> b 1")
+
+    def on(self, device: torch.device) -> "Lines":
+        """Return the same lines on a device: they are few, and what is made of them is not."""
+        return replace(self, start=sent(self.start, device), length=sent(self.length, device))
 
     @property
     def same(self) -> bool:
@@ -60,7 +65,8 @@ def resample(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) ->
     if x.dtype in HALVES:
         return resample(x.float(), down, across, flip).to(x.dtype)
     if down.same and across.same:
-        return torch.where(rearrange(flip, "b -> b 1 1 1").to(x.device), x.flip(3), x)
+        return torch.where(rearrange(sent(flip, x.device), "b -> b 1 1 1"), x.flip(3), x)
+    down, across, flip = down.on(x.device), across.on(x.device), sent(flip, x.device)
     if max(down.source, across.source) <= min(down.size, across.size):
         return _between_pixels(x, down, across, flip)
     return _averaged(x, down, across, flip)
@@ -68,7 +74,7 @@ def resample(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) ->
 
 def _averaged(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) -> Resized:
     rows, columns = _weights(down).to(x), _weights(across).to(x)
-    columns = torch.where(rearrange(flip, "b -> b 1 1").to(x.device), columns.flip(1), columns)
+    columns = torch.where(rearrange(flip, "b -> b 1 1"), columns.flip(1), columns)
     c = x.shape[1]
     narrow = rearrange(x, "b c h w -> b (c h) w") @ columns.mT
     narrow = rearrange(narrow, "b (c h) p -> b h (c p)", c=c)
@@ -83,7 +89,7 @@ def _weights(lines: Lines) -> Float[Tensor, "b o s"]:
     step = rearrange(lines.length / lines.size, "b -> b 1 1")
     begin = rearrange(lines.start, "b -> b 1 1")
     end = rearrange(lines.start + lines.length, "b -> b 1 1")
-    pixel = rearrange(torch.arange(lines.source), "s -> 1 1 s") + 0.5
+    pixel = rearrange(torch.arange(lines.source, device=begin.device), "s -> 1 1 s") + 0.5
     away = (pixel - rearrange(lines.centres, "b o -> b o 1")).abs()
     weight = (1 - away / step.clamp(min=1)).clamp(min=0)
     weight = weight * ((pixel > begin) & (pixel < end))
