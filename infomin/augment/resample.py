@@ -64,9 +64,10 @@ def resample(x: Images, down: Lines, across: Lines, flip: Bool[Tensor, " b"]) ->
     """
     if x.dtype in HALVES:
         return resample(x.float(), down, across, flip).to(x.dtype)
+    flip = sent(flip, x.device)
     if down.same and across.same:
-        return torch.where(rearrange(sent(flip, x.device), "b -> b 1 1 1"), x.flip(3), x)
-    down, across, flip = down.on(x.device), across.on(x.device), sent(flip, x.device)
+        return torch.where(rearrange(flip, "b -> b 1 1 1"), x.flip(3), x)
+    down, across = down.on(x.device), across.on(x.device)
     if max(down.source, across.source) <= min(down.size, across.size):
         return _between_pixels(x, down, across, flip)
     return _averaged(x, down, across, flip)
