@@ -18,49 +18,17 @@ import kornia.augmentation as kornia
 import per_sample
 import torch
 from memory import afresh
-from per_sample import JITTER, STRONG
+from recipes import JITTER, infomin, ours, simclr
 from rivals import BATCH, pictures
 from rows import Row, main
 from timing import interleaved, rate
 from torch import Tensor, nn
 
 from infomin.allocator import keep_freed_memory
-from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
+from infomin.augment import JigSaw
 from infomin.data import Batches, photos
-from infomin.data.values import take
-from infomin.photometric import Photometric
 
 UNIT = "images/s"
-
-
-def simclr(size: int) -> Pipeline:
-    """Return SimCLR's recipe without blur."""
-    return Pipeline(CropFlip(size, (0.08, 1.0)), Photometric(*JITTER, jitter=0.8, gray=0.2))
-
-
-def infomin(size: int) -> Pipeline:
-    """Return InfoMin's recipe of its two views."""
-    blurred = Photometric(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
-    return Pipeline(CropFlip(size, (0.2, 1.0)), blurred, RandAugment("infomin"))
-
-
-def ours(
-    images: Tensor, augment: Pipeline, jigsaw: JigSaw | None = None, batch: int = BATCH
-) -> Callable[[], object]:
-    """Return what makes two views, and pieces, of the next batch."""
-    batches, steps = Batches(len(images), batch, 0, "benchmark"), count()
-
-    def step() -> object:
-        number = next(steps)
-        views, chosen = batches.crops(images, number, augment, 2)
-        if jigsaw is None:
-            return views
-        height, width = images.shape[2:]
-        generator = torch.Generator().manual_seed(number)
-        puzzle = jigsaw.sample(batch, height, width, generator)
-        return views, jigsaw.apply(take(images, chosen), puzzle)
-
-    return step
 
 
 def kornias(images: Tensor, size: int) -> Callable[[], object]:
@@ -90,8 +58,8 @@ def measure(quick: bool) -> list[Row]:
         batched = partial(rate, units=BATCH, least=0.1 if quick else 2.0)
         m = interleaved(
             {
-                "ours": afresh(batched(ours(images, simclr(size)))),
-                "ours, InfoMin": afresh(batched(ours(images, infomin(size), JigSaw(size)))),
+                "ours": afresh(batched(ours(images, simclr(size), BATCH))),
+                "ours, InfoMin": afresh(batched(ours(images, infomin(size), BATCH, JigSaw(size)))),
                 "kornia": afresh(batched(kornias(images, size))),
                 "lightly": per_sample.loaded(pictures(images), per_sample.lightly(size)),
                 "torchvision": per_sample.loaded(images, per_sample.Twice(size)),

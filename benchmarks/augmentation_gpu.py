@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 import torch
-from augmentation import infomin, ours, simclr
+from recipes import infomin, ours, simclr
 from rows import Row, main
 from timing import Measure, interleaved, rate
 from torch import Tensor
@@ -64,8 +64,8 @@ def measure(quick: bool) -> list[Row]:
     batch, size = (8, 32) if quick else (512, 96)
     images = torch.randint(0, 256, (4 * batch, 3, size, size), dtype=torch.uint8, device=device)
     work = {
-        "SimCLR": ours(images, simclr(size), batch=batch),
-        "InfoMin": ours(images, infomin(size), JigSaw(size), batch),
+        "SimCLR": ours(images, simclr(size), batch),
+        "InfoMin": ours(images, infomin(size), batch, JigSaw(size)),
         "small": step(batch, size, "small", device),
         "imagenet": step(batch, size, "imagenet", device),
     }

@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 from lightly.transforms import SimCLRTransform
+from recipes import JITTER, STRONG
 from rivals import BATCH, SKIP, WORKERS, Transformed
 from timing import Measure
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
-
-JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue: photometric=simclr
-STRONG = (0.8, 0.8, 0.8, 0.2)  # photometric=simclr_224
 
 
 def loaded(images: Any, transform: Callable[[Any], Any]) -> Measure:

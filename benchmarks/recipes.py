@@ -1,0 +1,45 @@
+"""The two recipes whose time is measured, and our views by them: nothing here needs a rival."""
+
+from collections.abc import Callable
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
+from infomin.data import Batches
+from infomin.data.values import take
+from infomin.photometric import Photometric
+
+JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue: photometric=simclr
+STRONG = (0.8, 0.8, 0.8, 0.2)  # photometric=simclr_224
+
+
+def simclr(size: int) -> Pipeline:
+    """Return SimCLR's recipe without blur."""
+    return Pipeline(CropFlip(size, (0.08, 1.0)), Photometric(*JITTER, jitter=0.8, gray=0.2))
+
+
+def infomin(size: int) -> Pipeline:
+    """Return InfoMin's recipe of its two views."""
+    blurred = Photometric(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
+    return Pipeline(CropFlip(size, (0.2, 1.0)), blurred, RandAugment("infomin"))
+
+
+def ours(
+    images: Tensor, augment: Pipeline, batch: int, jigsaw: JigSaw | None = None
+) -> Callable[[], object]:
+    """Return what makes two views, and pieces, of the next batch."""
+    batches, steps = Batches(len(images), batch, 0, "benchmark"), count()
+
+    def step() -> object:
+        number = next(steps)
+        views, chosen = batches.crops(images, number, augment, 2)
+        if jigsaw is None:
+            return views
+        height, width = images.shape[2:]
+        generator = torch.Generator().manual_seed(number)
+        puzzle = jigsaw.sample(batch, height, width, generator)
+        return views, jigsaw.apply(take(images, chosen), puzzle)
+
+    return step
