@@ -4,11 +4,13 @@ One batch of 256 images of 96 pixels is 28 MB, and what is done to it in steps i
 and written there at every one of them (docs/decisions/0009-augmentation-in-cache.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from math import prod
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 _TOGETHER = 2**18
@@ -17,16 +19,40 @@ _TOGETHER = 2**18
 
 def change(
     x: Tensor,
-    which: Bool[Tensor, " n"],
-    operation: Callable[[Tensor, Tensor], Tensor],
+    drawn: Int64[Tensor, " n"],
+    operations: Sequence[Callable[[Tensor, Tensor], Tensor]],
     amount: Float[Tensor, "n ..."],
 ) -> None:
-    """Change the chosen samples in place, each by its own amount."""
-    chosen = which.nonzero().squeeze(1)
-    for some in chosen.split(_length(x)):
-        if len(some):
-            rows = sent(some, x.device)
-            x[rows] = operation(x[rows], sent(amount[some], x.device).to(x.dtype))
+    """Change samples in place, each by the operation that it drew and by its own amount.
+
+    Samples of one operation are changed together, and what says which they are is sent once for
+    all: to a GPU that waits for orders, each one counts.
+
+    Arguments:
+        x: the samples.
+        drawn: which of the operations, by index; -1 for none.
+        operations: take samples and their amounts, and return as many of the same shape.
+        amount: a row a sample.
+    """
+    counts = torch.bincount(drawn + 1, minlength=1 + len(operations)).tolist()
+    order = drawn.argsort(stable=True)[counts[0] :]
+    if not len(order):
+        return
+    rows, amounts = sent(order, x.device), sent(amount[order].to(x.dtype), x.device)
+    groups = zip(operations, rows.split(counts[1:]), amounts.split(counts[1:]), strict=True)
+    for operation, which, by in groups:
+        for some, their in zip(which.split(_length(x)), by.split(_length(x)), strict=True):
+            if len(some):
+                x.index_copy_(0, some, operation(x.index_select(0, some), their))
+
+
+def join(drawn: Sequence[Any]) -> Any:
+    """Return what was drawn for several batches as if it were for one: dataclasses of tensors."""
+    first = drawn[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(drawn))
+    names = [field.name for field in fields(first)]
+    return replace(first, **{name: join([getattr(d, name) for d in drawn]) for name in names})
 
 
 def sent(drawn: Tensor, device: torch.device) -> Tensor:

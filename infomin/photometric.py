@@ -154,16 +154,24 @@ class Photometric:
         self.fits(images.shape[1])
         floats("photometric", images)
         x = images.clone()
-        for drawn in changes.order.unbind(1):
-            for kind, (name, operation) in enumerate(JITTER.items()):
-                if self.strengths[name]:
-                    which = changes.jitter & (drawn == kind)
-                    change(x, which, operation, getattr(changes, name))
-        return self._blurred(_grayed(x, changes), changes)
+        self.change(x, changes)
+        return x
 
-    def gray_alone(self, images: Images, changes: Changes) -> Images:
-        """Take the colour of those that lose it, and change nothing else."""
-        return _grayed(images.clone(), changes)
+    def change(self, x: Images, changes: Changes) -> None:
+        """Change images in place that are known to be floats within [0, 1]; see `apply`."""
+        used = torch.tensor([strength > 0 for strength in self.strengths.values()])
+        drawn = changes.order.where(rearrange(changes.jitter, "n -> n 1") & used[changes.order], -1)
+        amounts = torch.stack([getattr(changes, name) for name in JITTER], 1)
+        for place, by in zip(
+            drawn.unbind(1), amounts.gather(1, changes.order).unbind(1), strict=True
+        ):
+            change(x, place, list(JITTER.values()), by)
+        self.take_color(x, changes)
+        self._blur(x, changes)
+
+    def take_color(self, x: Images, changes: Changes) -> None:
+        """Take the colour of those that lose it, in place, and change nothing else."""
+        change(x, _if(changes.gray), [lambda part, sigma: gray(part)], changes.sigma)
 
     def apply_to_view(self, view: Image, changes: Changes) -> Image:
         """Change a view, of any number of channels, each scaled about [-1, 1]; nothing is cut off.
@@ -178,21 +186,23 @@ class Photometric:
         )
         mean = view.mean((2, 3), keepdim=True)
         x = torch.where(jitter, view + (scale - 1) * (view - mean) + (offset - 1), view)
-        return self._blurred(x, changes)
+        self._blur(x, changes)
+        return x
 
-    def _blurred(self, x: Image, changes: Changes) -> Image:
-        """Blur in place; the kernel reaches three deviations, or as far as reflection lets it."""
-        from kornia.filters import gaussian_blur2d
+    def _blur(self, x: Image, changes: Changes) -> None:
+        """Blur in place; the kernel reaches three deviations, or as far as reflection lets it.
+
+        Kernels are made where they were drawn: kornia looks at deviations, for which a CPU would
+        wait for a GPU.
+        """
+        from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 
         reach = min(ceil(3 * self.sigma[1]), *(side - 1 for side in x.shape[2:]))
-
-        def blur(part: Tensor, sigma: Tensor) -> Tensor:
-            both = torch.stack([sigma, sigma], 1)
-            blurred: Tensor = gaussian_blur2d(part, 2 * reach + 1, both)
-            return blurred
-
-        change(x, changes.sigma > 0, blur, changes.sigma)
-        return x
+        blurred = changes.sigma > 0
+        if blurred.any():
+            deviations = rearrange(changes.sigma.where(blurred, 1), "n -> n 1")
+            kernels = get_gaussian_kernel1d(2 * reach + 1, deviations)
+            change(x, _if(blurred), [lambda part, k: filter2d_separable(part, k, k)], kernels)
 
 
 def floats(whose: str, images: Tensor) -> None:
@@ -215,7 +225,6 @@ def floats(whose: str, images: Tensor) -> None:
             )
 
 
-def _grayed(x: Tensor, changes: Changes) -> Tensor:
-    """Take the colour of the chosen samples in place."""
-    change(x, changes.gray, lambda part, sigma: gray(part), changes.sigma)
-    return x
+def _if(which: Bool[Tensor, " n"]) -> Int64[Tensor, " n"]:
+    """Return what is drawn where there is one operation, or none."""
+    return which.long() - 1

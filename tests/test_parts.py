@@ -1,10 +1,12 @@
 """A batch a few samples at a time: what comes out is what all of them at once would give."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from infomin import parts
-from infomin.augment import CropFlip
+from infomin.augment import CropFlip, Nothing
 
 
 @pytest.fixture
@@ -32,13 +34,37 @@ def test_gradients_pass_through_parts(three_at_a_time):
     torch.testing.assert_close(x.grad, 2 * x.detach())
 
 
-@pytest.mark.parametrize("n", [0, 2, 8])
-def test_only_the_chosen_change_each_by_its_own_amount(n, three_at_a_time):
-    x, amount = torch.rand(n, 2, 4, 4), torch.arange(n).double()
-    which = amount % 2 == 1
-    expected = torch.where(which.view(-1, 1, 1, 1), x + amount.view(-1, 1, 1, 1), x)
-    parts.change(x, which, lambda part, by: part + by.view(-1, 1, 1, 1), amount)
+@pytest.mark.parametrize("n", [0, 2, 8, 23])
+def test_each_sample_changes_by_its_own_operation_and_amount(n, three_at_a_time):
+    x, amount = torch.rand(n, 2, 4, 4), torch.rand(n)
+    drawn = torch.arange(n) % 4 - 1
+    by = amount.view(-1, 1, 1, 1)
+    results = torch.stack([x, x + by, x * by, x.flip(3)])  # of -1, 0, 1, 2
+    expected = results[drawn + 1, torch.arange(n)]
+    each = [
+        lambda part, by: part + by.view(-1, 1, 1, 1),
+        lambda part, by: part * by.view(-1, 1, 1, 1),
+        lambda part, by: part.flip(3),
+    ]
+    parts.change(x, drawn, each, amount)
     assert torch.equal(x, expected)
+
+
+def test_what_was_drawn_for_several_batches_is_joined():
+    @dataclass(frozen=True)
+    class Inner:
+        a: torch.Tensor
+
+    @dataclass(frozen=True)
+    class Outer:
+        inner: Inner
+        b: torch.Tensor
+
+    first, second = (Outer(Inner(torch.rand(n)), torch.rand(n, 2)) for n in (3, 5))
+    joined = parts.join([first, second])
+    assert torch.equal(joined.inner.a, torch.cat([first.inner.a, second.inner.a]))
+    assert torch.equal(joined.b, torch.cat([first.b, second.b]))
+    assert parts.join([Nothing(), Nothing()]) == Nothing()
 
 
 @pytest.mark.parametrize("source", [torch.uint8, torch.float64])

@@ -6,15 +6,17 @@ border. That is Pillow's `transform`, which the paper's code calls (the oracle o
 torchvision's tensors differ from it in pixels on the border only, which they blend with the fill.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import pi
 
 import torch
-from jaxtyping import Float
+from einops import rearrange
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from infomin.augment.resample import HALVES
+from infomin.parts import sent
 from infomin.shapes import Image
 
 Shares = Float[Tensor, " n"]
@@ -28,45 +30,32 @@ _SHEAR = 0.3  # pixels a pixel
 _SHIFT = 0.45  # of the width, of the height
 
 
-def _rotate(share: Shares, height: int, width: int) -> list[list[Tensor]]:
+MOTIONS = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+
+
+def matrices(motion: Int64[Tensor, " n"], share: Shares, height: int, width: int) -> Matrices:
+    """Return one matrix a sample.
+
+    Arguments:
+        motion: which of MOTIONS, by index; anything for those that do not move.
+        share: of its largest amount.
+        height, width: of the images, in pixels.
+    """
+    x, y = _SHEAR * width / 2, _SHEAR * height / 2  # the first row, or column, stays
+    whole = [
+        [[0, 0, 0], [0, 0, 0]],
+        [[0, _SHEAR, y], [0, 0, 0]],
+        [[0, 0, 0], [_SHEAR, 0, x]],
+        [[0, 0, _SHIFT * width], [0, 0, 0]],
+        [[0, 0, 0], [0, 0, _SHIFT * height]],
+    ]
+    moved = share.new_tensor(whole)[motion] * rearrange(share, "n -> n 1 1")
+    moved += torch.eye(2, 3, dtype=share.dtype)
     angle = share * (_DEGREES * pi / 180)  # anticlockwise, as one sees it
     sine, cosine, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
-    return [[cosine, -sine, zero], [sine, cosine, zero]]
-
-
-def _shear_x(share: Shares, height: int, width: int) -> list[list[Tensor]]:
-    one, zero, factor = torch.ones_like(share), torch.zeros_like(share), _SHEAR * share
-    return [[one, factor, factor * height / 2], [zero, one, zero]]  # the uppermost row stays
-
-
-def _shear_y(share: Shares, height: int, width: int) -> list[list[Tensor]]:
-    one, zero, factor = torch.ones_like(share), torch.zeros_like(share), _SHEAR * share
-    return [[one, zero, zero], [factor, one, factor * width / 2]]
-
-
-def _translate_x(share: Shares, height: int, width: int) -> list[list[Tensor]]:
-    one, zero = torch.ones_like(share), torch.zeros_like(share)
-    return [[one, zero, _SHIFT * width * share], [zero, one, zero]]
-
-
-def _translate_y(share: Shares, height: int, width: int) -> list[list[Tensor]]:
-    one, zero = torch.ones_like(share), torch.zeros_like(share)
-    return [[one, zero, zero], [zero, one, _SHIFT * height * share]]
-
-
-MOTIONS: dict[str, Callable[[Shares, int, int], list[list[Tensor]]]] = {
-    "rotate": _rotate,
-    "shear_x": _shear_x,
-    "shear_y": _shear_y,
-    "translate_x": _translate_x,
-    "translate_y": _translate_y,
-}
-
-
-def matrices(name: str, share: Shares, height: int, width: int) -> Matrices:
-    """Return the matrices of one of MOTIONS, by shares of its largest amount."""
-    rows = MOTIONS[name](share, height, width)
-    return torch.stack([torch.stack(row, 1) for row in rows], 1)
+    turned = torch.stack([cosine, -sine, zero, sine, cosine, zero], 1)
+    turns = rearrange(motion == MOTIONS.index("rotate"), "n -> n 1 1")
+    return torch.where(turns, rearrange(turned, "n (j k) -> n j k", j=2), moved)
 
 
 def warp(images: Image, to_source: Matrices, fill: Sequence[float]) -> Image:
@@ -86,8 +75,9 @@ def warp(images: Image, to_source: Matrices, fill: Sequence[float]) -> Image:
     )
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     places = torch.stack([columns, rows, torch.ones_like(rows)], -1)  # h w 3
-    half = images.new_tensor([width / 2, height / 2])
+    half = sent(torch.tensor([width / 2, height / 2]).to(images.dtype), images.device)
     source = torch.einsum("h w k, n j k -> n h w j", places, to_source.to(images)) / half
     moved = grid_sample(images, source, padding_mode="border", align_corners=False)
     inside = ((source >= -1) & (source < 1)).all(-1).unsqueeze(1)
-    return torch.where(inside, moved, images.new_tensor(fill).view(1, -1, 1, 1))
+    outside = sent(torch.tensor(fill).to(images.dtype), images.device)
+    return torch.where(inside, moved, rearrange(outside, "c -> 1 c 1 1"))

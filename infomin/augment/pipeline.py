@@ -11,7 +11,7 @@ from torch import Tensor
 
 from infomin.augment.crop import Boxes, CropFlip, Nothing, Whole, as_float
 from infomin.augment.randaugment import Plan, RandAugment
-from infomin.photometric import Changes, Photometric
+from infomin.photometric import Changes, Photometric, floats
 from infomin.shapes import Images
 
 
@@ -63,11 +63,20 @@ class Pipeline:
 
     def apply(self, images: Tensor, steps: Steps) -> Images:
         """Cut and change uint8 or float images; float, [0, 1]."""
-        cut, changes = as_float(self.crop.apply(images, steps.boxes)), steps.changes
+        self.photometric.fits(images.shape[1])
+        cut, changes = self.crop.apply(images, steps.boxes), steps.changes
+        x = as_float(cut)
+        if images.dtype != torch.uint8:  # bytes are within [0, 1], and a GPU is not waited for
+            floats("augment", x)
+        x = x.clone() if x is images else x
         if self.randaugment is None or isinstance(steps.plan, Nothing):
-            return self.photometric.apply(cut, changes)
-        x = self.photometric.apply(cut, changes.in_color())
-        return self.photometric.gray_alone(self.randaugment.apply(x, steps.plan), changes)
+            self.photometric.change(x, changes)
+            return x
+        self.randaugment.fits(images.shape[1])
+        self.photometric.change(x, changes.in_color())
+        self.randaugment.change(x, steps.plan)
+        self.photometric.take_color(x, changes)
+        return x
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
         """Draw and apply."""

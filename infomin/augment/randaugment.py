@@ -150,11 +150,16 @@ class RandAugment:
         self.fits(images.shape[1])
         floats("randaugment", images)
         x = images.clone()
+        self.change(x, plan)
+        return x
+
+    def change(self, x: Images, plan: Plan) -> None:
+        """Change images in place that are known to be floats within [0, 1]; see `apply`."""
+        of_pixels = pixel_operations()
+        names = [*of_pixels]
         for drawn, share, signed in plan.rounds():
             self._move(x, drawn, signed, self.fill)
-            for name, operation in pixel_operations().items():
-                change(x, self._drew(drawn, name), operation, share)
-        return x
+            change(x, self._named(drawn, names), [*of_pixels.values()], share)
 
     @property
     def of_pixels(self) -> list[str]:
@@ -177,10 +182,10 @@ class RandAugment:
         """Draw and apply."""
         return self.apply(images, self.sample(len(images), generator))
 
-    def _drew(self, drawn: Int64[Tensor, " n"], name: str) -> Bool[Tensor, " n"]:
-        """Tell which samples drew an operation."""
-        named = [i for i, other in enumerate(self.operations) if other == name]
-        return torch.isin(drawn, torch.tensor(named, dtype=torch.long))
+    def _named(self, drawn: Int64[Tensor, " n"], names: Sequence[str]) -> Int64[Tensor, " n"]:
+        """Return which of the names the operations have that were drawn, -1 for another."""
+        found = [names.index(name) if name in names else -1 for name in (*self.operations, "")]
+        return torch.tensor(found)[drawn]
 
     def _move(
         self,
@@ -190,11 +195,6 @@ class RandAugment:
         fill: Sequence[float],
     ) -> None:
         """Rotate, shear and translate in place, all those that drew it at once."""
-        height, width = x.shape[2:]
-        moved = torch.zeros_like(drawn, dtype=torch.bool)
-        to_source = share.new_zeros(len(share), 2, 3)
-        for name in MOTIONS:
-            which = self._drew(drawn, name)
-            to_source[which] = matrices(name, share[which], height, width)
-            moved |= which
-        change(x, moved, lambda part, matrix: warp(part, matrix, fill), to_source)
+        motion = self._named(drawn, MOTIONS)
+        to_source = matrices(motion, share, *x.shape[2:])
+        change(x, motion.clamp(max=0), [lambda part, by: warp(part, by, fill)], to_source)
