@@ -5,9 +5,10 @@
 Not among those of `run.py`, which are of the CPU. Two views of resident images, by SimCLR's recipe
 without blur and by InfoMin's whole one with RandAugment and puzzles; and one step of training on
 two such views: one ResNet-18 for both, with its stem for small images or torchvision's own,
-InfoNCE, the way back, AdamW, in the precision that `auto` chooses.
+InfoNCE, the way back, AdamW, in the precision that `auto` chooses. Then both, as in training, where
+views of the next step are ordered while the GPU is busy with this one.
 
-Target: augmentation takes at most a quarter of the step.
+Target: augmentation alone takes at most a quarter of the step.
 """
 
 import sys
@@ -24,16 +25,20 @@ from infomin.encoders import build_towers
 from infomin.losses import infonce, pair_scores
 from infomin.parallel import make_fabric
 
+IN_A_ROW = 8
+"""How often work is done before the device is waited for: training does not wait for its steps."""
+
 
 def milliseconds(work: Callable[[], object], device: torch.device, least: float) -> Measure:
-    """Make a contender of work on a device, which is waited for."""
+    """Make a contender of work on a device."""
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
-    def waited() -> None:
-        work()
+    def some() -> None:
+        for _ in range(IN_A_ROW):
+            work()
         wait()
 
-    per_second = rate(waited, least=least)
+    per_second = rate(some, units=IN_A_ROW, least=least)
     return lambda: 1000 / per_second()
 
 
@@ -56,36 +61,49 @@ def step(batch: int, size: int, stem: str, device: torch.device) -> Callable[[],
     return advance
 
 
+def after(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], object]:
+    """Return both, one after the other; a GPU still works on the first while the second is told."""
+
+    def both() -> None:
+        first()
+        second()
+
+    return both
+
+
 def measure(quick: bool) -> list[Row]:
-    """Measure augmentation and steps in turn."""
+    """Measure augmentation, steps, and both in turn."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu" and not quick:
         sys.exit("augmentation_gpu: expected a GPU, found none; --quick tries it on the CPU")
     batch, size = (8, 32) if quick else (512, 96)
     images = torch.randint(0, 256, (4 * batch, 3, size, size), dtype=torch.uint8, device=device)
-    work = {
+    augment = {
         "SimCLR": ours(images, simclr(size), batch),
         "InfoMin": ours(images, infomin(size), batch, JigSaw(size)),
-        "small": step(batch, size, "small", device),
-        "imagenet": step(batch, size, "imagenet", device),
     }
-    least, rounds = (0.1, 1) if quick else (2.0, 5)
+    steps = {stem: step(batch, size, stem, device) for stem in ("small", "imagenet")}
+    pairs = [(recipe, stem) for stem in steps for recipe in augment]
+    both = {pair: after(augment[pair[0]], steps[pair[1]]) for pair in pairs}
+    least, rounds = (0.1, 1) if quick else (1.0, 5)
     m = interleaved(
-        {name: milliseconds(each, device, least) for name, each in work.items()}, rounds
+        {
+            str(name): milliseconds(work, device, least)
+            for name, work in (augment | steps | both).items()
+        },
+        rounds,
     )
     where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    return [
-        Row(
-            f"two views, {recipe}, {size} px, batch {batch}, {where}",
-            "ms",
-            m[recipe],
-            f"a step of ResNet-18, {stem} stem",
-            m[stem],
-            most=0.25,
-        )
-        for recipe in ("SimCLR", "InfoMin")
-        for stem in ("small", "imagenet")
-    ]
+    what = f"{size} px, batch {batch}, {where}"
+    rows = []
+    for recipe, stem in pairs:
+        rival, theirs = f"a step of ResNet-18, {stem} stem", m[stem]
+        views, together = m[recipe], m[str((recipe, stem))]
+        rows += [
+            Row(f"two views, {recipe}, {what}", "ms", views, rival, theirs, most=0.25),
+            Row(f"two views, {recipe}, and a step, {what}", "ms", together, rival, theirs),
+        ]
+    return rows
 
 
 if __name__ == "__main__":
