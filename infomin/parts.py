@@ -19,11 +19,11 @@ _TOGETHER = 2**18
 
 def change(
     x: Tensor,
-    drawn: Int64[Tensor, " n"],
+    drawn: Int64[Tensor, "n places"],
     operations: Sequence[Callable[[Tensor, Tensor], Tensor]],
-    amount: Float[Tensor, "n ..."],
+    amount: Float[Tensor, "n places ..."],
 ) -> None:
-    """Change samples in place, each by the operation that it drew and by its own amount.
+    """Change samples in place, place by place, each by what it drew there and its own amount.
 
     Samples of one operation are changed together, and what says which they are is sent once for
     all: to a GPU that waits for orders, each one counts.
@@ -32,18 +32,29 @@ def change(
         x: the samples.
         drawn: which of the operations, by index; -1 for none.
         operations: take samples and their amounts, and return as many of the same shape.
-        amount: a row a sample.
+        amount: a row a sample and place.
     """
-    counts = torch.bincount(drawn + 1, minlength=1 + len(operations)).tolist()
-    order = drawn.argsort(stable=True)[counts[0] :]
-    if not len(order):
+    counts = [torch.bincount(of + 1, minlength=1 + len(operations)) for of in drawn.unbind(1)]
+    if not any(count[1:].any() for count in counts):
         return
-    rows, amounts = sent(order, x.device), sent(amount[order].to(x.dtype), x.device)
-    groups = zip(operations, rows.split(counts[1:]), amounts.split(counts[1:]), strict=True)
-    for operation, which, by in groups:
-        for some, their in zip(which.split(_length(x)), by.split(_length(x)), strict=True):
-            if len(some):
-                x.index_copy_(0, some, operation(x.index_select(0, some), their))
+    order = drawn.argsort(stable=True, dim=0)
+    sorted_amount = amount[order, torch.arange(order.shape[1])].to(x.dtype)
+    rows, amounts = sent(order, x.device).unbind(1), sent(sorted_amount, x.device).unbind(1)
+    for count, place, by in zip(counts, rows, amounts, strict=True):
+        sizes = count.tolist()
+        groups = zip(operations, place.split(sizes)[1:], by.split(sizes)[1:], strict=True)
+        for operation, which, their in groups:
+            if len(which):
+                _change(x, which, operation, their)
+
+
+def _change(
+    x: Tensor, which: Tensor, operation: Callable[[Tensor, Tensor], Tensor], amount: Tensor
+) -> None:
+    """Change some samples by one operation."""
+    length = _length(x)
+    for some, their in zip(which.split(length), amount.split(length), strict=True):
+        x.index_copy_(0, some, operation(x.index_select(0, some), their))
 
 
 def join(drawn: Sequence[Any]) -> Any:
@@ -56,8 +67,13 @@ def join(drawn: Sequence[Any]) -> Any:
 
 
 def sent(drawn: Tensor, device: torch.device) -> Tensor:
-    """Return what was drawn on the CPU on a device, without waiting for what a GPU still does."""
-    return drawn.to(device, non_blocking=device.type == "cuda")
+    """Return what was drawn on the CPU on a device, without waiting for what a GPU still does.
+
+    From memory that may be paged out CUDA copies only when all that was ordered before is done.
+    """
+    if drawn.is_cpu and device.type == "cuda":
+        return drawn.pin_memory().to(device, non_blocking=True)
+    return drawn.to(device)
 
 
 def assemble(x: Tensor, operation: Callable[[Tensor, slice], Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from infomin.errors import InputError, at_least, low_and_high, probability
 from infomin.jitter import JITTER, gray
-from infomin.parts import change
+from infomin.parts import change, sent
 from infomin.shapes import Image, Images
 
 _ROUNDING = 1e-3
@@ -162,16 +162,14 @@ class Photometric:
         used = torch.tensor([strength > 0 for strength in self.strengths.values()])
         drawn = changes.order.where(rearrange(changes.jitter, "n -> n 1") & used[changes.order], -1)
         amounts = torch.stack([getattr(changes, name) for name in JITTER], 1)
-        for place, by in zip(
-            drawn.unbind(1), amounts.gather(1, changes.order).unbind(1), strict=True
-        ):
-            change(x, place, list(JITTER.values()), by)
+        change(x, drawn, [*JITTER.values()], amounts.gather(1, changes.order))
         self.take_color(x, changes)
         self._blur(x, changes)
 
     def take_color(self, x: Images, changes: Changes) -> None:
         """Take the colour of those that lose it, in place, and change nothing else."""
-        change(x, _if(changes.gray), [lambda part, sigma: gray(part)], changes.sigma)
+        nothing = rearrange(torch.zeros_like(changes.sigma), "n -> n 1")
+        change(x, _if(changes.gray), [lambda part, _: gray(part)], nothing)
 
     def apply_to_view(self, view: Image, changes: Changes) -> Image:
         """Change a view, of any number of channels, each scaled about [-1, 1]; nothing is cut off.
@@ -180,12 +178,12 @@ class Photometric:
         scales every channel by c about its own mean over the image, and a brightness of b adds
         b - 1, which is what it does to the middle of an image scaled to [-1, 1]. Blur is the same.
         """
-        jitter = rearrange(changes.jitter, "b -> b 1 1 1").to(view.device)
-        scale, offset = (
-            rearrange(v, "b -> b 1 1 1").to(view) for v in (changes.contrast, changes.brightness)
+        jitter, scale, offset = (
+            rearrange(sent(drawn, view.device), "b -> b 1 1 1")
+            for drawn in (changes.jitter, changes.contrast, changes.brightness)
         )
         mean = view.mean((2, 3), keepdim=True)
-        x = torch.where(jitter, view + (scale - 1) * (view - mean) + (offset - 1), view)
+        x = torch.where(jitter, view + (scale - 1) * (view - mean) + (offset - 1), view).to(view)
         self._blur(x, changes)
         return x
 
@@ -202,7 +200,8 @@ class Photometric:
         if blurred.any():
             deviations = rearrange(changes.sigma.where(blurred, 1), "n -> n 1")
             kernels = get_gaussian_kernel1d(2 * reach + 1, deviations)
-            change(x, _if(blurred), [lambda part, k: filter2d_separable(part, k, k)], kernels)
+            each = [lambda part, kernel: filter2d_separable(part, kernel, kernel)]
+            change(x, _if(blurred), each, rearrange(kernels, "n k -> n 1 k"))
 
 
 def floats(whose: str, images: Tensor) -> None:
@@ -225,6 +224,6 @@ def floats(whose: str, images: Tensor) -> None:
             )
 
 
-def _if(which: Bool[Tensor, " n"]) -> Int64[Tensor, " n"]:
+def _if(which: Bool[Tensor, " n"]) -> Int64[Tensor, "n 1"]:
     """Return what is drawn where there is one operation, or none."""
-    return which.long() - 1
+    return rearrange(which.long() - 1, "n -> n 1")

@@ -35,17 +35,20 @@ def test_gradients_pass_through_parts(three_at_a_time):
 
 
 @pytest.mark.parametrize("n", [0, 2, 8, 23])
-def test_each_sample_changes_by_its_own_operation_and_amount(n, three_at_a_time):
-    x, amount = torch.rand(n, 2, 4, 4), torch.rand(n)
-    drawn = torch.arange(n) % 4 - 1
-    by = amount.view(-1, 1, 1, 1)
-    results = torch.stack([x, x + by, x * by, x.flip(3)])  # of -1, 0, 1, 2
-    expected = results[drawn + 1, torch.arange(n)]
+def test_samples_change_place_by_place_each_by_its_own_operation_and_amount(n, three_at_a_time):
     each = [
         lambda part, by: part + by.view(-1, 1, 1, 1),
         lambda part, by: part * by.view(-1, 1, 1, 1),
         lambda part, by: part.flip(3),
     ]
+    x, amount = torch.rand(n, 2, 4, 4), torch.rand(n, 2)
+    drawn = torch.randint(-1, 3, (n, 2))
+    expected = x.clone()
+    for i in range(n):
+        for place in range(2):
+            if drawn[i, place] >= 0:
+                operation, one = each[drawn[i, place]], expected[i : i + 1]
+                expected[i : i + 1] = operation(one, amount[i, place])
     parts.change(x, drawn, each, amount)
     assert torch.equal(x, expected)
 

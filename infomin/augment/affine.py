@@ -19,9 +19,9 @@ from infomin.augment.resample import HALVES
 from infomin.parts import sent
 from infomin.shapes import Image
 
-Shares = Float[Tensor, " n"]
+Shares = Float[Tensor, "*n"]
 """Of the largest rotation, shear or translation, within [-1, 1]."""
-Matrices = Float[Tensor, "n 2 3"]
+Matrices = Float[Tensor, "*n 2 3"]
 """From the places of pixels in the result to places in the image, both counted from the centre."""
 
 # At level 10 (the paper's code, RandAugment.py, *_level_to_arg)
@@ -33,29 +33,29 @@ _SHIFT = 0.45  # of the width, of the height
 MOTIONS = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 
 
-def matrices(motion: Int64[Tensor, " n"], share: Shares, height: int, width: int) -> Matrices:
-    """Return one matrix a sample.
+def matrices(motion: Int64[Tensor, "*n"], share: Shares, height: int, width: int) -> Matrices:
+    """Return a matrix for each motion.
 
     Arguments:
-        motion: which of MOTIONS, by index; anything for those that do not move.
+        motion: which of MOTIONS, by index; what comes of another means nothing.
         share: of its largest amount.
         height, width: of the images, in pixels.
     """
     x, y = _SHEAR * width / 2, _SHEAR * height / 2  # the first row, or column, stays
-    whole = [
+    largest = [
         [[0, 0, 0], [0, 0, 0]],
         [[0, _SHEAR, y], [0, 0, 0]],
         [[0, 0, 0], [_SHEAR, 0, x]],
         [[0, 0, _SHIFT * width], [0, 0, 0]],
         [[0, 0, 0], [0, 0, _SHIFT * height]],
     ]
-    moved = share.new_tensor(whole)[motion] * rearrange(share, "n -> n 1 1")
+    moved = share.new_tensor(largest)[motion] * rearrange(share, "... -> ... 1 1")
     moved += torch.eye(2, 3, dtype=share.dtype)
     angle = share * (_DEGREES * pi / 180)  # anticlockwise, as one sees it
     sine, cosine, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
-    turned = torch.stack([cosine, -sine, zero, sine, cosine, zero], 1)
-    turns = rearrange(motion == MOTIONS.index("rotate"), "n -> n 1 1")
-    return torch.where(turns, rearrange(turned, "n (j k) -> n j k", j=2), moved)
+    turned = torch.stack([cosine, -sine, zero, sine, cosine, zero], -1)
+    turns = rearrange(motion == MOTIONS.index("rotate"), "... -> ... 1 1")
+    return torch.where(turns, rearrange(turned, "... (j k) -> ... j k", j=2), moved)
 
 
 def warp(images: Image, to_source: Matrices, fill: Sequence[float]) -> Image:

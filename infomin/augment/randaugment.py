@@ -9,15 +9,17 @@ Samples are grouped by what they drew, so that a round costs each operation once
 together one grid sample. As with crops, parameters are drawn for the whole batch and then applied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from infomin.augment.affine import MOTIONS, matrices, warp
-from infomin.augment.operations import NEEDS_COLOR, pixel_operations
+from infomin.augment.affine import MOTIONS, Matrices, matrices, warp
+from infomin.augment.operations import NEEDS_COLOR, Operation, pixel_operations
 from infomin.errors import InputError, at_least, one_of, probability, whole_number
 from infomin.parts import change
 from infomin.photometric import floats
@@ -26,13 +28,12 @@ from infomin.shapes import Image, Images
 HIGHEST = 10.0
 """The largest magnitude."""
 
-_MOVED = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "infomin": (
         *("autocontrast", "equalize", "invert", "posterize", "solarize", "solarize_add"),
-        *("color", "contrast", "brightness", "sharpness", *_MOVED),
+        *("color", "contrast", "brightness", "sharpness", *MOTIONS),
     ),
-    "cmc": ("autocontrast", "identity", "sharpness", *_MOVED),
+    "cmc": ("autocontrast", "identity", "sharpness", *MOTIONS),
 }
 """Lists by name: InfoMin's 15, and those of CMC, which leave hue and saturation alone."""
 
@@ -57,15 +58,20 @@ class Plan:
         """Return the plan of a part of the batch."""
         return Plan(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
-    def rounds(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield what each sample drew, -1 for nothing, and the share of its largest amount.
+    @property
+    def drawn(self) -> Int64[Tensor, "n rounds"]:
+        """Which of the list, -1 for nothing."""
+        return self.operation.where(self.happens, -1)
 
-        The share comes without sign, and with it.
-        """
-        for place in range(self.operation.shape[1]):
-            share = self.level[:, place] / HIGHEST
-            signed = torch.where(self.negative[:, place], -share, share)
-            yield self.operation[:, place].where(self.happens[:, place], -1), share, signed
+    @property
+    def share(self) -> Float[Tensor, "n rounds"]:
+        """Share of the largest amount."""
+        return self.level / HIGHEST
+
+    @property
+    def signed(self) -> Float[Tensor, "n rounds"]:
+        """The same, below 0 where it goes the other way."""
+        return torch.where(self.negative, -self.share, self.share)
 
 
 class RandAugment:
@@ -155,11 +161,12 @@ class RandAugment:
 
     def change(self, x: Images, plan: Plan) -> None:
         """Change images in place that are known to be floats within [0, 1]; see `apply`."""
-        of_pixels = pixel_operations()
-        names = [*of_pixels]
-        for drawn, share, signed in plan.rounds():
-            self._move(x, drawn, signed, self.fill)
-            change(x, self._named(drawn, names), [*of_pixels.values()], share)
+        motion, to_source = self._motions(plan, *x.shape[2:])
+        changes = {k: v for k, v in pixel_operations().items() if k != "identity"}
+        drawn = self._named(plan.drawn, [*changes]).where(motion < 0, len(changes))
+        amount = torch.cat([rearrange(plan.share, "n r -> n r 1"), to_source.flatten(2)], 2)
+        each = [partial(_by_share, operation) for operation in changes.values()]
+        change(x, drawn, [*each, partial(_by_matrix, self.fill)], amount)
 
     @property
     def of_pixels(self) -> list[str]:
@@ -174,27 +181,32 @@ class RandAugment:
         the view are 0, the middle.
         """
         x = view.clone()
-        for drawn, _, signed in plan.rounds():
-            self._move(x, drawn, signed, (0.0,))
+        motion, to_source = self._motions(plan, *x.shape[2:])
+        change(x, motion.clamp(max=0), [lambda part, matrix: warp(part, matrix, (0.0,))], to_source)
         return x
 
     def __call__(self, images: Images, generator: torch.Generator) -> Images:
         """Draw and apply."""
         return self.apply(images, self.sample(len(images), generator))
 
-    def _named(self, drawn: Int64[Tensor, " n"], names: Sequence[str]) -> Int64[Tensor, " n"]:
-        """Return which of the names the operations have that were drawn, -1 for another."""
+    def _motions(
+        self, plan: Plan, height: int, width: int
+    ) -> tuple[Int64[Tensor, "n rounds"], Matrices]:
+        """Return which of MOTIONS were drawn, -1 for another operation, and their matrices."""
+        motion = self._named(plan.drawn, MOTIONS)
+        return motion, matrices(motion, plan.signed, height, width)
+
+    def _named(
+        self, drawn: Int64[Tensor, "n rounds"], names: Sequence[str]
+    ) -> Int64[Tensor, "n rounds"]:
+        """Return which of the names the drawn operations have, -1 for another or none."""
         found = [names.index(name) if name in names else -1 for name in (*self.operations, "")]
         return torch.tensor(found)[drawn]
 
-    def _move(
-        self,
-        x: Tensor,
-        drawn: Int64[Tensor, " n"],
-        share: Float[Tensor, " n"],
-        fill: Sequence[float],
-    ) -> None:
-        """Rotate, shear and translate in place, all those that drew it at once."""
-        motion = self._named(drawn, MOTIONS)
-        to_source = matrices(motion, share, *x.shape[2:])
-        change(x, motion.clamp(max=0), [lambda part, by: warp(part, by, fill)], to_source)
+
+def _by_share(operation: Operation, part: Tensor, amount: Tensor) -> Tensor:
+    return operation(part, amount[:, 0])
+
+
+def _by_matrix(fill: Sequence[float], part: Tensor, amount: Tensor) -> Tensor:
+    return warp(part, rearrange(amount[:, 1:], "n (j k) -> n j k", j=2), fill)

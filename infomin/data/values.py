@@ -16,6 +16,7 @@ from torch import Tensor
 from infomin import units
 from infomin.augment import resize
 from infomin.errors import InputError
+from infomin.parts import sent
 from infomin.units import Range
 
 CHANNELS = (2, 16)
@@ -100,7 +101,7 @@ def check(
 
 def take(images: Tensor, index: Int64[Tensor, " m"]) -> Tensor:
     """Return some of the images, in their own type; 40 times as fast as `images[index]`."""
-    index = index.to(images.device)
+    index = sent(index, images.device)
     if images.dtype == torch.uint16:  # few operators know it
         return images.view(torch.int16).index_select(0, index).view(torch.uint16)
     return images.index_select(0, index)

@@ -19,6 +19,7 @@ from infomin.augment import Plan, RandAugment
 from infomin.errors import InputError, probability
 from infomin.generator import ViewGenerator
 from infomin.groups import split
+from infomin.parts import sent
 from infomin.photometric import Changes, Photometric
 from infomin.shapes import Image, Images, Views
 from infomin.table import ColorTable
@@ -102,7 +103,7 @@ class CombinedViews(LearnedViews):
         if drawn is None:
             return views
         if not drawn.learned.all():
-            learned = rearrange(drawn.learned, "b -> b 1 1 1").to(crops[0].device)
+            learned = rearrange(sent(drawn.learned, crops[0].device), "b -> b 1 1 1")
             each = crops if len(crops) > 1 else crops * len(views)
             views = tuple(
                 torch.where(learned, view, self.raw(crop)[i])
