@@ -1,12 +1,12 @@
 """Augmentation on a GPU: its time beside that of a step of ResNet-18, batch 512 at 96 pixels.
 
-    python benchmarks/augmentation_gpu.py
+    python benchmarks/run.py augmentation_gpu
 
-Not among those of `run.py`, which are of the CPU. Two views of resident images, by SimCLR's recipe
-without blur and by InfoMin's whole one with RandAugment and puzzles; and one step of training on
-two such views: one ResNet-18 for both, with its stem for small images or torchvision's own,
-InfoNCE, the way back, AdamW, in the precision that `auto` chooses. Then both, as in training, where
-views of the next step are ordered while the GPU is busy with this one.
+Two views of resident images, by SimCLR's recipe without blur and by InfoMin's whole one with
+RandAugment and puzzles; and one step of training on two such views: one ResNet-18 for both, with
+its stem for small images (encoder=resnet18) or torchvision's own, InfoNCE, the way back, AdamW, in
+the precision that `auto` chooses. Then both, as in training, where views of the next step are
+ordered while the GPU is busy with this one.
 
 Target: augmentation alone takes at most a quarter of the step.
 """

@@ -2,6 +2,7 @@
 
     python benchmarks/run.py                    all of them
     python benchmarks/run.py flows startup      these
+    python benchmarks/run.py augmentation_gpu   that of a GPU, alone
     python benchmarks/run.py --quick            do they run? nothing is written
 
 Leaves benchmarks/results/<name>.json with every measurement, commit, versions and hardware, and
@@ -13,11 +14,9 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
-
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # these are benchmarks of the CPU, wherever they run
 
 from rows import markdown
 
@@ -37,6 +36,7 @@ NAMES = (
     "information",
     "startup",
 )
+ON_GPU = "augmentation_gpu"
 RIVALS = ("lightly", "zuko", "nflows", "kornia", "onnxruntime", "pillow")
 IDLE = 0.5  # load average, processes waiting for a core
 
@@ -51,14 +51,14 @@ def run(name: str, quick: bool) -> list[dict[str, Any]]:
 
 def table() -> str:
     """Return the table of all results, and where they come from."""
-    paths = [RESULTS / f"{name}.json" for name in NAMES]
+    paths = [RESULTS / f"{name}.json" for name in (*NAMES, ON_GPU)]
     results = [json.loads(path.read_text()) for path in paths if path.is_file()]
     rows = [row for result in results for row in result["rows"]]
     notes = []
     for result in results:
         p = result["provenance"]
         versions = ", ".join(f"{name} {v}" for name, v in p["versions"].items())
-        busy = f", **busy: load {result['load']:.1f}**" if result["load"] > IDLE else ""
+        busy = f", **busy: load {result['load']:.1f}**" if (result["load"] or 0) > IDLE else ""
         notes.append(
             f"* {result['name']}: {p['started'][:10]}, commit {p['commit']}, {p['hardware']}, "
             f"{versions}{busy}"
@@ -78,8 +78,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="few repetitions, nothing is written")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(NAMES):
-        parser.error(f"expected names of {', '.join(NAMES)}, got {', '.join(sorted(unknown))}")
+    if arguments.names != [ON_GPU] and (unknown := set(arguments.names) - set(NAMES)):
+        parser.error(
+            f"expected names of {', '.join(NAMES)}, or {ON_GPU} alone, got "
+            f"{', '.join(sorted(unknown))}"
+        )
+    if arguments.names != [ON_GPU]:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # these are of the CPU, wherever they run
     load = os.getloadavg()[0]  # before we are the load ourselves
     if load > IDLE:
         print(f"this machine is busy (load {load:.1f}): numbers will be off", file=sys.stderr)
@@ -91,7 +96,7 @@ def main() -> None:
             print(markdown(rows) + "\n")
             continue
         facts = provenance()
-        facts["versions"] |= {rival: version(rival) for rival in RIVALS}
+        facts["versions"] |= {d.name: d.version for d in distributions() if d.name in RIVALS}
         result = {"name": name, "load": load, "provenance": facts, "rows": rows}
         files.write_json(files.make_folder(RESULTS) / f"{name}.json", result)
     if not arguments.quick:
