@@ -1,7 +1,8 @@
 """A batch, as many samples at a time as the cache of a CPU holds; on a GPU all of them at once.
 
 One batch of 256 images of 96 pixels is 28 MB, and what is done to it in steps is read from memory
-and written there at every one of them (docs/decisions/0009-augmentation-in-cache.md).
+and written there at every one of them. A GPU waits for orders instead: it is sent what was drawn
+once for all samples and views (docs/decisions/0009-augmentation-in-cache.md).
 """
 
 from collections.abc import Callable, Sequence
