@@ -27,8 +27,9 @@ def test_learn_pretrain_judge_export(tmp_path):
     assert game.wait() == 0, game.err
     assert "I_NCE held out" in game.out and "picture:" in game.out
 
-    trained = Script(tmp_path, "pretrain", *PRETRAIN)
+    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views.table=true")
     assert trained.wait() == 0, trained.err
+    assert "g is looked up in its table of 2^24 colours" in trained.out
     assert str(game.folders[0] / "generator") in trained.out, "it says which generator it took"
     assert result(trained)["generator"]["objective"] == "semi"
     assert "protocol: linear" in trained.out
@@ -197,6 +198,8 @@ def test_a_grid_runs_once_and_writes_its_table(tmp_path):
     first = Script(tmp_path, "report", *told)
     assert first.wait() == 0, first.err
     assert "2 cells, 0 done before" in first.err and "| rgb | semi |" in document.read_text()
+    (log,) = tmp_path.rglob("rgb-semi-s0/log.txt")
+    assert "g is computed" in log.read_text(), "its table has more colours than the run pixels"
     assert (tmp_path / "images" / "demo-smoke.png").stat().st_size > 5000
     again = Script(tmp_path, "report", *told)
     assert again.wait() == 0 and "2 cells, 2 done before" in again.err
