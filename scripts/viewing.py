@@ -43,7 +43,8 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
     one_of("views.table", v.table, (True, False, "auto"))
     exact = g.channels == 3 and data.train.images.dtype == torch.uint8
-    looked_up = exact and _many(cfg, data) if v.table == "auto" else v.table
+    pixels = cfg.pretrain.epochs * len(data.train) * cfg.encoder.size**2
+    looked_up = exact and pixels > 2**24 if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
     changes = make_changes(cfg, fabric)
     if v.combine.p == 1 and v.combine.views == "all" and changes == (None, None):
@@ -53,11 +54,6 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     if looked_up:  # last: of a new g it takes longest
         views.table = ColorTable.cached(g)
     return views, _lineage(folder)
-
-
-def _many(cfg: DictConfig, data: DataSet) -> bool:
-    """Tell whether g is asked for more pixels than there are colours of 8 bits."""
-    return bool(cfg.pretrain.epochs * len(data.train) * cfg.encoder.size**2 > 2**24)
 
 
 def _along(kept: Path, share: float) -> str:
