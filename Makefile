@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/installed
 # a process a core and one more, for tests wait; files by turns; networks this small use one thread best
-WORKERS := $(shell expr 1 + $$(nproc))
+WORKERS := $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 
 help:     ## this list
