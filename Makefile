@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/installed
-# a process a core and one more, for tests wait; files by turns; networks this small use one thread best
-WORKERS := $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
+# a process a core, files of tests by turns; networks this small use one thread best
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist loadfile
 
 help:     ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
