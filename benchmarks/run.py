@@ -44,8 +44,10 @@ IDLE = 0.5  # load average, processes waiting for a core
 def run(name: str, quick: bool) -> list[dict[str, Any]]:
     """Run one benchmark, and return its rows."""
     command = [sys.executable, str(HERE / f"{name}.py"), *(["--quick"] if quick else [])]
-    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    records: list[dict[str, Any]] = json.loads(output)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{name}: stopped with status {done.returncode}, for the reason above")
+    records: list[dict[str, Any]] = json.loads(done.stdout)
     return records
 
 
