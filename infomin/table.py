@@ -24,7 +24,8 @@ Levels = Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"]
 
 KEPT = 8
 """Tables in the cache, 200 MB each; the one longest unused makes room for a new one."""
-_COLORS = 2**24
+COLORS = 2**24
+"""How many there are of 8 bits a channel."""
 _ONE_NUMBER = {4: torch.float32, 8: torch.float64, 16: torch.complex128}
 """What rows of so many bytes, of the 1 or 2 channels of a view, are looked up as: one number is
 found a quarter faster than a row of them."""
@@ -119,7 +120,7 @@ class ColorTable(nn.Module):
 
     def _look_up(self, index: Int32[Tensor, "b h w"], i: int) -> Image:
         before, channels = sum(self.view_channels[:i]), self.view_channels[i]
-        of_view = self.colors[before * _COLORS : (before + channels) * _COLORS]
+        of_view = self.colors[before * COLORS : (before + channels) * COLORS]
         rows = of_view.view(_ONE_NUMBER[channels * of_view.element_size()])
         found = rows.index_select(0, index.flatten()).view(of_view.dtype)
         b, h, w = index.shape
@@ -147,7 +148,7 @@ def _mapped(path: Path) -> Tensor | None:
         colors = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
     except (OSError, ValueError, EOFError):
         return None
-    whole = colors.dtype == torch.float32 and colors.shape == (3 * _COLORS,)
+    whole = colors.dtype == torch.float32 and colors.shape == (3 * COLORS,)
     return colors if whole else None
 
 

@@ -14,7 +14,7 @@ from infomin.data import DataSet
 from infomin.errors import InputError, one_of
 from infomin.run import newest
 from infomin.shipped import located
-from infomin.table import ColorTable
+from infomin.table import COLORS, ColorTable
 from infomin.views import (
     ChannelViews,
     CombinedViews,
@@ -44,7 +44,7 @@ def make_views(cfg: DictConfig, data: DataSet, fabric: Fabric) -> tuple[View, di
     one_of("views.table", v.table, (True, False, "auto"))
     exact = g.channels == 3 and data.train.images.dtype == torch.uint8
     pixels = cfg.pretrain.epochs * len(data.train) * cfg.encoder.size**2
-    looked_up = exact and pixels > 2**24 if v.table == "auto" else v.table
+    looked_up = exact and pixels > COLORS if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
     changes = make_changes(cfg, fabric)
     if v.combine.p == 1 and v.combine.views == "all" and changes == (None, None):
