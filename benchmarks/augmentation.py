@@ -24,8 +24,8 @@ from rows import Row, main
 from timing import interleaved, rate
 from torch import Tensor, nn
 
-from infomin.allocator import keep_freed_memory
 from infomin.augment import JigSaw
+from infomin.core.allocator import keep_freed_memory
 from infomin.data import Batches, photos
 
 UNIT = "images/s"

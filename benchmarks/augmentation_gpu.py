@@ -21,9 +21,9 @@ from timing import Measure, interleaved, rate
 from torch import Tensor
 
 from infomin.augment import JigSaw
-from infomin.encoders import build_towers
 from infomin.losses import infonce, pair_scores
-from infomin.parallel import make_fabric
+from infomin.models import build_encoders
+from infomin.training.distributed import make_fabric
 
 IN_A_ROW = 8
 """How often work is done before the device is waited for: training does not wait for its steps."""
@@ -45,13 +45,13 @@ def milliseconds(work: Callable[[], object], device: torch.device, least: float)
 def step(batch: int, size: int, stem: str, device: torch.device) -> Callable[[], object]:
     """Return one step of training on views that are there already."""
     fabric = make_fabric(device.type)
-    towers = build_towers("resnet", (3, 3), size, shared=True, depth=18, stem=stem).to(device)
-    optimizer = torch.optim.AdamW(towers.parameters())
+    encoders = build_encoders("resnet", (3, 3), size, shared=True, depth=18, stem=stem).to(device)
+    optimizer = torch.optim.AdamW(encoders.parameters())
     views = tuple(torch.rand(batch, 3, size, size, device=device) for _ in range(2))
 
     def advance() -> Tensor:
         with fabric.autocast():
-            z = towers(views)
+            z = encoders(views)
         loss = infonce(pair_scores(z, 0.1)[0])
         optimizer.zero_grad()
         loss.backward()

@@ -18,9 +18,9 @@ from timing import interleaved, rate
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.memory import MemoryBank
-from infomin.training.objectives import Banked
-from infomin.training.objectives.contrasts import build_contrast
+from infomin.methods.memory import MemoryBank
+from infomin.methods.objectives import Banked
+from infomin.methods.objectives.contrasts import build_contrast
 
 SAMPLES, WIDTH, BATCH, TEMPERATURE = 50_000, 128, 128, 0.07
 SIZES = (4_096, 16_384)

@@ -5,7 +5,7 @@ channel 1 -> 2, 3 and back, twice; networks with two hidden layers of 32; no mix
 number of parameters in each, which is checked. Forward is without gradients, as in application;
 forward + backward is with gradients of the parameters, as in the game.
 
-Freed memory is kept, for all of them, as in training (`infomin.allocator`). With the
+Freed memory is kept, for all of them, as in training (`infomin.core.allocator`). With the
 log-determinant: each by its own way to get both in one pass. nflows computes it in any
 case. Our couplings as 1x1 convolutions on images are there for reference. Targets: forward +
 backward at least 1.4 x zuko, forward no slower.
@@ -24,7 +24,7 @@ from rows import Row, main
 from timing import Measure, interleaved, rate
 from torch import Tensor, nn
 
-from infomin.allocator import keep_freed_memory
+from infomin.core.allocator import keep_freed_memory
 from infomin.flows import build_flow
 
 IMAGES, SIDE, HIDDEN = 128, 16, 32

@@ -3,7 +3,7 @@
 Ours is `Pretraining` on resident data, in the precision that `auto` chooses and in float32, on raw
 YDbDr views and on learned ones (colour table). Against it, all on the same 4,096 images:
 
-* the same two towers and loss in float32, fed by torch's DataLoader: 2 workers, torchvision's
+* the same two encoders and loss in float32, fed by torch's DataLoader: 2 workers, torchvision's
   transforms v2 sample by sample;
 * lightly's SimCLR: SimCLRTransform in a DataLoader with 2 workers, one shared net of the same
   make with 3 input channels, NTXentLoss. Its augmentation does more (jitter, grey, blur), which is
@@ -31,9 +31,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from infomin.data import photos
 from infomin.losses import infonce, pair_scores
-from infomin.table import ColorTable
 from infomin.training.contrastive import Pretraining
 from infomin.views import ChannelViews, LearnedViews
+from infomin.views.color_table import ColorTable
 
 SIDE = 2048  # of the matrices whose product tells what the machine can do
 
@@ -59,7 +59,7 @@ def flops(learner: Pretraining) -> float:
     views = learner.views(*(torch.rand(BATCH, 3, 32, 32) for _ in range(2)))
     with FlopCounterMode(display=False) as counter:
         with learner.fabric.autocast():
-            z = learner.towers(views)
+            z = learner.encoders(views)
         infonce(pair_scores(z, 0.1)[0]).backward()
     return float(counter.get_total_flops())
 
@@ -73,7 +73,7 @@ def measure(quick: bool) -> list[Row]:
     g = small.generator().eval().requires_grad_(False)
     learned = small.pretraining(LearnedViews(g, table=ColorTable(g)), images)
 
-    pair, single, ntxent = small.towers(1, 2), small.towers(3).towers[0], NTXentLoss(0.1)
+    pair, single, ntxent = small.encoders(1, 2), small.encoders(3).encoders[0], NTXentLoss(0.1)
     pil, simclr = pictures(images), SimCLRTransform(input_size=32)
     crop_flip = SimCLRTransform(
         input_size=32, min_scale=0.5, cj_prob=0, random_gray_scale=0, gaussian_blur=0

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
+from infomin.augment.color_jitter import ColorJitter
 from infomin.data import Batches
 from infomin.data.values import take
-from infomin.photometric import Photometric
 
 JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue: photometric=simclr
 STRONG = (0.8, 0.8, 0.8, 0.2)  # photometric=simclr_224
@@ -17,12 +17,12 @@ STRONG = (0.8, 0.8, 0.8, 0.2)  # photometric=simclr_224
 
 def simclr(size: int) -> Pipeline:
     """Return SimCLR's recipe without blur."""
-    return Pipeline(CropFlip(size, (0.08, 1.0)), Photometric(*JITTER, jitter=0.8, gray=0.2))
+    return Pipeline(CropFlip(size, (0.08, 1.0)), ColorJitter(*JITTER, jitter=0.8, gray=0.2))
 
 
 def infomin(size: int) -> Pipeline:
     """Return InfoMin's recipe of its two views."""
-    blurred = Photometric(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
+    blurred = ColorJitter(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
     return Pipeline(CropFlip(size, (0.2, 1.0)), blurred, RandAugment("infomin"))
 
 

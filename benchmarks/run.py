@@ -20,8 +20,8 @@ from typing import Any
 
 from rows import markdown
 
-from infomin import files
-from infomin.provenance import provenance
+from infomin.core import files
+from infomin.runs.provenance import provenance
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"

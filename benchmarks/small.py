@@ -9,10 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from infomin.data import DataSet
-from infomin.encoders import Towers, build_towers
 from infomin.generator import ViewGenerator
-from infomin.parallel import make_fabric
+from infomin.models import Encoders, build_encoders
 from infomin.training.contrastive import MakeOptimizer, Pretraining
+from infomin.training.distributed import make_fabric
 from infomin.training.view_learning import Game
 from infomin.views import View
 
@@ -31,9 +31,9 @@ def generator() -> ViewGenerator:
     return ViewGenerator(flow=_plain(config("learn_views").flow))
 
 
-def towers(*view_channels: int) -> Towers:
+def encoders(*view_channels: int) -> Encoders:
     """Build the encoders of `pretrain`, one per view."""
-    return build_towers(view_channels=view_channels, **_plain(config("pretrain").encoder))
+    return build_encoders(view_channels=view_channels, **_plain(config("pretrain").encoder))
 
 
 def optimizer() -> MakeOptimizer:
@@ -49,7 +49,7 @@ def pretraining(
     cfg = config("pretrain", f"pretrain.epochs={_ENDLESS}", *overrides)
     return Pretraining(
         views,
-        towers(*views.view_channels),
+        encoders(*views.view_channels),
         images,
         _build(cfg.augment),
         optimizer(),
@@ -62,9 +62,9 @@ def game(mode: str, data: DataSet) -> Game:
     """Make the learner of `learn_views`."""
     cfg = config("learn_views", f"mode={mode}", f"game.steps={_ENDLESS}")
     g, net = generator(), _plain(cfg.estimator)
-    f = build_towers(view_channels=g.view_channels, **net)
+    f = build_encoders(view_channels=g.view_channels, **net)
     net["dim"] = len(data.classes)
-    c = build_towers(view_channels=g.view_channels, normalize=False, **net)
+    c = build_encoders(view_channels=g.view_channels, normalize=False, **net)
     labelled = _build(cfg.labels, data.train.labels)
     settings, augment = _build(cfg.game), _build(cfg.augment)
     fabric = make_fabric("cpu", precision=cfg.precision)

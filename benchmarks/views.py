@@ -35,13 +35,13 @@ from timing import interleaved, rate
 from torch import Tensor, nn
 
 from infomin.augment import resize
-from infomin.cube import ColorCube
 from infomin.data import photos
 from infomin.export import onnx
+from infomin.export.cube import ColorCube
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
-from infomin.table import ColorTable
 from infomin.views import LearnedViews
+from infomin.views.color_table import ColorTable
 
 SIDE = 128  # of the patches that the picture is made of
 

@@ -11,12 +11,12 @@ __version__ = "0.1.0"
 __all__ = ["InputError", "ViewGenerator", "list_generators", "load_generator"]
 
 if TYPE_CHECKING:
-    from infomin.errors import InputError
+    from infomin.core.errors import InputError
     from infomin.generator import ViewGenerator, load_generator
     from infomin.shipped import list_generators
 
 _HOMES = {
-    "InputError": "errors",
+    "InputError": "core.errors",
     "ViewGenerator": "generator",
     "list_generators": "shipped",
     "load_generator": "generator",

@@ -17,9 +17,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
+from infomin.core.shapes import Images
 from infomin.flows import FixedAffine, to_images, to_rows
-from infomin.shapes import Images
 
 # rows are output channels, columns R, G, B; oracle: skimage.color.rgb2<name>
 _MATRICES: dict[str, list[list[float]]] = {

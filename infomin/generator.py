@@ -17,12 +17,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin import artifact, claims, units
 from infomin.color import linear_space
-from infomin.errors import InputError, blamed_on, true_or_false
+from infomin.core import artifact
+from infomin.core import card as claims
+from infomin.core import value_range as units
+from infomin.core.channel_groups import join, partition, split
+from infomin.core.errors import InputError, blamed_on, true_or_false
+from infomin.core.shapes import Image, Images, Views
 from infomin.flows import Composition, FixedAffine, build_flow, in_chunks, to_images, to_rows
-from infomin.groups import join, partition, split
-from infomin.shapes import Image, Images, Views
 from infomin.shipped import located
 
 

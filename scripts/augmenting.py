@@ -5,10 +5,10 @@ from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
 from infomin.augment import Augment, CropFlip, Pipeline, RandAugment, Whole
+from infomin.augment.color_jitter import ColorJitter
+from infomin.core.errors import InputError, one_of
+from infomin.core.value_range import UNIT
 from infomin.data import DataSet
-from infomin.errors import InputError, one_of
-from infomin.photometric import Photometric
-from infomin.units import UNIT
 
 ORDERS = ("after", "before")
 
@@ -32,13 +32,13 @@ def make_augment(cfg: DictConfig, data: DataSet) -> Augment:
     return Pipeline(crop, photometric, randaugment)
 
 
-def make_crops(cfg: DictConfig) -> tuple[CropFlip | Whole, Photometric, RandAugment | None]:
+def make_crops(cfg: DictConfig) -> tuple[CropFlip | Whole, ColorJitter, RandAugment | None]:
     """Make the crop, the change of colours, and RandAugment where it is asked for."""
     randaugment = build(cfg.randaugment) if "randaugment" in cfg else None
     return build(cfg.augment), build(cfg.photometric), randaugment
 
 
-def make_changes(cfg: DictConfig, fabric: Fabric) -> tuple[Photometric | None, RandAugment | None]:
+def make_changes(cfg: DictConfig, fabric: Fabric) -> tuple[ColorJitter | None, RandAugment | None]:
     """Make what changes learned views, after g, and say what is left out of it."""
     if not after_g(cfg):
         return None, None

@@ -6,13 +6,13 @@ from pathlib import Path
 from cli import TOLD, open_run, plain
 from omegaconf import DictConfig
 
-from infomin import files
+from infomin.core import files
 from infomin.evaluation import calibration
-from infomin.parallel import make_fabric
-from infomin.progress import Progress
-from infomin.report import calibration as report
-from infomin.report import tables
+from infomin.experiments import calibration as report
+from infomin.experiments import tables
+from infomin.runs.progress import Progress
 from infomin.training.critic_learning import CriticSettings
+from infomin.training.distributed import make_fabric
 
 
 def self_test(cfg: DictConfig) -> None:

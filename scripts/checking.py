@@ -5,10 +5,10 @@ from cli import build, plain
 from omegaconf import DictConfig
 from puzzling import make_puzzles
 
-from infomin.encoders import build_towers
-from infomin.errors import one_of
+from infomin.core.errors import one_of
 from infomin.losses import PREDICTIVE
-from infomin.training.objectives import CONTRASTS, build_objective
+from infomin.methods.objectives import CONTRASTS, build_objective
+from infomin.models import build_encoders
 
 
 def check(cfg: DictConfig) -> None:
@@ -24,10 +24,10 @@ def check(cfg: DictConfig) -> None:
     one_of("loss", loss["name"], (*CONTRASTS, *PREDICTIVE))
     if loss["name"] in PREDICTIVE:
         return
-    towers = build_towers("fourconv", [1, 1], size=1, dim=1, widths=[1], pools=0)
+    encoders = build_encoders("fourconv", [1, 1], size=1, dim=1, widths=[1], pools=0)
     negatives = memory.get("negatives")
     room = settings.batch + 1 + (negatives if isinstance(negatives, int) else 0)
     told = (room, settings.batch, settings.temperature, loss, memory, cfg.graph)
-    objective = build_objective(towers, *told)
+    objective = build_objective(encoders, *told)
     if cfg.devices == 1:  # of several processes each has a share
         objective.fits(slice(0, settings.batch), settings.chunk)

@@ -11,9 +11,9 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 from plainly import plainly
 
-from infomin import artifact
-from infomin.errors import InputError
-from infomin.run import Run
+from infomin.core import artifact
+from infomin.core.errors import InputError
+from infomin.runs.folder import Run
 from infomin.shipped import located
 
 CONF = Path(__file__).resolve().parent.parent / "conf"

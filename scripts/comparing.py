@@ -9,10 +9,10 @@ from cli import TOLD, plain
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from infomin.errors import InputError, one_of
-from infomin.report import figures, sweep, tables
-from infomin.report.grid import cells
-from infomin.report.grid.records import Record, read
+from infomin.core.errors import InputError, one_of
+from infomin.experiments import figures, sweep, tables
+from infomin.experiments.grid import cells
+from infomin.experiments.grid.records import Record, read
 
 
 def run_cells(cfg: DictConfig) -> list[Record]:

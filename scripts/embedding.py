@@ -1,7 +1,7 @@
 """Whether the embeddings of a pretrained encoder were trained, and at what temperature."""
 
-from infomin import artifact
-from infomin.errors import InputError
+from infomin.core import artifact
+from infomin.core.errors import InputError
 from infomin.losses import PREDICTIVE
 from infomin.shipped import located
 

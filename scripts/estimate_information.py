@@ -19,13 +19,14 @@ from lacking import seen_by
 from omegaconf import DictConfig
 from viewing import make_views
 
-from infomin import evaluation, presence
-from infomin.encoders import build_towers
-from infomin.errors import one_of
-from infomin.parallel import make_fabric
-from infomin.pretrained import load_pretrained
+from infomin import evaluation
+from infomin.core import presence
+from infomin.core.errors import one_of
+from infomin.methods.objectives import build_objective
+from infomin.models import build_encoders
+from infomin.models.pretrained import load_pretrained
 from infomin.training.contrastive import Pretraining
-from infomin.training.objectives import build_objective
+from infomin.training.distributed import make_fabric
 
 
 @main("estimate_information")
@@ -43,14 +44,14 @@ def estimate_information(cfg: DictConfig) -> None:
         pretrained = load_pretrained(cfg.pretrained)
         temperature = embeds(cfg.pretrained) or temperature
         print(taken("encoder", cfg.pretrained, data.name))
-        views, towers, names = pretrained.views, pretrained.towers, pretrained.channel_names
+        views, encoders, names = pretrained.views, pretrained.encoders, pretrained.channel_names
         data.suits(f"pretrained: {cfg.pretrained}", views.channels, views.value_range, names)
         cfg.encoder.size = pretrained.size
         augment = make_augment(cfg, data)
     else:
         augment = make_augment(cfg, data)
         views, _ = make_views(cfg, data, fabric)
-        towers = build_towers(
+        encoders = build_encoders(
             view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
         )
     data, present = seen_by(views, data, fabric)
@@ -63,15 +64,15 @@ def estimate_information(cfg: DictConfig) -> None:
         images, optimizer = data.train.images, build(cfg.optimizer)
         numbers = (len(images), settings.batch, settings.temperature)
         options = {"chunk": settings.chunk, "present": data.train.present}
-        objective = build_objective(towers, *numbers, **options)
+        objective = build_objective(encoders, *numbers, **options)
         told = (augment, optimizer, settings, fabric, objective)
-        learner = Pretraining(views, towers, images, *told)
+        learner = Pretraining(views, encoders, images, *told)
         for _ in run.follow(learner, f"estimate {views}", cfg.save_every):
             pass
 
     # What every pair of views shares, at every K
     data = data.to(fabric.device)
-    z = evaluation.held_out_embeddings(views, towers, data.test.images, augment, present=there)
+    z = evaluation.held_out_embeddings(views, encoders, data.test.images, augment, present=there)
     found = []
     for (i, z1), (j, z2) in combinations(enumerate(z, 1), 2):
         who = presence.both(there, i - 1, j - 1)

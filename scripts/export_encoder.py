@@ -11,11 +11,11 @@ from cli import build, main, plain, taken
 from omegaconf import DictConfig
 
 from infomin.augment import resize
-from infomin.errors import InputError, at_least
+from infomin.core.errors import InputError, at_least
+from infomin.core.files import read_json
 from infomin.export.encoder import export_encoder
-from infomin.files import read_json
-from infomin.pretrained import load_pretrained
-from infomin.run import newest
+from infomin.models.pretrained import load_pretrained
+from infomin.runs.folder import newest
 from infomin.views import LearnedViews
 
 
@@ -36,9 +36,9 @@ def export(cfg: DictConfig) -> None:
     chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
     images = resize(chosen, pretrained.size)
     folder = export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
-    for tower in read_json(folder / "card.json")["towers"]:
-        for file, told in tower["files"].items():
-            print(f"{file}: {tower['input']}; largest error {told['max_error']:.1e}")
+    for encoder in read_json(folder / "card.json")["encoders"]:
+        for file, told in encoder["files"].items():
+            print(f"{file}: {encoder['input']}; largest error {told['max_error']:.1e}")
     print(f"exported to {folder}")
 
 

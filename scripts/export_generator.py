@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 from infomin import load_generator
 from infomin.augment import resize
-from infomin.errors import InputError, at_least
+from infomin.core.errors import InputError, at_least
 from infomin.export import export
-from infomin.run import newest
+from infomin.runs.folder import newest
 
 
 @main("export_generator")

@@ -12,9 +12,9 @@ from hydra import compose
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from infomin import files
-from infomin.report import tables
-from infomin.report.grid import running
+from infomin.core import files
+from infomin.experiments import tables
+from infomin.experiments.grid import running
 
 
 def reports(cfg: DictConfig) -> Path:

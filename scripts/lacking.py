@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
 from infomin.data import DataSet
-from infomin.parallel import make_fabric
+from infomin.training.distributed import make_fabric
 from infomin.views import View
 
 

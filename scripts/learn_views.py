@@ -18,10 +18,10 @@ from selecting import keeping, select, steps_kept
 
 from infomin import evaluation
 from infomin.augment import resize
-from infomin.encoders import build_towers
+from infomin.core.rng import seeded
 from infomin.generator import ViewGenerator
-from infomin.report.pictures import color_picture, views_picture
-from infomin.rng import seeded
+from infomin.models import build_encoders
+from infomin.runs.pictures import color_picture, views_picture
 from infomin.training.diagnosis import diagnose
 from infomin.training.view_learning import Game
 from infomin.views import LearnedViews
@@ -45,9 +45,9 @@ def learn_views(cfg: DictConfig) -> None:
     start, net = {"groups": plain(cfg.groups), "color": cfg.color}, plain(cfg.estimator)
     with seeded(cfg.seed, "generator"):
         g = ViewGenerator(**data.kind, **start, flow=plain(cfg.flow))
-    f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **net)
+    f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **net)
     net["dim"] = max(len(data.classes), 2)
-    c = build_towers(view_channels=g.view_channels, seed=cfg.seed, normalize=False, **net)
+    c = build_encoders(view_channels=g.view_channels, seed=cfg.seed, normalize=False, **net)
     game = Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
 
     # The game

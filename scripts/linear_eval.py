@@ -2,7 +2,7 @@
 
     python scripts/linear_eval.py
     python scripts/linear_eval.py pretrained=runs/pretrain/RUN/encoder probe.tap=conv3
-    python scripts/linear_eval.py layers=true 'towers=[0]'
+    python scripts/linear_eval.py layers=true 'only_views=[0]'
 
 Seconds on two cores with budget=small. Where the factors of images are known, as with data=scenes,
 they are audited: which of them survive in the features.
@@ -14,11 +14,11 @@ from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.errors import true_or_false
-from infomin.pretrained import load_pretrained
-from infomin.report import tables
-from infomin.report.audits import audit_chart, audit_rows
-from infomin.run import newest
+from infomin.core.errors import true_or_false
+from infomin.experiments import tables
+from infomin.experiments.audits import audit_chart, audit_rows
+from infomin.models.pretrained import load_pretrained
+from infomin.runs.folder import newest
 
 SHOWN = ("top1", "knn")
 """What is told of every layer."""
@@ -30,18 +30,18 @@ def linear_eval(cfg: DictConfig) -> None:
     # Encoder and data
     folder = cfg.pretrained or newest(cfg.out, "pretrain", "encoder")
     pretrained = load_pretrained(folder)
-    pretrained.towers.tap(cfg.probe.tap)
+    pretrained.encoders.tap(cfg.probe.tap)
     data = build(cfg.data)
     print(taken("encoder", folder, data.name))
     views = pretrained.views
     names = pretrained.channel_names
     data.suits(f"encoder: {folder}", views.channels, views.value_range, names)
-    pretrained = pretrained.only(plain(cfg.towers))
+    pretrained = pretrained.only(plain(cfg.only_views))
     true_or_false("layers", cfg.layers)
 
     # Probe and kNN
     run = open_run(cfg, "linear_eval", data.name)
-    probe, taps = plain(cfg.probe), pretrained.towers.taps if cfg.layers else ()
+    probe, taps = plain(cfg.probe), pretrained.encoders.taps if cfg.layers else ()
     result = evaluation.judge(pretrained, data, seed=cfg.seed, **probe)
     each = {
         t: evaluation.judge(pretrained, data, seed=cfg.seed, **probe | {"tap": t}) for t in taps

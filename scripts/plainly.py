@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from infomin.errors import InputError
-from infomin.signals import Interrupted
+from infomin.core.errors import InputError
+from infomin.runs.signals import Interrupted
 
 
 @contextmanager

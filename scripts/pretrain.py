@@ -21,11 +21,12 @@ from pretraining import draw_predictions, held_out, make_learner
 from viewing import make_views
 from watching import make_monitor, train
 
-from infomin import evaluation, rng
+from infomin import evaluation
 from infomin.augment import resize
-from infomin.encoders import build_towers
-from infomin.pretrained import Pretrained
-from infomin.report.pictures import views_picture
+from infomin.core import rng
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained
+from infomin.runs.pictures import views_picture
 from infomin.training.predictive import Prediction
 from infomin.views import PatchViews
 
@@ -43,11 +44,11 @@ def pretrain(cfg: DictConfig) -> None:
     if seen.classes:
         seen.needs_classes("evaluation")
 
-    # Encoders: one tower per view
+    # Encoders: one encoder per view
     encoder = plain(cfg.encoder)
-    towers = build_towers(view_channels=views.view_channels, seed=cfg.seed, **encoder)
-    towers.tap(cfg.probe.tap)  # unknown: say so before the training
-    learner = make_learner(cfg, views, towers, seen, augment, settings, fabric)
+    encoders = build_encoders(view_channels=views.view_channels, seed=cfg.seed, **encoder)
+    encoders.tap(cfg.probe.tap)  # unknown: say so before the training
+    learner = make_learner(cfg, views, encoders, seen, augment, settings, fabric)
 
     # Pretraining
     monitor = make_monitor(cfg, learner, seen)
@@ -60,7 +61,7 @@ def pretrain(cfg: DictConfig) -> None:
     data = data.to(fabric.device)
     test = data.seen(views.sources).test
     found, told = held_out(learner, test, encoder["size"])
-    pretrained = Pretrained(views, towers, encoder)
+    pretrained = Pretrained(views, encoders, encoder)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "trained_by": cfg.loss.name}
     result |= found
     if data.classes:

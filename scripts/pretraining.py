@@ -11,14 +11,14 @@ from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import Augment
+from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
-from infomin.encoders import Towers
-from infomin.errors import InputError
 from infomin.losses import PREDICTIVE
-from infomin.report.predictions import predictions_picture
-from infomin.run import Run
+from infomin.methods.objectives import build_objective
+from infomin.models import Encoders
+from infomin.runs.folder import Run
+from infomin.runs.prediction_pictures import predictions_picture
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import build_objective
 from infomin.training.predictive import Prediction
 from infomin.views import View
 
@@ -26,17 +26,17 @@ from infomin.views import View
 def make_learner(
     cfg: DictConfig,
     views: View,
-    towers: Towers,
+    encoders: Encoders,
     data: DataSet,
     augment: Augment,
     settings: ContrastiveSettings,
     fabric: Fabric,
 ) -> Pretraining:
-    """Make what trains towers, by a contrast or by prediction."""
+    """Make what trains encoders, by a contrast or by prediction."""
     loss, pairs = plain(cfg.loss), (cfg.graph, plain(cfg.pair_weights))
     images, present = data.train.images, data.train.present
-    common = (views, towers, images, augment, build(cfg.optimizer), settings, fabric)
-    jigsaw = make_jigsaw(cfg, views, towers)
+    common = (views, encoders, images, augment, build(cfg.optimizer), settings, fabric)
+    jigsaw = make_jigsaw(cfg, views, encoders)
     if loss["name"] in PREDICTIVE:
         if cfg.memory.kind != "none":
             raise InputError(
@@ -49,7 +49,7 @@ def make_learner(
         return learner
     told = (len(images), settings.batch, settings.temperature, loss, plain(cfg.memory), *pairs)
     options = (cfg.seed, settings.chunk, present, jigsaw is not None)
-    return Pretraining(*common, build_objective(towers, *told, *options), jigsaw)
+    return Pretraining(*common, build_objective(encoders, *told, *options), jigsaw)
 
 
 def held_out(learner: Pretraining, test: ImageSet, size: int) -> tuple[dict[str, Any], str]:
@@ -65,7 +65,7 @@ def held_out(learner: Pretraining, test: ImageSet, size: int) -> tuple[dict[str,
     if not settings.epochs:
         return {"i_nce": None}, "nothing was trained: the I_NCE of these encoders says nothing"
     held = (test.images, learner.augment, settings.temperature, settings.batch)
-    i_nce = evaluation.held_out_i_nce(views, learner.towers, *held, present=test.present)
+    i_nce = evaluation.held_out_i_nce(views, learner.encoders, *held, present=test.present)
     result = {"i_nce": asdict(i_nce), "temperature": settings.temperature}
     which = ", of views 1 and 2" if len(views.view_channels) > 2 else ""
     return result, f"I_NCE held out{which}: {i_nce}"

@@ -4,17 +4,17 @@ from cli import plain
 from omegaconf import DictConfig
 
 from infomin.augment import JigSaw
-from infomin.encoders import Towers
-from infomin.errors import InputError, blamed_on
+from infomin.core.errors import InputError, blamed_on
 from infomin.losses import PREDICTIVE
+from infomin.models import Encoders
 from infomin.training.jigsaw import JigSawBranch, weight
 from infomin.views import View
 
 
-def make_jigsaw(cfg: DictConfig, views: View, towers: Towers) -> JigSawBranch | None:
+def make_jigsaw(cfg: DictConfig, views: View, encoders: Encoders) -> JigSawBranch | None:
     """Make the JigSaw branch, where it is asked for."""
     puzzles = make_puzzles(cfg)
-    return puzzles and JigSawBranch(puzzles, towers, views, cfg.jigsaw.beta, cfg.seed)
+    return puzzles and JigSawBranch(puzzles, encoders, views, cfg.jigsaw.beta, cfg.seed)
 
 
 def make_puzzles(cfg: DictConfig) -> JigSaw | None:

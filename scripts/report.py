@@ -19,8 +19,8 @@ import sharing
 from cli import TOLD, main
 from omegaconf import DictConfig
 
-from infomin.errors import InputError
-from infomin.report import page, tables
+from infomin.core.errors import InputError
+from infomin.experiments import page, tables
 
 
 @main("report")

@@ -10,10 +10,10 @@ from cli import build, main, open_run, plain, taken
 from omegaconf import DictConfig
 
 from infomin.evaluation.segmentation import Segmentation
-from infomin.parallel import make_fabric
-from infomin.pretrained import load_pretrained
-from infomin.report.segments import segmentation_picture
-from infomin.run import newest
+from infomin.experiments.segments import segmentation_picture
+from infomin.models.pretrained import load_pretrained
+from infomin.runs.folder import newest
+from infomin.training.distributed import make_fabric
 
 SHOWN = 6
 """Test frames in the picture."""
@@ -31,7 +31,7 @@ def segment(cfg: DictConfig) -> None:
     print(taken("encoder", folder, frames.images.name))
     names = pretrained.channel_names
     frames.images.suits(f"encoder: {folder}", views.channels, views.value_range, names)
-    pretrained = pretrained.only(plain(cfg.towers))
+    pretrained = pretrained.only(plain(cfg.only_views))
     views = pretrained.views
 
     # The decoder

@@ -10,16 +10,16 @@ from cli import plain
 from omegaconf import DictConfig
 from torch import Tensor
 
-from infomin.encoders import Towers, build_towers
-from infomin.errors import InputError, one_of
+from infomin.core.errors import InputError, one_of
 from infomin.evaluation import selection
 from infomin.generator import ViewGenerator, load_generator
-from infomin.run import Run
-from infomin.table import ColorTable
+from infomin.models import Encoders, build_encoders
+from infomin.runs.folder import Run
 from infomin.training.contrastive import ContrastiveSettings
 from infomin.training.learner import Metrics
 from infomin.training.view_learning import Game
 from infomin.views import LearnedViews
+from infomin.views.color_table import ColorTable
 
 KEPT = 8
 """Generators along the game, where none are asked for and one is to be selected."""
@@ -45,7 +45,7 @@ def keeping(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> 
 
 def select(
     cfg: DictConfig, run: Run, game: Game, labelled: Tensor
-) -> tuple[ViewGenerator, Towers, dict[str, Any]]:
+) -> tuple[ViewGenerator, Encoders, dict[str, Any]]:
     """Return the generator that the labels prefer, new encoders of its views, and all findings."""
     s, tried = cfg.selection, []
     settings = ContrastiveSettings(s.epochs, cfg.game.batch, cfg.game.temperature, seed=cfg.seed)
@@ -53,7 +53,7 @@ def select(
         g = load_generator(folder, game.fabric.device)
         eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
         views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
-        f = build_towers(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
+        f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
         judged = selection.try_views(
             views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
         )

@@ -13,14 +13,15 @@ from dataclasses import asdict
 from cli import build, main, open_run, plain
 from omegaconf import DictConfig
 
-from infomin import evaluation, rng
+from infomin import evaluation
+from infomin.core import rng
+from infomin.core.errors import true_or_false
 from infomin.data import moving_mnist
-from infomin.encoders import build_sequence_tower, build_towers
-from infomin.errors import true_or_false
-from infomin.parallel import make_fabric
-from infomin.report import tables
-from infomin.report.audits import audit_chart, audit_rows
-from infomin.report.sequences import pairs_picture
+from infomin.experiments import tables
+from infomin.experiments.audits import audit_chart, audit_rows
+from infomin.experiments.sequences import pairs_picture
+from infomin.models import build_encoders, build_sequence_encoder
+from infomin.training.distributed import make_fabric
 from infomin.training.shared_factors import Heads, SharedFactors, SupervisedFactors
 
 
@@ -40,9 +41,9 @@ def share_factors(cfg: DictConfig) -> None:
     net, optimizer = plain(cfg.encoder) | {"size": motion.shown}, build(cfg.optimizer)
     hidden, one, like = net.pop("hidden"), net.pop("one_backbone"), {"seed": cfg.seed}
     true_or_false("encoder.one_backbone", one)
-    f2, another = build_towers(view_channels=(3, 3), **like, **net).towers
+    f2, another = build_encoders(view_channels=(3, 3), **like, **net).encoders
     of_frames = (f2 if one else another).backbone
-    f1 = build_sequence_tower(of_frames, 3, net["size"], hidden, net["dim"], **like)
+    f1 = build_sequence_encoder(of_frames, 3, net["size"], hidden, net["dim"], **like)
     learner = SharedFactors(train, sharing, f1, f2, optimizer, settings, fabric)
     if supervised:
         with rng.seeded(cfg.seed, "heads"):

@@ -8,9 +8,9 @@ from cli import TOLD, plain
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from infomin.report import sharing as report
-from infomin.report import tables
-from infomin.report.grid.sharing import SharingRecord, cells, read
+from infomin.experiments import sharing as report
+from infomin.experiments import tables
+from infomin.experiments.grid.sharing import SharingRecord, cells, read
 
 
 def run_cells(cfg: DictConfig) -> list[SharingRecord]:

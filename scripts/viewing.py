@@ -9,12 +9,12 @@ from cli import plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
-from infomin import artifact, load_generator
+from infomin import load_generator
+from infomin.core import artifact
+from infomin.core.errors import InputError, one_of
 from infomin.data import DataSet
-from infomin.errors import InputError, one_of
-from infomin.run import newest
+from infomin.runs.folder import newest
 from infomin.shipped import located
-from infomin.table import COLORS, ColorTable
 from infomin.views import (
     ChannelViews,
     CombinedViews,
@@ -25,6 +25,7 @@ from infomin.views import (
     View,
     WholeViews,
 )
+from infomin.views.color_table import COLORS, ColorTable
 
 KINDS = ("raw", "whole", "patches", "frequency", "modalities", "learned")
 

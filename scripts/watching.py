@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from infomin.data import DataSet
 from infomin.evaluation.collapse import collapses, history
 from infomin.evaluation.monitoring import Monitor, line
-from infomin.run import Run
+from infomin.runs.folder import Run
 from infomin.training.contrastive import Pretraining
 
 PREFIX = "monitor/"

@@ -3,13 +3,13 @@
 import torch
 from torch import tensor
 
-from infomin.augment import Plan
+from infomin.augment import RandAugmentParams
 
 
 def plan(operations, levels, negative=False):
     """What makes every sample do its only operation at its level."""
     n = len(levels)
-    return Plan(
+    return RandAugmentParams(
         torch.zeros(n, 1, dtype=torch.long),
         torch.ones(n, 1, dtype=torch.bool),
         tensor(levels, dtype=torch.get_default_dtype()).view(n, 1),

@@ -10,7 +10,7 @@ import torch
 from hostile import CARD, ENDLESS, NAMES, ODD, OTHER_TYPES, WEIGHTS, parts, put
 from safetensors.torch import load_file, save
 
-from infomin import artifact
+from infomin.core import artifact
 
 SWITCHES = [value for value in ODD if not isinstance(value, bool)]
 COUNTS = [*ODD, *ENDLESS, 10**5, 10**8, 1024, 1025]
@@ -146,7 +146,7 @@ def towers_without_end(rng, folder):
     views |= {"channels": 1000, "groups": [[i] for i in range(1000)], "channel_names": None}
     name = rng.choice(["resnet", "alexnet", "fourconv"])
     card["architecture"]["encoder"] = {"name": name, "size": rng.choice([64, 4096]), "dim": 4}
-    write(folder, card, {**tensors, **{f"towers.{i}": torch.zeros(1) for i in range(count)}})
+    write(folder, card, {**tensors, **{f"encoders.{i}": torch.zeros(1) for i in range(count)}})
 
 
 def wide_nothing(rng, folder):

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 import infomin
-from infomin.errors import InputError
-from infomin.pretrained import load_pretrained
+from infomin.core.errors import InputError
+from infomin.models.pretrained import load_pretrained
 
 
 def memory(which):
@@ -35,8 +35,8 @@ def content(loaded):
         return words, loaded.state_dict(), loaded(images)
     g = loaded.views.generator
     words = [loaded.encoder, g.architecture, loaded.views.crops]
-    weights = {**loaded.towers.state_dict(), **g.state_dict()}
-    return json.dumps(words, sort_keys=True), weights, loaded.towers(loaded.views(images))
+    weights = {**loaded.encoders.state_dict(), **g.state_dict()}
+    return json.dumps(words, sort_keys=True), weights, loaded.encoders(loaded.views(images))
 
 
 def same(a, b):

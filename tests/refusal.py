@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 
 def picture(path, mode="RGB", size=(8, 8)):

@@ -9,7 +9,7 @@ import pytest
 # and whether it can give the end of the heap back, depends on where other things happen to lie.
 FAULTS = """
 import ctypes, resource, sys, torch
-from infomin.allocator import _MMAP_THRESHOLD, _TRIM_THRESHOLD, keep_freed_memory
+from infomin.core.allocator import _MMAP_THRESHOLD, _TRIM_THRESHOLD, keep_freed_memory
 mallopt = ctypes.CDLL(None).mallopt
 assert mallopt(_MMAP_THRESHOLD, 2**17) and mallopt(_TRIM_THRESHOLD, 2**17)
 if sys.argv[1] == "kept":

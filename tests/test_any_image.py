@@ -8,7 +8,7 @@ from stacks import NAMES, six_channel_folder
 
 from infomin import data, load_generator
 from infomin.augment import resize
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 

@@ -6,10 +6,9 @@ import torch
 from refusal import refused
 from sklearn.linear_model import Ridge
 
-from infomin import rng
+from infomin.core import rng
 from infomin.data import Motion, MovingMnist, moving_digits, scenes
 from infomin.data.images import ImageSet
-from infomin.encoders import build_towers
 from infomin.evaluation import (
     Survival,
     audit,
@@ -20,10 +19,11 @@ from infomin.evaluation import (
     supervised_errors,
 )
 from infomin.evaluation.ridge import mean_distance
-from infomin.pretrained import Pretrained
-from infomin.report.audits import audit_chart, audit_rows
-from infomin.report.sequences import pairs_picture
-from infomin.report.tables import markdown
+from infomin.experiments.audits import audit_chart, audit_rows
+from infomin.experiments.sequences import pairs_picture
+from infomin.experiments.tables import markdown
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained
 from infomin.training.shared_factors import Heads
 from infomin.views import ChannelViews
 
@@ -132,13 +132,13 @@ def test_every_factor_of_scenes_is_known_and_drawn():
 @pytest.mark.usefixtures("single")
 def test_a_pretrained_encoder_is_audited_on_scenes():
     data = scenes(size=16, train=600, test=300, hues=1)
-    towers = build_towers("fourconv", (1, 2), 16, dim=8)
-    pretrained = Pretrained(ChannelViews(3), towers, {"name": "fourconv", "size": 16, "dim": 8})
+    encoders = build_encoders("fourconv", (1, 2), 16, dim=8)
+    pretrained = Pretrained(ChannelViews(3), encoders, {"name": "fourconv", "size": 16, "dim": 8})
     survivals = {s.factor: s for s in audit_encoder(pretrained, data, "conv1", epochs=10)}
     assert [*survivals] == ["shape", "row", "column"], "hues do not vary"
     assert survivals["row"].score > 0.5 and survivals["column"].score > 0.5
     features = [
-        extract(pretrained.views, towers, s.images, 16, "conv1") for s in (data.train, data.test)
+        extract(pretrained.views, encoders, s.images, 16, "conv1") for s in (data.train, data.test)
     ]
     factors = [{"row": s.factors["row"]} for s in (data.train, data.test)]
     (alone,) = audit(features[0], factors[0], features[1], factors[1], epochs=10)
@@ -153,15 +153,15 @@ def test_readouts_leave_the_backbone_bit_identical_and_in_its_mode():
     digits = moving_digits()
     grounds = ImageSet(torch.zeros(4, 3, 64, 64, dtype=torch.uint8), torch.arange(4) % 2)
     train, test = (MovingMnist(s, grounds, Motion()) for s in (digits.train, digits.test))
-    (tower,) = build_towers("strided", (3,), 64, dim=8).towers
-    before = {k: v.clone() for k, v in tower.state_dict().items()}
-    read = [read_out(tower.backbone, train, test, 700, 300, epochs=1) for _ in range(2)]
+    (encoder,) = build_encoders("strided", (3,), 64, dim=8).encoders
+    before = {k: v.clone() for k, v in encoder.state_dict().items()}
+    read = [read_out(encoder.backbone, train, test, 700, 300, epochs=1) for _ in range(2)]
     assert [s.factor for s in read[0]] == ["digit", "position", "background"]
     assert read[0] == read[1] and read[0][1].chance == pytest.approx(13.8, abs=1)
-    labelled = supervised_errors(Heads(tower, 10, 2), train, test, 700, 300)
+    labelled = supervised_errors(Heads(encoder, 10, 2), train, test, 700, 300)
     assert [s.chance for s in labelled] == [s.chance for s in read[0]]
-    assert all(torch.equal(v, before[k]) for k, v in tower.state_dict().items())
-    assert tower.backbone.training
+    assert all(torch.equal(v, before[k]) for k, v in encoder.state_dict().items())
+    assert encoder.backbone.training
 
 
 @pytest.mark.usefixtures("single")

@@ -6,10 +6,10 @@ from refusal import refused
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from infomin import rng
 from infomin.augment import CropFlip, JigSaw, RandAugment, Whole, resize
-from infomin.errors import InputError
-from infomin.photometric import Photometric, floats
+from infomin.augment.color_jitter import ColorJitter, floats
+from infomin.core import rng
+from infomin.core.errors import InputError
 
 
 @pytest.mark.parametrize("size", [8, 17, 32, 48])
@@ -147,7 +147,7 @@ def test_two_numbers_are_asked_for(wrong):
         "augment.scale": lambda: CropFlip(8, wrong),
         "augment.ratio": lambda: CropFlip(8, ratio=wrong),
         "jigsaw.scale": lambda: JigSaw(32, wrong),
-        "photometric.sigma": lambda: Photometric(blur=0.5, sigma=wrong),
+        "photometric.sigma": lambda: ColorJitter(blur=0.5, sigma=wrong),
     }
     for name, make in made.items():
         with refused(rf"{name}: expected \[low, high\], two numbers, got"):
@@ -160,7 +160,7 @@ def test_changes_of_colour_are_of_floats():
 
 
 @pytest.mark.parametrize("worst", [-0.5, 255.0, math.nan, math.inf])
-@pytest.mark.parametrize("change", [Photometric(0.4), RandAugment("cmc", fill=0.5)])
+@pytest.mark.parametrize("change", [ColorJitter(0.4), RandAugment("cmc", fill=0.5)])
 def test_values_outside_0_to_1_are_refused_and_not_cut_off(change, worst):
     images = torch.rand(4, 3, 8, 8)
     images[2, 1, 3, 3] = worst

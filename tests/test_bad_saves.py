@@ -6,9 +6,10 @@ import pytest
 import torch
 from refusal import Burglar, edit, refused
 
-from infomin import ViewGenerator, artifact, load_generator
-from infomin.encoders import build_towers
-from infomin.pretrained import Pretrained, load_pretrained
+from infomin import ViewGenerator, load_generator
+from infomin.core import artifact
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import (
     ChannelViews,
     CombinedViews,
@@ -149,7 +150,7 @@ def whole(**change):
     ("change", "message"),
     [
         ({"encoder": {"dim": 5}}, OTHER),
-        ({"encoder": {"size": 16}}, rf"{OTHER}|towers of another size than its patches"),
+        ({"encoder": {"size": 16}}, rf"{OTHER}|encoders of another size than its patches"),
         ({"encoder": {"widths": []}}, "encoder.widths: expected the width of one convolution or"),
         ({"encoder": {"name": "vgg"}}, "encoder.name: expected one of"),
         ({"encoder": {"depth": 3}}, "encoder fourconv: .*unexpected keyword argument 'depth'"),
@@ -173,8 +174,8 @@ def whole(**change):
 )
 def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
     encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
-    towers = build_towers(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
+    encoders = build_encoders(view_channels=views.view_channels, **encoder)
+    saved = Pretrained(views, encoders, encoder).save(tmp_path / "good")
     load_pretrained(saved)
     card, weights = artifact.load(saved, "encoder", anything)
     architecture = {**card["architecture"], **change}
@@ -191,8 +192,8 @@ def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
         (PatchViews(patch=8), {"channels": HUGE}, MORE),
         (PatchViews(patch=8), {"distance": HUGE}, MORE),
         (PatchViews(patch=8), {"number": 5}, rf"{OTHER}|asks for more than the \d+ weights"),
-        (PatchViews(patch=8), {"patch": 16}, "towers of another size than its patches"),
-        (PatchViews(patch=8), {"patch": "8"}, "towers of another size than its patches"),
+        (PatchViews(patch=8), {"patch": 16}, "encoders of another size than its patches"),
+        (PatchViews(patch=8), {"patch": "8"}, "encoders of another size than its patches"),
         (FrequencyViews(), {"channels": 4}, OTHER),
         (FrequencyViews(), {"channels": HUGE}, MORE),
         (FrequencyViews(), {"number": 2**16}, r"asks for more than the \d+ weights there are"),
@@ -211,8 +212,8 @@ def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
 )
 def test_a_card_of_views_that_nobody_could_make(tmp_path, views, change, message):
     encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
-    towers = build_towers(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, towers, encoder).save(tmp_path / "good")
+    encoders = build_encoders(view_channels=views.view_channels, **encoder)
+    saved = Pretrained(views, encoders, encoder).save(tmp_path / "good")
     card, weights = artifact.load(saved, "encoder", anything)
     card["architecture"]["views"] |= change
     saved = artifact.save(tmp_path / "bad", "encoder", card["architecture"], weights, {})
@@ -223,8 +224,8 @@ def test_a_card_of_views_that_nobody_could_make(tmp_path, views, change, message
 def test_an_encoder_of_large_images_is_not_taken_for_a_forgery(tmp_path):
     """Nor does it take the memory of such an image to build one."""
     views, encoder = ChannelViews(), {"name": "resnet", "depth": 18, "dim": 4, "size": 65536}
-    towers = build_towers(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, towers, encoder).save(tmp_path / "encoder")
+    encoders = build_encoders(view_channels=views.view_channels, **encoder)
+    saved = Pretrained(views, encoders, encoder).save(tmp_path / "encoder")
     assert load_pretrained(saved).size == 65536
 
 

@@ -5,14 +5,16 @@ import torch
 from refusal import Burglar, refused
 from running import Process
 
-from infomin import ViewGenerator, artifact, checkpoint, files
+from infomin import ViewGenerator
 from infomin.augment import CropFlip
+from infomin.core import artifact, files
+from infomin.core.errors import InputError
 from infomin.data import ImageSet
-from infomin.encoders import build_towers
-from infomin.errors import InputError
-from infomin.parallel import make_fabric
-from infomin.run import Run
+from infomin.models import build_encoders
+from infomin.runs import checkpoint
+from infomin.runs.folder import Run
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.distributed import make_fabric
 from infomin.training.game_settings import GameSettings
 from infomin.training.view_learning import Game
 from infomin.views import ChannelViews
@@ -23,10 +25,10 @@ pytestmark = pytest.mark.usefixtures("single")
 def pretraining(batch=8, epochs=2, **options):
     images = torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8)
     views = ChannelViews()
-    towers = build_towers("fourconv", views.view_channels, 8, dim=4, widths=[4], pools=1)
+    encoders = build_encoders("fourconv", views.view_channels, 8, dim=4, widths=[4], pools=1)
     settings = ContrastiveSettings(epochs=epochs, batch=batch, **options)
     return Pretraining(
-        views, towers, images, CropFlip(8), torch.optim.AdamW, settings, make_fabric("cpu")
+        views, encoders, images, CropFlip(8), torch.optim.AdamW, settings, make_fabric("cpu")
     )
 
 
@@ -35,7 +37,7 @@ def game(mode="semi", **options):
     train = ImageSet(images, torch.arange(24) % 2)
     g = ViewGenerator()
     f, c = (
-        build_towers("fourconv", g.view_channels, 8, dim, normalize=n, widths=[4], pools=1)
+        build_encoders("fourconv", g.view_channels, 8, dim, normalize=n, widths=[4], pools=1)
         for dim, n in ((4, True), (2, False))
     )
     settings = GameSettings(mode, **{"steps": 6, "batch": 8, "labelled_batch": 4, **options})
@@ -56,7 +58,7 @@ def test_a_batch_larger_than_the_data():
 @pytest.mark.parametrize(
     ("make", "poison", "name"),
     [
-        (pretraining, lambda learner: learner.towers, "loss"),
+        (pretraining, lambda learner: learner.encoders, "loss"),
         (game, lambda learner: learner.f, "L_NCE"),
         (game, lambda learner: learner.c, "CE of view 1"),
     ],
@@ -72,7 +74,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(
     next(steps)
     with torch.no_grad():
         next(poison(learner).parameters()).fill_(value)
-    before = [p.clone() for p in learner.modules["g" if make is game else "towers"].parameters()]
+    before = [p.clone() for p in learner.modules["g" if make is game else "encoders"].parameters()]
     with refused(
         rf"{name} is (nan|inf) at step 2; the state is saved in {tmp_path}/run/diverged.pt, "
         rf"the last good checkpoint is {tmp_path}/run/checkpoint.pt; try a smaller learning rate"
@@ -83,7 +85,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(
     assert again.step == 1, "a state that diverged does not replace a good one"
     checkpoint.restore(tmp_path / "run" / "diverged.pt", again)
     assert again.step == 2
-    after = again.modules["g" if make is game else "towers"].parameters()
+    after = again.modules["g" if make is game else "encoders"].parameters()
     assert all(map(torch.equal, map(torch.nan_to_num, before), map(torch.nan_to_num, after)))
 
 

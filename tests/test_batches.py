@@ -5,7 +5,7 @@ import torch
 
 from infomin import data
 from infomin.augment import CropFlip
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("single")
 

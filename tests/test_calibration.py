@@ -11,11 +11,11 @@ from refusal import refused
 from infomin.evaluation import calibration
 from infomin.evaluation.calibration import Case, shared_scenes
 from infomin.evaluation.features import sizes
+from infomin.experiments import calibration as report
 from infomin.information import BilinearCritic, SeparableCritic
 from infomin.information.known import gaussians, mixture
-from infomin.parallel import make_fabric
-from infomin.report import calibration as report
 from infomin.training.critic_learning import CriticSettings
+from infomin.training.distributed import make_fabric
 
 pytestmark = pytest.mark.usefixtures("single")
 

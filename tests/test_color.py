@@ -4,7 +4,7 @@ import skimage.color
 import torch
 
 from infomin.color import LINEAR_SPACES, ONE_WAY_SPACES, channel_names, convert, linear_space
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 WITH_ORACLE = [s for s in LINEAR_SPACES if s not in ("rgb", "opponent")]
 

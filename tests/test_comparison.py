@@ -7,12 +7,12 @@ import pytest
 from recorded import judged, pretraining, record, several
 from scipy import stats
 
-from infomin.report.comparison import compared, differing
-from infomin.report.found import search
-from infomin.report.measures import I_NCE, IOU, TOP1, measures
-from infomin.report.page.answers import answer
-from infomin.report.page.sections import title
-from infomin.report.spread import lead, spread
+from infomin.experiments.comparison import compared, differing
+from infomin.experiments.found import search
+from infomin.experiments.measures import I_NCE, IOU, TOP1, measures
+from infomin.experiments.page.answers import answer
+from infomin.experiments.page.sections import title
+from infomin.experiments.spread import lead, spread
 
 GAME = {"data": "photos", "seed": 0, "steps": 40}
 

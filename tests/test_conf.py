@@ -10,10 +10,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from infomin.encoders import BACKBONES
-from infomin.errors import InputError
+from infomin.core.errors import InputError
+from infomin.experiments.grid import cells, sharing
 from infomin.flows import build_flow
-from infomin.report.grid import cells, sharing
+from infomin.models import BACKBONES
 
 CONF = Path(__file__).parent.parent / "conf"
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -185,7 +185,7 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
         (script, *pretrain), (judge, *segment) = cells.commands(cell, *told)
         assert (script, judge) == ("scripts/pretrain.py", "scripts/segment.py")
         trained, judged = composed("pretrain", *pretrain), composed("segment", *segment)
-        assert judged.towers == [0] and judged.data.root == "PLACE"
+        assert judged.only_views == [0] and judged.data.root == "PLACE"
         assert judged.segment.frozen != cell.augmentation.startswith("supervised")
         assert trained.views.names[0] == "L"
         partners.append(len(trained.views.names) - 1 if trained.pretrain.epochs else 0)

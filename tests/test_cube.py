@@ -11,7 +11,7 @@ from PIL import Image
 from refusal import refused, spoil
 from scipy.interpolate import RegularGridInterpolator
 
-from infomin.cube import ColorCube
+from infomin.export.cube import ColorCube
 from infomin.generator import ViewGenerator
 
 pytestmark = pytest.mark.usefixtures("single")

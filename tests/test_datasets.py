@@ -11,11 +11,12 @@ import torch
 from sameness import same
 from torchvision.datasets import cifar, mnist, stl10, utils
 
-from infomin import data, rng
+from infomin import data
 from infomin.augment import resize
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data.photos import _photograph
 from infomin.data.scenes import FACTORS, SHAPES, draw_factors, render
-from infomin.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("single")
 

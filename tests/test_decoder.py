@@ -4,7 +4,7 @@ import pytest
 import torch
 from refusal import refused
 
-from infomin.encoders import Decoder
+from infomin.models import Decoder
 
 
 @pytest.mark.usefixtures("single")

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.encoders import build_towers
-from infomin.parallel import make_fabric
+from infomin.methods.objectives import Embedded, build_objective
+from infomin.models import build_encoders
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import Embedded, build_objective
+from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews, WholeViews
 
 N, B, D, T, K = 60, 5, 8, 0.2, 12
@@ -28,8 +28,8 @@ DATA = scenes(size=16, train=64, test=32)
 
 
 def make(memory, graph, views=2, **options):
-    towers = build_towers(view_channels=(3,) * views, **NET)
-    return build_objective(towers, N, B, T, None, memory, graph, **options)
+    encoders = build_encoders(view_channels=(3,) * views, **NET)
+    return build_objective(encoders, N, B, T, None, memory, graph, **options)
 
 
 def unit(views=2):
@@ -82,7 +82,7 @@ def test_a_view_is_compared_with_its_own_row():
     objective.begin(INDEX, 0)
     drawn = torch.cat([INDEX[:, None], objective.which], 1)
     told = objective(z, (), INDEX)
-    objective.update(z, (), INDEX, build_towers(view_channels=(3, 3), **NET))
+    objective.update(z, (), INDEX, build_encoders(view_channels=(3, 3), **NET))
     of_view = z[0].detach()
     scores, moved = reference.cmc_bank_step(
         rows[0], rows[0], of_view, INDEX, drawn, T, momentum=0.5
@@ -95,15 +95,15 @@ def test_a_view_is_compared_with_its_own_row():
 
 
 def learner(memory, graph, **numbers):
-    towers = build_towers(view_channels=(3, 3), **NET)
+    encoders = build_encoders(view_channels=(3, 3), **NET)
     settings = ContrastiveSettings(**({"epochs": 1, "batch": 8} | numbers))
     images, optimizer = DATA.train.images, partial(torch.optim.AdamW, lr=1e-2)
     fabric = make_fabric("cpu", precision="32-true")
     objective = build_objective(
-        towers, len(images), 8, 0.1, None, memory, graph, chunk=settings.chunk
+        encoders, len(images), 8, 0.1, None, memory, graph, chunk=settings.chunk
     )
     return Pretraining(
-        WholeViews(), towers, images, CropFlip(16), optimizer, settings, fabric, objective
+        WholeViews(), encoders, images, CropFlip(16), optimizer, settings, fabric, objective
     )
 
 
@@ -140,7 +140,7 @@ def test_what_no_direction_needs_is_not_computed(memory, graph, fast, slow, crop
     def told(module, arguments):
         seen.append([len(v) for v in arguments[0]])
 
-    trained.towers.register_forward_pre_hook(told)
+    trained.encoders.register_forward_pre_hook(told)
     if slow:
         trained.objective.slow.register_forward_pre_hook(told)
     apply = trained.augment.apply
@@ -165,9 +165,9 @@ def test_what_needs_a_bank_is_told():
 @pytest.mark.usefixtures("single")
 @pytest.mark.parametrize(("memory", "graph"), SYSTEMS[1:], ids=lambda v: str(v))
 def test_towers_that_would_never_be_trained_are_refused(memory, graph):
-    towers = build_towers(view_channels=(1, 2), **NET | {"shared": False})
+    encoders = build_encoders(view_channels=(1, 2), **NET | {"shared": False})
     images = DATA.train.images
-    objective = build_objective(towers, len(images), 8, 0.1, None, memory, graph)
+    objective = build_objective(encoders, len(images), 8, 0.1, None, memory, graph)
     told = (CropFlip(16), torch.optim.AdamW, ContrastiveSettings(epochs=1, batch=8))
     with refused(f"graph: {graph} trains the encoder of view 1 alone, and every view has its own"):
-        Pretraining(ChannelViews(), towers, images, *told, make_fabric("cpu"), objective)
+        Pretraining(ChannelViews(), encoders, images, *told, make_fabric("cpu"), objective)

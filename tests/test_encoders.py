@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from infomin.encoders import BACKBONES, build_sequence_tower, build_towers
-from infomin.errors import InputError
+from infomin.core.errors import InputError
+from infomin.models import BACKBONES, build_encoders, build_sequence_encoder
 
 NETS = [
     ("fourconv", {"size": 16}, ("conv1", "conv2", "conv3", "conv4")),
@@ -18,10 +18,10 @@ NETS = [
 
 @pytest.mark.parametrize(("name", "options", "taps"), NETS)
 def test_towers_take_any_channels_and_give_unit_embeddings(single, name, options, taps):
-    towers = build_towers(name, (1, 2, 5), dim=16, **options)
+    encoders = build_encoders(name, (1, 2, 5), dim=16, **options)
     views = [torch.rand(4, c, options["size"], options["size"]) for c in (1, 2, 5)]
-    z = towers(views)
-    assert len(towers) == 3 and towers.taps == taps
+    z = encoders(views)
+    assert len(encoders) == 3 and encoders.taps == taps
     for embedding in z:
         assert embedding.shape == (4, 16)
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(4))
@@ -29,34 +29,34 @@ def test_towers_take_any_channels_and_give_unit_embeddings(single, name, options
 
 @pytest.mark.parametrize(("name", "options", "taps"), NETS)
 def test_every_tap_gives_flat_features_of_all_towers(single, name, options, taps):
-    towers = build_towers(name, (1, 2), dim=16, **options).eval()
+    encoders = build_encoders(name, (1, 2), dim=16, **options).eval()
     views = [torch.rand(2, c, options["size"], options["size"]) for c in (1, 2)]
     with torch.no_grad():
-        widths = {tap: towers.features(views, tap).shape for tap in taps}
+        widths = {tap: encoders.features(views, tap).shape for tap in taps}
         assert all(len(shape) == 2 and shape[0] == 2 for shape in widths.values())
-        assert torch.equal(towers.features(views), towers.features(views, taps[-1]))
+        assert torch.equal(encoders.features(views), encoders.features(views, taps[-1]))
 
 
 @pytest.mark.parametrize(("name", "options", "taps"), NETS)
 def test_maps_are_the_features_before_they_are_flattened(single, name, options, taps):
-    towers = build_towers(name, (1, 2), dim=16, **options).eval()
+    encoders = build_encoders(name, (1, 2), dim=16, **options).eval()
     views = [torch.rand(2, c, options["size"], options["size"]) for c in (1, 2)]
     chosen = [taps[2], taps[0], taps[2], taps[-1]]  # in any order, and twice
     with torch.no_grad():
-        first = towers.backbones[0].maps(views[0], chosen)
+        first = encoders.backbones[0].maps(views[0], chosen)
         for tap, features in zip(chosen, first, strict=True):
-            assert torch.equal(features.flatten(1), towers.backbones[0](views[0], tap))
-        for tap, both in zip(chosen, towers.maps(views, chosen), strict=True):
+            assert torch.equal(features.flatten(1), encoders.backbones[0](views[0], tap))
+        for tap, both in zip(chosen, encoders.maps(views, chosen), strict=True):
             wide = both.flatten(1).shape[1]
-            assert wide == towers.features(views, tap).shape[1]
+            assert wide == encoders.features(views, tap).shape[1]
             assert torch.equal(both[:, : both.shape[1] // 2], first[chosen.index(tap)])
-    assert taps[: len(towers.backbones[0].dense_taps)] == towers.backbones[0].dense_taps
-    assert all(not tap.startswith("fc") for tap in towers.backbones[0].dense_taps)
+    assert taps[: len(encoders.backbones[0].dense_taps)] == encoders.backbones[0].dense_taps
+    assert all(not tap.startswith("fc") for tap in encoders.backbones[0].dense_taps)
     wide = [torch.rand(2, c, 24, 40) for c in (1, 2)]
-    dense = towers.maps(wide, towers.backbones[0].dense_taps)
+    dense = encoders.maps(wide, encoders.backbones[0].dense_taps)
     assert all(m.dim() == 4 and m.shape[3] >= m.shape[2] for m in dense)
     with pytest.raises(InputError, match="tap: expected one of"):
-        towers.maps(views, ["x"])
+        encoders.maps(views, ["x"])
 
 
 def test_the_small_alexnet_is_the_papers(single):
@@ -82,42 +82,42 @@ def test_the_strided_net_is_the_papers(single):
 
 
 def sequence_tower(**options):
-    (f2,) = build_towers("strided", (3,), 16, dim=4).towers
-    return build_sequence_tower(f2.backbone, 3, 16, **{"hidden": 8, "dim": 4} | options).eval()
+    (f2,) = build_encoders("strided", (3,), 16, dim=4).encoders
+    return build_sequence_encoder(f2.backbone, 3, 16, **{"hidden": 8, "dim": 4} | options).eval()
 
 
 def test_a_sequence_is_embedded_on_the_sphere_whatever_its_length(single):
-    tower = sequence_tower()
+    encoder = sequence_tower()
     with torch.no_grad():
         for length in (1, 5):
-            z = tower(torch.rand(3, length, 3, 16, 16))
+            z = encoder(torch.rand(3, length, 3, 16, 16))
             assert z.shape == (3, 4)
             torch.testing.assert_close(z.norm(dim=1), torch.ones(3))
 
 
 def test_a_sequence_is_more_than_its_frames_and_none_of_its_neighbours(single):
     """Order matters, and another sequence in the batch does not."""
-    tower, frames = sequence_tower(), torch.rand(2, 5, 3, 16, 16)
+    encoder, frames = sequence_tower(), torch.rand(2, 5, 3, 16, 16)
     with torch.no_grad():
-        whole = tower(frames)
-        assert (whole - tower(frames.flip(1))).abs().max() > 1e-4
-        torch.testing.assert_close(whole[:1], tower(frames[:1]))
+        whole = encoder(frames)
+        assert (whole - encoder(frames.flip(1))).abs().max() > 1e-4
+        torch.testing.assert_close(whole[:1], encoder(frames[:1]))
 
 
 def test_an_lstm_runs_over_the_features_of_the_frames(single):
     """Gates, one frame at a time, from the weights."""
-    tower, frames = sequence_tower(), torch.rand(2, 3, 3, 16, 16)
-    w = dict(tower.memory.named_parameters())
+    encoder, frames = sequence_tower(), torch.rand(2, 3, 3, 16, 16)
+    w = dict(encoder.memory.named_parameters())
     h, c = torch.zeros(2, 8), torch.zeros(2, 8)
     with torch.no_grad():
         for t in range(3):
-            x = tower.backbone(frames[:, t])
+            x = encoder.backbone(frames[:, t])
             gates = x @ w["weight_ih_l0"].T + h @ w["weight_hh_l0"].T
             i, f, g, o = (gates + w["bias_ih_l0"] + w["bias_hh_l0"]).chunk(4, 1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
-        z = torch.nn.functional.normalize(tower.head(h), dim=1)
-        torch.testing.assert_close(tower(frames), z, atol=1e-5, rtol=1e-4)
+        z = torch.nn.functional.normalize(encoder.head(h), dim=1)
+        torch.testing.assert_close(encoder(frames), z, atol=1e-5, rtol=1e-4)
 
 
 def test_sequence_towers_are_seeded(single):
@@ -126,7 +126,7 @@ def test_sequence_towers_are_seeded(single):
 
 
 def test_towers_are_seeded_and_differ(single):
-    one, same, other = (build_towers("fourconv", (1, 1), 16, seed=s) for s in (0, 0, 1))
+    one, same, other = (build_encoders("fourconv", (1, 1), 16, seed=s) for s in (0, 0, 1))
     weights = [next(t.parameters()) for t in (one, same, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
     first, second = (next(b.parameters()) for b in one.backbones)
@@ -134,7 +134,7 @@ def test_towers_are_seeded_and_differ(single):
 
 
 def test_classifiers_give_logits(single):
-    logits = build_towers("fourconv", (1, 2), 16, dim=10, normalize=False)(
+    logits = build_encoders("fourconv", (1, 2), 16, dim=10, normalize=False)(
         [torch.rand(3, c, 16, 16) for c in (1, 2)]
     )
     assert [o.shape for o in logits] == [(3, 10), (3, 10)]
@@ -143,20 +143,20 @@ def test_classifiers_give_logits(single):
 
 def test_wrong_arguments_are_told():
     with pytest.raises(InputError, match="encoder.name: expected one of fourconv, alexnet, resnet"):
-        build_towers("vit", (1, 2), 32)
+        build_encoders("vit", (1, 2), 32)
     with pytest.raises(InputError, match="size: FourConv needs images of at least 8 pixels, got 4"):
-        build_towers("fourconv", (1, 2), 4)
+        build_encoders("fourconv", (1, 2), 4)
     with pytest.raises(InputError, match="encoder.pools: expected 0 to 2, got 3"):
-        build_towers("fourconv", (1, 2), 32, widths=[4, 4])
+        build_encoders("fourconv", (1, 2), 32, widths=[4, 4])
     with pytest.raises(InputError, match="encoder.kernel: expected an odd number of pixels, got 4"):
-        build_towers("strided", (3,), 64, kernel=4)
+        build_encoders("strided", (3,), 64, kernel=4)
     with pytest.raises(InputError, match="size: StridedConv needs images of at least 16 pixels"):
-        build_towers("strided", (3,), 8)
+        build_encoders("strided", (3,), 8)
     with pytest.raises(InputError, match="encoder.hidden: expected at least 1, got 0"):
         sequence_tower(hidden=0)
     with pytest.raises(InputError, match="encoder.depth: expected 18 or 50, got 34"):
-        build_towers("resnet", (1, 2), 32, depth=34)
+        build_encoders("resnet", (1, 2), 32, depth=34)
     with pytest.raises(InputError, match="tap: expected one of conv1"):
-        build_towers("fourconv", (1, 2), 16).features(
+        build_encoders("fourconv", (1, 2), 16).features(
             [torch.rand(1, c, 16, 16) for c in (1, 2)], "x"
         )

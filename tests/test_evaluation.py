@@ -5,12 +5,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from infomin.augment import CropFlip
+from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet, scenes
-from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.evaluation import extract, held_out_i_nce, judge, knn_accuracy, linear_probe
 from infomin.generator import ViewGenerator
-from infomin.pretrained import Pretrained, load_pretrained
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import ChannelViews, LearnedViews
 
 DATA = scenes(size=16, train=300, test=150)
@@ -75,7 +75,7 @@ def test_knn_equals_its_slow_reference_and_scikit_learn():
 def encoder(views):
     return Pretrained(
         views,
-        build_towers("fourconv", views.view_channels, 16, dim=8),
+        build_encoders("fourconv", views.view_channels, 16, dim=8),
         {"name": "fourconv", "size": 16, "dim": 8},
     )
 
@@ -83,10 +83,10 @@ def encoder(views):
 @pytest.mark.usefixtures("single")
 def test_judging_leaves_the_encoder_bit_identical():
     pretrained = encoder(ChannelViews(3, "ydbdr"))
-    before = {k: v.clone() for k, v in pretrained.towers.state_dict().items()}
+    before = {k: v.clone() for k, v in pretrained.encoders.state_dict().items()}
     result = judge(pretrained, DATA, epochs=2)
-    assert all(torch.equal(v, before[k]) for k, v in pretrained.towers.state_dict().items())
-    assert pretrained.towers.training
+    assert all(torch.equal(v, before[k]) for k, v in pretrained.encoders.state_dict().items())
+    assert pretrained.encoders.training
     assert result["chance"] == pytest.approx(1 / 3) and 0 < result["top1"] <= 1
     assert "tap conv4" in result["protocol"] and "kNN cosine" in result["protocol"]
 
@@ -94,36 +94,38 @@ def test_judging_leaves_the_encoder_bit_identical():
 @pytest.mark.usefixtures("single")
 def test_features_of_any_tap_are_those_of_whole_images():
     pretrained = encoder(ChannelViews(3))
-    features = extract(pretrained.views, pretrained.towers, DATA.test.images, 16, "conv2", chunk=64)
+    features = extract(
+        pretrained.views, pretrained.encoders, DATA.test.images, 16, "conv2", chunk=64
+    )
     assert features.shape == (150, 2 * 32 * 4 * 4) and not features.requires_grad
 
 
 @pytest.mark.usefixtures("single")
 def test_towers_can_be_left_out():
     whole = encoder(ChannelViews(color="ydbdr", groups=[[0], [1], [2]]))
-    views, towers, images = whole.views, whole.towers, DATA.test.images[:6]
+    views, encoders, images = whole.views, whole.encoders, DATA.test.images[:6]
     assert whole.only(None) is whole
-    features = [extract(views, towers, images, 16)]
+    features = [extract(views, encoders, images, 16)]
     for which in ([0], [2, 1], [0, 1, 2]):
         some = whole.only(which)
-        found = extract(some.views, some.towers, images, 16)
+        found = extract(some.views, some.encoders, images, 16)
         each = features[0].chunk(3, dim=1)
         assert torch.equal(found, torch.cat([each[i] for i in which], 1))
     assert str(whole.only([2, 1]).views) == "raw-ydbdr-view-3+2"
     for wrong in ([], [3], [0, 0], [-1]):
-        with pytest.raises(InputError, match="towers: expected some of 0, 1, 2, each once, got"):
+        with pytest.raises(InputError, match="only_views: expected some of 0, 1, 2, each once, got"):
             whole.only(wrong)
 
 
 @pytest.mark.usefixtures("single")
 def test_held_out_i_nce_of_equal_views_is_high_and_of_strangers_low():
-    towers = build_towers("fourconv", (3, 3), 16, dim=32)
-    towers.towers[1].load_state_dict(towers.towers[0].state_dict())
+    encoders = build_encoders("fourconv", (3, 3), 16, dim=32)
+    encoders.encoders[1].load_state_dict(encoders.encoders[0].state_dict())
     views = ChannelViews(6, groups=[[0, 1, 2], [3, 4, 5]], crops="shared")
     same = torch.cat([DATA.test.images] * 2, 1)
     strangers = torch.cat([DATA.test.images, DATA.test.images.flip(0)], 1)
     high, low = (
-        held_out_i_nce(views, towers, x, CropFlip(16), 0.05, 50) for x in (same, strangers)
+        held_out_i_nce(views, encoders, x, CropFlip(16), 0.05, 50) for x in (same, strangers)
     )
     assert high.low > low.high and high.images == 150
 
@@ -136,7 +138,7 @@ def test_a_saved_encoder_gives_the_same_features(tmp_path, learned):
     one = encoder(views)
     again = load_pretrained(one.save(tmp_path / "e", {"top1": 0.5}))
     assert again.views.crops == views.crops
-    features = [extract(p.views, p.towers, DATA.test.images[:9], 16) for p in (one, again)]
+    features = [extract(p.views, p.encoders, DATA.test.images[:9], 16) for p in (one, again)]
     assert torch.equal(*features)
 
 
@@ -151,8 +153,8 @@ def test_a_saved_encoder_keeps_the_range_of_its_images(tmp_path, learned):
     again = load_pretrained(one.save(tmp_path / "e"))
     assert again.views.value_range == wide
     x = DATA.test.images[:9] / 255
-    kept = extract(again.views, again.towers, x * 255 - 10, 16)
-    torch.testing.assert_close(kept, extract(made[unit], one.towers, x, 16), atol=1e-3, rtol=0)
+    kept = extract(again.views, again.encoders, x * 255 - 10, 16)
+    torch.testing.assert_close(kept, extract(made[unit], one.encoders, x, 16), atol=1e-3, rtol=0)
 
 
 def test_wrong_input_is_told():

@@ -13,7 +13,8 @@ from refusal import refused
 from torch import nn
 
 import infomin
-from infomin import artifact, load_generator
+from infomin import load_generator
+from infomin.core import artifact
 from infomin.export import export
 from infomin.export.folder import usual
 from infomin.export.program import Program

@@ -12,13 +12,14 @@ from running import Script
 from safetensors.torch import load_file
 from torch import nn
 
-from infomin import files, load_generator
-from infomin.encoders import build_towers
+from infomin import load_generator
+from infomin.core import files
 from infomin.export.encoder import export_encoder
 from infomin.export.encoder_readme import snippet
 from infomin.export.torchvision_resnet import build, replaced
 from infomin.export.view_names import names
-from infomin.pretrained import Pretrained, load_pretrained
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import (
     ChannelViews,
     CombinedViews,
@@ -53,11 +54,11 @@ def saved(folder, views, depth=18, name="resnet", training=None, **options):
     """Save an encoder that has seen some images, so that its statistics are no others'."""
     encoder = {"name": name, "size": SIZE, "dim": 8}
     encoder |= {"depth": depth, **options} if name == "resnet" else {}
-    towers = build_towers(view_channels=views.view_channels, **encoder)
+    encoders = build_encoders(view_channels=views.view_channels, **encoder)
     with torch.no_grad():
         for _ in range(3):
-            towers(views.split(torch.rand(8, views.channels, SIZE, SIZE)))
-    return Pretrained(views, towers.eval(), encoder).save(folder, training or {"data": "noise"})
+            encoders(views.split(torch.rand(8, views.channels, SIZE, SIZE)))
+    return Pretrained(views, encoders.eval(), encoder).save(folder, training or {"data": "noise"})
 
 
 def exported(tmp_path, views, formats=None, **options):
@@ -66,8 +67,8 @@ def exported(tmp_path, views, formats=None, **options):
     return load_pretrained(source), folder, files.read_json(folder / "card.json")
 
 
-def standardised(view, tower):
-    mean, std = (torch.tensor(tower[name])[:, None, None] for name in ("mean", "std"))
+def standardised(view, encoder):
+    mean, std = (torch.tensor(encoder[name])[:, None, None] for name in ("mean", "std"))
     return (view - mean) / std
 
 
@@ -76,18 +77,18 @@ def standardised(view, tower):
 @pytest.mark.parametrize("library", ["torchvision", "timm"])
 def test_their_networks_load_it_strictly_and_make_our_features(tmp_path, depth, stem, library):
     ours, folder, card = exported(tmp_path, ChannelViews(color="ydbdr"), depth=depth, stem=stem)
-    assert card["model"] == f"resnet{depth}" and len(card["towers"]) == 2
+    assert card["model"] == f"resnet{depth}" and len(card["encoders"]) == 2
     x = torch.rand(3, 3, SIZE, SIZE)
-    for i, tower in enumerate(card["towers"]):
-        net = build(card["model"], stem, tower["channels"])
+    for i, encoder in enumerate(card["encoders"]):
+        net = build(card["model"], stem, encoder["channels"])
         if library == "timm":
             timm = pytest.importorskip("timm")
             net = timm.create_model(card["model"]).eval()
-            for name, part in replaced(stem, tower["channels"]).items():
+            for name, part in replaced(stem, encoder["channels"]).items():
                 setattr(net, name, part)
         view = ours.views.split(x)[i]
-        expected = ours.towers.backbones[i](view)
-        for file in tower["files"]:
+        expected = ours.encoders.backbones[i](view)
+        for file in encoder["files"]:
             path = folder / file
             weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path)
             for p in net.parameters():
@@ -95,9 +96,9 @@ def test_their_networks_load_it_strictly_and_make_our_features(tmp_path, depth, 
             told = net.load_state_dict(weights, strict=True)
             assert not told.missing_keys and not told.unexpected_keys
             with torch.no_grad():
-                made = net(standardised(view, tower))
+                made = net(standardised(view, encoder))
             torch.testing.assert_close(made, expected, rtol=1e-5, atol=1e-5)
-        assert expected.shape[1] == tower["features"] == {18: 512, 50: 2048}[depth]
+        assert expected.shape[1] == encoder["features"] == {18: 512, 50: 2048}[depth]
 
 
 @pytest.mark.slow
@@ -111,19 +112,19 @@ def test_the_lines_of_the_readme_run_where_infomin_is_not(tmp_path, formats, opt
     readme = (folder / "README.md").read_text()
     view = ours.views.split(images())[1]
     torch.save(view, folder / "view.pt")
-    towers = 1 if options else 2
-    code = snippet(card["model"], card["stem"], card["towers"][-1])
-    assert code in readme and readme.count("```python") == len(card["towers"]) == towers
+    encoders = 1 if options else 2
+    code = snippet(card["model"], card["stem"], card["encoders"][-1])
+    assert code in readme and readme.count("```python") == len(card["encoders"]) == encoders
     (tmp_path / "code.py").write_text(code)
     command = [sys.executable, "-c", STRANGER, str(tmp_path / "code.py")]
     subprocess.run(command, check=True, timeout=300, cwd=folder)
     made = torch.load(folder / "features.pt")
-    torch.testing.assert_close(made, ours.towers.backbones[1](view), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(made, ours.encoders.backbones[1](view), rtol=1e-5, atol=1e-5)
 
 
 def test_a_forgotten_line_of_the_readme_is_noticed(tmp_path):
     _, folder, card = exported(tmp_path, WholeViews(), ["safetensors"])
-    code = snippet(card["model"], card["stem"], card["towers"][0]).replace(
+    code = snippet(card["model"], card["stem"], card["encoders"][0]).replace(
         '"view_', f'"{folder}/view_'
     )
     exec(code, {})
@@ -154,13 +155,13 @@ def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
     assert {path.name for path in folder.iterdir()} == expected
     assert card.keys() == {
         *("format", "model", "stem", "shared", "differs"),
-        *("towers", "architecture", "training", "versions"),
+        *("encoders", "architecture", "training", "versions"),
     }
     assert card["differs"].keys() == {"conv1", "maxpool", "fc", "input"}
-    for tower in card["towers"]:
-        assert len(tower["mean"]) == len(tower["std"]) == tower["channels"]
-        assert tower["input"] == f"view {tower['view']} of the generator in generator/"
-        for told in tower["files"].values():
+    for encoder in card["encoders"]:
+        assert len(encoder["mean"]) == len(encoder["std"]) == encoder["channels"]
+        assert encoder["input"] == f"view {encoder['view']} of the generator in generator/"
+        for told in encoder["files"].values():
             assert told["max_error"] <= told["max_bound"] == 1e-5 and told["images"] == 4
     readme = (folder / "README.md").read_text()
     assert "trained on x Buy b http elsewhere (CMC" in readme
@@ -252,4 +253,4 @@ def test_the_script_exports_what_was_pretrained(tmp_path):
     assert "trained on scenes, not on photos" in done.out and f"exported to {out}" in done.out
     assert "view_2.safetensors: G, B, each scaled from [0.0, 1.0] to [-1, 1]; larg" in done.out
     card = files.read_json(out / "card.json")
-    assert card["training"]["data"] == "scenes" and card["towers"][0]["size"] == 8
+    assert card["training"]["data"] == "scenes" and card["encoders"][0]["size"] == 8

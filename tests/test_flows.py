@@ -6,7 +6,7 @@ import zuko
 from reference import coupling as slow_coupling
 from torch import nn
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 from infomin.flows import (
     KINDS,
     MIXINGS,

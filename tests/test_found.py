@@ -7,9 +7,9 @@ import pytest
 from recorded import judged, pretraining, record, several
 from refusal import refused
 
-from infomin import settings
-from infomin.report.curves import cap, curves
-from infomin.report.found import search
+from infomin.experiments.curves import cap, curves
+from infomin.experiments.found import search
+from infomin.runs import settings
 
 
 def left_out(root):

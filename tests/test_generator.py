@@ -9,7 +9,7 @@ from torch import nn
 
 import infomin
 from infomin.color import LINEAR_SPACES, convert
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 from infomin.generator import ViewGenerator, load_generator
 from infomin.views import ChannelViews, LearnedViews
 

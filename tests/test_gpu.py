@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from infomin import ViewGenerator, rng
+from infomin import ViewGenerator
 from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
-from infomin.photometric import Photometric
+from infomin.augment.color_jitter import ColorJitter
+from infomin.core import rng
 from infomin.views import CombinedViews
 
 pytestmark = [
     pytest.mark.usefixtures("single"),
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),
 ]
-STRONG = Photometric(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.2, blur=0.5)
+STRONG = ColorJitter(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.2, blur=0.5)
 AUGMENTS = {
     "crop": CropFlip(24, (0.2, 1.0)),
     "colours": Pipeline(CropFlip(24, (0.2, 1.0)), STRONG),

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from infomin.errors import InputError
-from infomin.files import write_json
-from infomin.report.grid import cells, records, running
-from infomin.signals import Interrupted
+from infomin.core.errors import InputError
+from infomin.core.files import write_json
+from infomin.experiments.grid import cells, records, running
+from infomin.runs.signals import Interrupted
 
 SCRIPT = """import json, pathlib, sys
 kind, out = pathlib.Path(sys.argv[0]).stem, sys.argv[-1].removeprefix("out=")

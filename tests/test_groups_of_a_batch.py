@@ -10,11 +10,11 @@ from torch import nn
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.encoders import build_towers
-from infomin.parallel import make_fabric
+from infomin.methods.objectives import build_objective
+from infomin.methods.objectives.grouped import in_groups
+from infomin.models import build_encoders
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import build_objective
-from infomin.training.objectives.grouped import in_groups
+from infomin.training.distributed import make_fabric
 from infomin.views import WholeViews
 
 B = 12
@@ -27,8 +27,8 @@ def batch(n=B):
 
 
 def test_a_group_is_normalised_by_its_own_samples():
-    towers, x, order = (
-        build_towers(view_channels=(3, 3), **NET),
+    encoders, x, order = (
+        build_encoders(view_channels=(3, 3), **NET),
         (batch(), batch()),
         torch.randperm(B),
     )
@@ -37,48 +37,48 @@ def test_a_group_is_normalised_by_its_own_samples():
     def taken(module, arguments):
         statistics.append((arguments[0].mean((0, 2, 3)), arguments[0].var((0, 2, 3))))
 
-    towers.backbones[0].standardize.register_forward_pre_hook(taken)
-    z = in_groups(towers, x, 4, order)
+    encoders.backbones[0].standardize.register_forward_pre_hook(taken)
+    z = in_groups(encoders, x, 4, order)
     for g in range(4):
         members = order[g::4]
         for view in (0, 1):
             mean, var = statistics[2 * g + view]
             torch.testing.assert_close(mean, x[view][members].mean((0, 2, 3)))
             torch.testing.assert_close(var, x[view][members].var((0, 2, 3)))
-        alone = towers(tuple(v[members] for v in x))
+        alone = encoders(tuple(v[members] for v in x))
         for view in (0, 1):
             torch.testing.assert_close(z[view][members], alone[view])
 
 
 def test_every_embedding_comes_back_to_its_image():
-    towers, x = build_towers(view_channels=(3, 3), **NET).eval(), (batch(), batch())
+    encoders, x = build_encoders(view_channels=(3, 3), **NET).eval(), (batch(), batch())
     for order in (torch.arange(B), torch.randperm(B)):
-        for ours, expected in zip(in_groups(towers, x, 3, order), towers(x), strict=True):
+        for ours, expected in zip(in_groups(encoders, x, 3, order), encoders(x), strict=True):
             torch.testing.assert_close(ours, expected)
-    first, none = in_groups(towers, (x[0], x[1][:0]), 3, order)
-    assert torch.allclose(first, towers(x)[0]) and none.shape == (0, 8)
+    first, none = in_groups(encoders, (x[0], x[1][:0]), 3, order)
+    assert torch.allclose(first, encoders(x)[0]) and none.shape == (0, 8)
 
 
 def test_the_gradient_is_that_of_the_groups():
-    towers, x = build_towers(view_channels=(3, 3), **NET), (batch(), batch())
+    encoders, x = build_encoders(view_channels=(3, 3), **NET), (batch(), batch())
     weights = torch.randn(B, 8)
-    sum((weights * z).sum() for z in in_groups(towers, x, 3, torch.arange(B))).backward()
-    ours = [p.grad.clone() for p in towers.parameters()]
-    towers.zero_grad()
+    sum((weights * z).sum() for z in in_groups(encoders, x, 3, torch.arange(B))).backward()
+    ours = [p.grad.clone() for p in encoders.parameters()]
+    encoders.zero_grad()
     for g in range(3):
-        sum((weights[g::3] * z).sum() for z in towers(tuple(v[g::3] for v in x))).backward()
-    for mine, p in zip(ours, towers.parameters(), strict=True):
+        sum((weights[g::3] * z).sum() for z in encoders(tuple(v[g::3] for v in x))).backward()
+    for mine, p in zip(ours, encoders.parameters(), strict=True):
         torch.testing.assert_close(mine, p.grad, atol=1e-5, rtol=1e-5)
 
 
 def objective(groups, batch=B, **options):
-    towers = build_towers(view_channels=(3, 3), **NET)
+    encoders = build_encoders(view_channels=(3, 3), **NET)
     memory = {"kind": "queue", "size": 16, "momentum": 0.9, "groups": groups}
-    return towers, build_objective(towers, 48, batch, 0.1, None, memory, "one_way", **options)
+    return encoders, build_objective(encoders, 48, batch, 0.1, None, memory, "one_way", **options)
 
 
 def test_keys_are_shuffled_and_queries_are_not():
-    towers, queued = objective(3)
+    encoders, queued = objective(3)
     x = batch(), batch()
     members = []
     queued.slow.register_forward_pre_hook(lambda _, given: members.append(given[0][1]))
@@ -93,7 +93,7 @@ def test_keys_are_shuffled_and_queries_are_not():
     assert not torch.equal(orders[0], torch.cat([x[1][g::3] for g in range(3)]))
     asked = queued.asked(x)
     torch.testing.assert_close(
-        queued.embed(towers, asked)[0], in_groups(towers, asked, 3, torch.arange(B))[0]
+        queued.embed(encoders, asked)[0], in_groups(encoders, asked, 3, torch.arange(B))[0]
     )
 
 
@@ -114,11 +114,11 @@ def test_a_positive_is_told_by_the_statistics_of_its_batch_and_shuffling_hides_i
 
 
 def learner(groups, batch=8, chunk=None):
-    towers, queued = objective(groups, batch, chunk=chunk)
+    encoders, queued = objective(groups, batch, chunk=chunk)
     settings = ContrastiveSettings(epochs=1, batch=batch, chunk=chunk)
     fabric, optimizer = make_fabric("cpu", precision="32-true"), partial(torch.optim.SGD, lr=0.1)
     return Pretraining(
-        WholeViews(), towers, DATA.train.images, CropFlip(16), optimizer, settings, fabric, queued
+        WholeViews(), encoders, DATA.train.images, CropFlip(16), optimizer, settings, fabric, queued
     )
 
 
@@ -138,10 +138,10 @@ def test_training_in_groups_resumes_exactly(chunk):
 
 @pytest.mark.usefixtures("single")
 def test_without_groups_nothing_changes():
-    towers, queued = objective(1)
+    encoders, queued = objective(1)
     x = batch(), batch()
-    twin, slow = copy.deepcopy(towers), copy.deepcopy(queued.slow)
-    assert torch.equal(queued.embed(towers, queued.asked(x))[0], twin((x[0], x[1][:0]))[0])
+    twin, slow = copy.deepcopy(encoders), copy.deepcopy(queued.slow)
+    assert torch.equal(queued.embed(encoders, queued.asked(x))[0], twin((x[0], x[1][:0]))[0])
     queued.begin(torch.arange(B), 0)
     assert torch.equal(queued.keys(x)[1], slow((x[0][:0], x[1]))[1])
 
@@ -159,7 +159,7 @@ def test_groups_that_do_not_fit_are_told():
         learner(2, chunk=2)
     present = torch.ones(48, 2).bool()
     present[3, 1] = False
-    towers = build_towers(view_channels=(3, 3), **NET)
+    encoders = build_encoders(view_channels=(3, 3), **NET)
     with refused("memory.groups=2: batch normalisation of groups needs every view of every samp"):
         memory = {"kind": "queue", "size": 16, "groups": 2}
-        build_objective(towers, 48, 8, 0.1, None, memory, present=present)
+        build_objective(encoders, 48, 8, 0.1, None, memory, present=present)

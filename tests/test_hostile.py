@@ -19,11 +19,12 @@ from hostile import BYTES, PLACES, TENSORS
 from hostile_cards import CARDS
 from refusal import refused
 
-from infomin import ViewGenerator, files, load_generator
-from infomin.claims import sketched
-from infomin.encoders import build_towers
-from infomin.errors import InputError
-from infomin.pretrained import Pretrained
+from infomin import ViewGenerator, load_generator
+from infomin.core import files
+from infomin.core.card import sketched
+from infomin.core.errors import InputError
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained
 from infomin.views import LearnedViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -45,8 +46,8 @@ def save(kind, folder):
     g = disturbed(ViewGenerator(flow=FLOW))
     if kind == "generator":
         return g.save(folder, {"seed": 1, "i_nce": [2.5, 1.5], "data": "photos"})
-    towers = disturbed(build_towers(view_channels=g.view_channels, **ENCODER))
-    return Pretrained(LearnedViews(g), towers, ENCODER).save(folder, {"seed": 1})
+    encoders = disturbed(build_encoders(view_channels=g.view_channels, **ENCODER))
+    return Pretrained(LearnedViews(g), encoders, ENCODER).save(folder, {"seed": 1})
 
 
 def state(root):

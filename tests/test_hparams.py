@@ -11,8 +11,8 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.backend_context import Context
 
-from infomin.files import read_json
-from infomin.run import Run
+from infomin.core.files import read_json
+from infomin.runs.folder import Run
 
 
 def finished(folder, config, result):

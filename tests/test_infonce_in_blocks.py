@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 from infomin.losses import cosine_scores, infonce, infonce_in_blocks, matched
 
 K, D, TAU = 11, 5, 0.1

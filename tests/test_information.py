@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal import refused
 
-from infomin import rng
+from infomin.core import rng
 from infomin.information import (
     BOUNDS,
     CRITICS,

@@ -6,9 +6,9 @@ from einops import rearrange
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from infomin import rng
 from infomin.augment import JigSaw
-from infomin.errors import InputError
+from infomin.core import rng
+from infomin.core.errors import InputError
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5, 16])

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from infomin import ViewGenerator
 from infomin.augment import CropFlip, JigSaw
 from infomin.data import scenes
-from infomin.encoders import PuzzleTower, PuzzleTowers, build_towers
-from infomin.parallel import make_fabric
-from infomin.progress import Progress
+from infomin.methods.objectives import build_objective
+from infomin.models import JigSawEncoder, JigSawEncoders, build_encoders
+from infomin.runs.progress import Progress
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.distributed import make_fabric
 from infomin.training.jigsaw import JigSawBranch
-from infomin.training.objectives import build_objective
 from infomin.views import ChannelViews, FrequencyViews, LearnedViews, WholeViews
 
 N, B, D, T, K, PIECE = 60, 5, 8, 0.2, 12, 5
@@ -40,36 +40,39 @@ DATA = scenes(size=16, train=64, test=32)
 
 
 def shared(**options):
-    return build_towers(view_channels=(3, 3), **(NET | options))
+    return build_encoders(view_channels=(3, 3), **(NET | options))
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_a_puzzle_is_embedded_piece_by_piece(head):
-    tower = PuzzleTower(shared(head=head).each[0], 3, PIECE).eval()
+    encoder = JigSawEncoder(shared(head=head).each[0], 3, PIECE).eval()
     pieces = torch.rand(4, 9, 3, PIECE, PIECE)
-    z = tower(pieces)
+    z = encoder(pieces)
     for puzzle, ours in zip(pieces, z, strict=True):
-        each = [tower.heads["each"](tower.backbone(p[None]))[0] for p in puzzle]
-        expected = F.normalize(tower.heads["join"](torch.cat(each)), dim=0)
+        each = [encoder.heads["each"](encoder.backbone(p[None]))[0] for p in puzzle]
+        expected = F.normalize(encoder.heads["join"](torch.cat(each)), dim=0)
         torch.testing.assert_close(ours.double(), expected, atol=1e-6, rtol=0)
-    assert not torch.allclose(tower(pieces.roll(1, 1)), z), "the order tells"
+    assert not torch.allclose(encoder(pieces.roll(1, 1)), z), "the order tells"
 
 
 def test_pieces_end_where_a_backbone_takes_only_images_of_one_size(single):
-    towers = build_towers("alexnet", (3, 3), 64, 8, shared=True, width=0.125)
-    tower = PuzzleTower(towers.each[0], 3, 18)
-    assert tower.tap == "conv5" and tower(torch.rand(2, 9, 3, 18, 18)).shape == (2, 8)
-    resnet = build_towers("resnet", (3, 3), 32, 8, shared=True)
-    assert PuzzleTower(resnet.each[0], 3, 9).tap == "pool"
+    encoders = build_encoders("alexnet", (3, 3), 64, 8, shared=True, width=0.125)
+    encoder = JigSawEncoder(encoders.each[0], 3, 18)
+    assert encoder.tap == "conv5" and encoder(torch.rand(2, 9, 3, 18, 18)).shape == (2, 8)
+    resnet = build_encoders("resnet", (3, 3), 32, 8, shared=True)
+    assert JigSawEncoder(resnet.each[0], 3, 9).tap == "pool"
 
 
 def test_statistics_of_pieces_are_used_and_not_remembered():
-    towers = shared()
-    tower, before = PuzzleTower(towers.each[0], 3, PIECE), copy.deepcopy(towers.state_dict())
+    encoders = shared()
+    encoder, before = (
+        JigSawEncoder(encoders.each[0], 3, PIECE),
+        copy.deepcopy(encoders.state_dict()),
+    )
     pieces = 3 + torch.rand(4, 9, 3, PIECE, PIECE)
-    z = tower(pieces)
-    assert all(torch.equal(w, towers.state_dict()[name]) for name, w in before.items())
-    assert not torch.allclose(tower.eval()(pieces), z)
+    z = encoder(pieces)
+    assert all(torch.equal(w, encoders.state_dict()[name]) for name, w in before.items())
+    assert not torch.allclose(encoder.eval()(pieces), z)
 
 
 @of_systems
@@ -125,18 +128,18 @@ def test_z_of_puzzles_is_their_own():
 def learner(memory=QUEUE, graph="one_way", beta=0.5, chunk=None, loss=None, views=None):
     views = views or WholeViews()
     whole = isinstance(views, WholeViews)
-    towers = build_towers(view_channels=views.view_channels, **(NET | {"shared": whole}))
+    encoders = build_encoders(view_channels=views.view_channels, **(NET | {"shared": whole}))
     settings = ContrastiveSettings(epochs=1, batch=8, chunk=chunk)
     branch = None
     if beta is not None:
-        branch = JigSawBranch(JigSaw(16, cell=5, piece=PIECE), towers, views, beta)
+        branch = JigSawBranch(JigSaw(16, cell=5, piece=PIECE), encoders, views, beta)
     images, optimizer = DATA.train.images, partial(torch.optim.AdamW, lr=1e-2)
     fabric = make_fabric("cpu", precision="32-true")
     objective = build_objective(
-        towers, len(images), 8, 0.1, loss, memory, graph, chunk=chunk, jigsaw=beta is not None
+        encoders, len(images), 8, 0.1, loss, memory, graph, chunk=chunk, jigsaw=beta is not None
     )
     return Pretraining(
-        views, towers, images, CropFlip(16), optimizer, settings, fabric, objective, branch
+        views, encoders, images, CropFlip(16), optimizer, settings, fabric, objective, branch
     )
 
 
@@ -149,7 +152,9 @@ def test_without_weight_it_changes_nothing(memory, graph):
         told = [[m["loss"] for m in each] for each in (plain, weightless)]
         assert told[0] == told[1] and len(told[0]) == 8
         for a, b in zip(
-            plain.towers.state_dict().values(), weightless.towers.state_dict().values(), strict=True
+            plain.encoders.state_dict().values(),
+            weightless.encoders.state_dict().values(),
+            strict=True,
         ):
             assert torch.equal(a, b)
 
@@ -158,10 +163,10 @@ def test_without_weight_it_changes_nothing(memory, graph):
 @pytest.mark.parametrize("chunk", [None, 8])
 def test_the_step_is_that_of_both_losses(chunk):
     trained = learner(beta=0.3, chunk=chunk)
-    twin = copy.deepcopy(trained.towers)
+    twin = copy.deepcopy(trained.encoders)
     slow, heads = (
         copy.deepcopy(trained.objective.slow),
-        copy.deepcopy(trained.jigsaw.towers.heads[0]),
+        copy.deepcopy(trained.jigsaw.encoders.heads[0]),
     )
     queue = copy.deepcopy(trained.objective)
     metrics = next(iter(trained))
@@ -169,10 +174,10 @@ def test_the_step_is_that_of_both_losses(chunk):
     assert metrics["loss"] == pytest.approx(total, rel=1e-6)
 
     views, index = trained.make(0)[0], trained.batches(0)
-    other = PuzzleTower(twin.each[0], 3, PIECE)
+    other = JigSawEncoder(twin.each[0], 3, PIECE)
     other.heads = heads
-    z = (twin.towers[0](views[0]), views[0].new_zeros(0, D))
-    keys = (views[0].new_zeros(0, D), slow.towers[0](views[1]))
+    z = (twin.encoders[0](views[0]), views[0].new_zeros(0, D))
+    keys = (views[0].new_zeros(0, D), slow.encoders[0](views[1]))
     ((pieces,),) = trained.pieces(0)
     asking = [other(pieces)] * 2
     loss = 0.7 * queue(z, keys, index).loss + 0.3 * queue.against(asking, z, keys, index)
@@ -181,7 +186,7 @@ def test_the_step_is_that_of_both_losses(chunk):
     theirs = [*twin.parameters(), *heads.parameters()]
     for p, expected in zip(trained.parameters, theirs, strict=True):
         torch.testing.assert_close(p.grad, expected.grad, atol=1e-5, rtol=1e-4)
-    assert all(p.grad.any() for p in trained.jigsaw.towers.heads[0]["join"].parameters())
+    assert all(p.grad.any() for p in trained.jigsaw.encoders.heads[0]["join"].parameters())
 
 
 def generated():
@@ -197,7 +202,7 @@ def generated():
 @pytest.mark.parametrize("views", [lambda: ChannelViews(color="ydbdr"), generated])
 def test_every_view_of_an_encoder_of_its_own_has_the_same_puzzles(views, chunk, memory):
     trained = learner(memory, "full", beta=0.3, chunk=chunk, views=views())
-    twin, objective = copy.deepcopy(trained.towers), copy.deepcopy(trained.objective)
+    twin, objective = copy.deepcopy(trained.encoders), copy.deepcopy(trained.objective)
     images, batches = trained.images, trained.batches
     cut = JigSawBranch(trained.jigsaw.cut, shared(), WholeViews())
     ((whole,),) = cut.make(images, batches, 0, slice(0, 8), 8)
@@ -206,7 +211,7 @@ def test_every_view_of_an_encoder_of_its_own_has_the_same_puzzles(views, chunk, 
         expected = trained.views.one((whole.flatten(0, 1) + 1) / 2, i)
         torch.testing.assert_close(of_view.flatten(0, 1), expected, atol=1e-5, rtol=1e-4)
     metrics, index, (seen,) = next(iter(trained)), batches(0), trained.make(0)
-    other = PuzzleTowers(twin, trained.views.view_channels, PIECE)
+    other = JigSawEncoders(twin, trained.views.view_channels, PIECE)
     objective.begin(index, 0)
     z, asking = twin(seen), other(pieces)
     told = objective(z, (), index).loss
@@ -216,7 +221,7 @@ def test_every_view_of_an_encoder_of_its_own_has_the_same_puzzles(views, chunk, 
     theirs = [*twin.parameters(), *other.heads.parameters()]
     for p, expected in zip(trained.parameters, theirs, strict=True):
         torch.testing.assert_close(p.grad, expected.grad, atol=1e-5, rtol=1e-4)
-    assert all(p.grad.any() for p in trained.jigsaw.towers.heads.parameters())
+    assert all(p.grad.any() for p in trained.jigsaw.encoders.heads.parameters())
 
 
 @pytest.mark.usefixtures("single")
@@ -251,8 +256,8 @@ def test_progress_shows_both_losses(single):
     assert told.format(**metrics) in line
 
 
-def branch(towers=None, views=None, cut=None, beta=0.5):
-    return JigSawBranch(cut or JigSaw(16), towers or shared(), views or WholeViews(), beta)
+def branch(encoders=None, views=None, cut=None, beta=0.5):
+    return JigSawBranch(cut or JigSaw(16), encoders or shared(), views or WholeViews(), beta)
 
 
 def test_what_cannot_be_a_branch_is_told(single):
@@ -265,12 +270,12 @@ def test_what_cannot_be_a_branch_is_told(single):
         "jigsaw: pieces of 2x2 pixels are too small for the encoder; set a larger encoder"
     ):
         branch(cut=JigSaw(16, piece=2))
-    towers = shared()
-    cut = JigSawBranch(JigSaw(64), towers, WholeViews())
+    encoders = shared()
+    cut = JigSawBranch(JigSaw(64), encoders, WholeViews())
     pretraining = partial(
         Pretraining,
         WholeViews(),
-        towers,
+        encoders,
         DATA.train.images,
         CropFlip(16),
         torch.optim.AdamW,
@@ -281,6 +286,6 @@ def test_what_cannot_be_a_branch_is_told(single):
         pretraining(jigsaw=cut)
     present = torch.ones(64, 2).bool()
     present[0, 0] = False
-    objective = build_objective(towers, 64, 8, 0.1, present=present)
+    objective = build_objective(encoders, 64, 8, 0.1, present=present)
     with refused("jigsaw: a puzzle needs every view of every sample, 1 of 64 lack some; leave"):
-        pretraining(objective=objective, jigsaw=branch(towers))
+        pretraining(objective=objective, jigsaw=branch(encoders))

@@ -5,9 +5,10 @@ import colorsys
 import pytest
 import torch
 
-from infomin import parts, rng
-from infomin.jitter import JITTER, gray, hue, luma
-from infomin.photometric import Photometric
+from infomin.augment.color_jitter import ColorJitter
+from infomin.augment.jitter_operations import JITTER, gray, hue, luma
+from infomin.core import batching as parts
+from infomin.core import rng
 
 
 def corners():
@@ -58,13 +59,13 @@ def test_gray_is_saturation_of_nothing():
 
 
 def test_a_batch_of_nothing_stays_one():
-    jitter = Photometric(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
+    jitter = ColorJitter(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
     changes = jitter.sample(0, rng.generator(0, "test"))
     assert jitter.apply(torch.rand(0, 3, 6, 8), changes).shape == (0, 3, 6, 8)
 
 
 def test_few_samples_at_a_time_are_all_of_them_at_once(monkeypatch):
-    jitter, images = Photometric(0.8, 0.8, 0.8, 0.2, jitter=0.9), torch.rand(96, 3, 6, 8)
+    jitter, images = ColorJitter(0.8, 0.8, 0.8, 0.2, jitter=0.9), torch.rand(96, 3, 6, 8)
     changes = jitter.sample(96, rng.generator(0, "test"))
     at_once = jitter.apply(images, changes)
     monkeypatch.setattr(parts, "_TOGETHER", 2 * 3 * 6 * 8)

@@ -4,7 +4,7 @@ import pytest
 import reference
 import torch
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 from infomin.losses import cosine_scores, infonce, matched, pair_scores
 
 

@@ -7,10 +7,10 @@ import torch
 from refusal import refused
 from torch.nn import functional as F
 
-from infomin import rng
-from infomin.encoders import build_towers
-from infomin.memory import MemoryBank, MomentumQueue
-from infomin.training.objectives import build_objective
+from infomin.core import rng
+from infomin.methods.memory import MemoryBank, MomentumQueue
+from infomin.methods.objectives import build_objective
+from infomin.models import build_encoders
 
 VIEWS, N, D = 2, 40, 6
 INDEX = torch.tensor([3, 0, 39, 17])
@@ -100,17 +100,17 @@ def test_own_old_keys_are_known():
 def test_keys_of_a_step_are_told_from_a_queue_without_images_but_not_from_a_batch():
     # decision 8: all images of a step have one embedding, which moves from step to step
     b, size, t = 4, 12, 0.2
-    towers = build_towers("fourconv", (1, 1), 16, D, widths=[4, 8], pools=2).double()
+    encoders = build_encoders("fourconv", (1, 1), 16, D, widths=[4, 8], pools=2).double()
     memory = {"kind": "queue", "size": size, "momentum": 0.9}
-    queued = build_objective(towers, N, b, t, None, memory).double()
+    queued = build_objective(encoders, N, b, t, None, memory).double()
     for step in range(4):
         z, index = 2 * [F.one_hot(torch.full((b,), step), D).double()], torch.arange(b) + step * b
         if step < 3:
-            queued.update(z, z, index, towers)
+            queued.update(z, z, index, encoders)
     told = queued(z, z, index)
     assert told.loss.item() == pytest.approx(math.log1p(size * math.exp(-1 / t)), abs=1e-9)
     assert told.accuracy == 1 and told.i_nce > 0.95 * queued.cap
-    in_batch = build_objective(towers, N, b, t)(z, (), index)
+    in_batch = build_objective(encoders, N, b, t)(z, (), index)
     assert in_batch.loss.item() == pytest.approx(math.log(b), abs=1e-9)
 
 

@@ -8,13 +8,14 @@ from refusal import refused
 from running import Script
 from sameness import same
 
-from infomin import data, presence
+from infomin import data
 from infomin.augment import CropFlip
+from infomin.core import presence
+from infomin.core.files import read_json
 from infomin.data import DataSet, ImageSet
-from infomin.encoders import build_towers
 from infomin.evaluation import extract, held_out_embeddings, held_out_i_nce, judge
-from infomin.files import read_json
-from infomin.pretrained import Pretrained
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained
 from infomin.views import ChannelViews, ModalityViews, WholeViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -127,13 +128,13 @@ def test_a_view_is_there_where_all_that_it_is_made_of_is(tmp_path, three):
 
 def trained(found, groups):
     views = ChannelViews(found.channels, groups=groups)
-    return Pretrained(views, build_towers(view_channels=views.view_channels, **NET), NET)
+    return Pretrained(views, build_encoders(view_channels=views.view_channels, **NET), NET)
 
 
 def test_absent_views_have_zero_features_and_see_no_tower(tmp_path, three):
     found = read(three, tmp_path)
     pretrained, present = trained(found, found.groups), found.test.present
-    told, args = [], (pretrained.views, pretrained.towers)
+    told, args = [], (pretrained.views, pretrained.encoders)
     for fill in (0, 255):
         images = found.test.images.clone()
         for group, there in zip(found.groups, present.T, strict=True):
@@ -225,7 +226,7 @@ def test_sensors_that_lack_samples_are_pretrained_on_judged_and_measured(tmp_pat
     assert record["present"]["training"]["views"] == [36, 36, 34]
     assert record["i_nce"]["images"] == 32 and (run / "pictures" / "views.png").exists()
     judged = Script(
-        tmp_path / "eval", "linear_eval", *told, f"pretrained={run}/encoder", "towers=[0]"
+        tmp_path / "eval", "linear_eval", *told, f"pretrained={run}/encoder", "only_views=[0]"
     )
     assert judged.wait() == 0, judged.err
     assert "4 training and 4 test images have none of the views and are left out" in judged.out

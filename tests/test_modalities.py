@@ -1,13 +1,13 @@
-"""Sensors as views: colour is scikit-image's, normals are those of planes, towers are left out."""
+"""Sensors as views: colour is scikit-image's, normals are those of planes, encoders can be left."""
 
 import pytest
 import torch
 from refusal import refused
 from skimage.color import rgb2lab
 
-from infomin.encoders import build_towers
 from infomin.evaluation import extract
-from infomin.pretrained import Pretrained, load_pretrained
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import ModalityViews
 from infomin.views.modalities import MODALITIES, blurred, normals
 
@@ -73,15 +73,15 @@ def test_no_depth_at_all_has_finite_normals():
 def test_a_saved_encoder_keeps_its_modalities_and_towers_can_be_left_out(tmp_path):
     net = {"name": "fourconv", "size": 16, "dim": 8, "widths": [4, 8], "pools": 2}
     views = ModalityViews(["L", "normals", "depth"], focal=43.0, smooth=0.5)
-    towers = build_towers(view_channels=views.view_channels, **net).eval()
-    again = load_pretrained(Pretrained(views, towers, net).save(tmp_path / "encoder"))
+    encoders = build_encoders(view_channels=views.view_channels, **net).eval()
+    again = load_pretrained(Pretrained(views, encoders, net).save(tmp_path / "encoder"))
     told = again.views
     assert (told.names, told.focal, told.smooth) == (views.names, 43.0, 0.5)
     images = torch.randint(256, (4, 4, 16, 16), dtype=torch.uint8)
-    features = extract(views, towers, images, 16)
-    assert torch.equal(features, extract(again.views, again.towers, images, 16))
+    features = extract(views, encoders, images, 16)
+    assert torch.equal(features, extract(again.views, again.encoders, images, 16))
     light = again.only([0])
-    assert torch.equal(extract(light.views, light.towers, images, 16), features.chunk(3, 1)[0])
+    assert torch.equal(extract(light.views, light.encoders, images, 16), features.chunk(3, 1)[0])
 
 
 def test_what_is_no_modality_is_told():

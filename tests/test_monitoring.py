@@ -7,17 +7,17 @@ import torch
 from refusal import refused
 from torch import nn
 
-from infomin import rng
 from infomin.augment import CropFlip
+from infomin.core import rng
 from infomin.data import DataSet, ImageSet
-from infomin.encoders import build_towers
 from infomin.evaluation.collapse import collapses, history
 from infomin.evaluation.features import held_out_embeddings
 from infomin.evaluation.geometry import effective_rank
 from infomin.evaluation.monitoring import Monitor, MonitorSettings, line
-from infomin.parallel import make_fabric
+from infomin.methods.objectives import build_objective
+from infomin.models import build_encoders
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import build_objective
+from infomin.training.distributed import make_fabric
 from infomin.training.predictive import Prediction
 from infomin.views import ChannelViews
 
@@ -44,12 +44,12 @@ def data(labelled=True, present=None):
 
 def learner(groups=((0,), (1, 2)), prediction=False, present=None, epochs=3):
     views = ChannelViews(groups=groups, crops="shared" if prediction else "per_view")
-    towers = build_towers("fourconv", views.view_channels, 8, 16, widths=[6, 8], pools=1)
+    encoders = build_encoders("fourconv", views.view_channels, 8, 16, widths=[6, 8], pools=1)
     settings = ContrastiveSettings(epochs=epochs, batch=16)
-    common = (views, towers, images(48).images, CropFlip(8), adam, settings)
+    common = (views, encoders, images(48).images, CropFlip(8), adam, settings)
     if prediction:
         return Prediction(*common, make_fabric("cpu"))
-    objective = build_objective(towers, 48, 16, 0.1)
+    objective = build_objective(encoders, 48, 16, 0.1)
     return Pretraining(*common, make_fabric("cpu"), objective)
 
 
@@ -78,11 +78,11 @@ def test_a_look_changes_nothing_and_finds_the_same_again():
             found.append(looks.look(metrics))
             assert looks.look(metrics) == found[-1]
         assert metrics["loss"] == expected["loss"]
-    assert watched.towers.training
+    assert watched.encoders.training
     assert torch.random.get_rng_state().equal(before)
     assert [f["epoch"] for f in found] == [1, 2, 3]
-    expected = alone.towers.state_dict()
-    assert all(w.equal(expected[name]) for name, w in watched.towers.state_dict().items())
+    expected = alone.encoders.state_dict()
+    assert all(w.equal(expected[name]) for name, w in watched.encoders.state_dict().items())
     assert found[-1].keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
     assert min(found[-1]["probe"], found[-1]["knn"]) > 0.7, "brightness is told apart"
     assert found[-1]["i_nce"] == metrics["i_nce"] and found[-1]["directions"] == 16
@@ -124,14 +124,14 @@ def test_views_that_samples_lack_are_left_out():
     some = monitor(trained, data(present=present)).look({"i_nce": 1.0})
     assert some.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
     assert some["deviation_2"] > 0.01
-    z = held_out_embeddings(trained.views, trained.towers, data().test.images, trained.augment, 0)
+    z = held_out_embeddings(trained.views, trained.encoders, data().test.images, trained.augment, 0)
     assert some["rank_2"] == pytest.approx(effective_rank(z[1][1::2]))
     assert some["rank_2"] != pytest.approx(effective_rank(z[1]))
 
 
 def test_embeddings_that_are_not_finite_are_not_measured():
     trained = learner()
-    nn.init.constant_(trained.towers.towers[0].head.bias, float("nan"))
+    nn.init.constant_(trained.encoders.encoders[0].head.bias, float("nan"))
     assert monitor(trained).look({"i_nce": 0.0}) == {}
 
 
@@ -148,8 +148,8 @@ def test_collapse_is_named_as_it_happens():
     trained.step = 3
     good = monitor(trained).look({"i_nce": 1.0})
     assert collapses(good) == {}, line(good)
-    flat(trained.towers.towers[0].head, 0)
-    flat(trained.towers.towers[1].head, 1)
+    flat(trained.encoders.encoders[0].head, 0)
+    flat(trained.encoders.encoders[1].head, 1)
     bad = monitor(trained).look({"i_nce": 0.01})
     told = collapses(bad)
     assert told == {
@@ -164,8 +164,8 @@ def test_collapse_is_named_as_it_happens():
 
 def test_collapse_of_features_is_named_apart_from_that_of_embeddings():
     trained = learner()
-    for tower in trained.towers.towers:
-        nn.init.zeros_(tower.backbone.stages["conv2"][0].weight)
+    for encoder in trained.encoders.encoders:
+        nn.init.zeros_(encoder.backbone.stages["conv2"][0].weight)
     found = monitor(trained).look({"i_nce": 1.0})
     assert line(found).split(" | ")[6] == "features rank 1 of 40"
     told = collapses(found)["place_features"]

@@ -12,7 +12,7 @@ from PIL import Image
 from real import DATA, needs
 from refusal import picture, refused
 
-from infomin import rng
+from infomin.core import rng
 from infomin.data import (
     FACTORS,
     DataSet,

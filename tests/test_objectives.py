@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.encoders import build_towers
 from infomin.losses import infonce, pair_scores
-from infomin.parallel import make_fabric
+from infomin.methods.objectives import Embedded, build_objective
+from infomin.models import build_encoders
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import Embedded, build_objective
+from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -32,8 +32,8 @@ MEMORIES = [{"kind": "none"}, BANK, {**BANK, "draws": "per_sample"}, QUEUE]
 
 
 def make(loss=None, memory=None, views=2, **options):
-    towers = build_towers(view_channels=(1,) * views, **NET)
-    return build_objective(towers, N, B, T, loss, memory, **options)
+    encoders = build_encoders(view_channels=(1,) * views, **NET)
+    return build_objective(encoders, N, B, T, loss, memory, **options)
 
 
 def unit(views=2):
@@ -92,7 +92,7 @@ def test_a_bank_is_that_of_the_authors(loss):
     objective.begin(INDEX, 0)
     rows = objective.bank.rows.clone()
     told = objective(z, (), INDEX)
-    objective.update(z, (), INDEX, build_towers(view_channels=(1, 1), **NET))
+    objective.update(z, (), INDEX, build_encoders(view_channels=(1, 1), **NET))
 
     drawn = torch.cat([INDEX[:, None], objective.which], 1)
     losses = []
@@ -149,14 +149,14 @@ def test_z_is_set_by_the_first_batch_and_anew_only_when_asked():
 
 
 def test_slow_towers_follow_and_own_old_keys_are_no_negatives():
-    towers = build_towers(view_channels=(1, 1), **NET)
-    objective = build_objective(towers, N, B, T, None, QUEUE)
-    for p in towers.parameters():
+    encoders = build_encoders(view_channels=(1, 1), **NET)
+    objective = build_objective(encoders, N, B, T, None, QUEUE)
+    for p in encoders.parameters():
         torch.nn.init.normal_(p)
     z, slow = unit(), copy.deepcopy(objective.slow)
-    objective.update(z, [k.detach() for k in z], INDEX, towers)
+    objective.update(z, [k.detach() for k in z], INDEX, encoders)
     for now, before, fast in zip(
-        objective.slow.parameters(), slow.parameters(), towers.parameters(), strict=True
+        objective.slow.parameters(), slow.parameters(), encoders.parameters(), strict=True
     ):
         torch.testing.assert_close(now, before.lerp(fast, 0.1))
     # the queue holds the keys of this very batch now
@@ -168,11 +168,13 @@ DATA = scenes(size=16, train=64, test=32)
 
 
 def pretraining(loss, memory, fabric, **numbers):
-    views, towers = ChannelViews(), build_towers(view_channels=(1, 2), **NET)
+    views, encoders = ChannelViews(), build_encoders(view_channels=(1, 2), **NET)
     settings = ContrastiveSettings(**({"epochs": 1, "batch": 8} | numbers))
     images, optimizer = DATA.train.images, partial(torch.optim.AdamW, lr=1e-2)
-    objective = build_objective(towers, len(images), 8, 0.1, loss, memory)
-    return Pretraining(views, towers, images, CropFlip(16), optimizer, settings, fabric, objective)
+    objective = build_objective(encoders, len(images), 8, 0.1, loss, memory)
+    return Pretraining(
+        views, encoders, images, CropFlip(16), optimizer, settings, fabric, objective
+    )
 
 
 @pytest.mark.parametrize("memory", [BANK, {**BANK, "dtype": "float16"}, QUEUE], ids=str)
@@ -231,12 +233,12 @@ def test_views_towers_and_banks_that_do_not_match_are_told():
     fabric = make_fabric("cpu", precision="32-true")
     told = (CropFlip(16), torch.optim.AdamW, ContrastiveSettings(epochs=1, batch=8), fabric)
     for number in (1, 3):
-        towers = build_towers(view_channels=(1,) * number, **NET)
-        with refused(f"towers: expected 2, one for each view of raw.*, got {number}"):
-            Pretraining(ChannelViews(), towers, DATA.train.images, *told)
-    towers, of_others = build_towers(view_channels=(1, 2), **NET), make(memory=BANK)
+        encoders = build_encoders(view_channels=(1,) * number, **NET)
+        with refused(f"encoders: expected 2, one for each view of raw.*, got {number}"):
+            Pretraining(ChannelViews(), encoders, DATA.train.images, *told)
+    encoders, of_others = build_encoders(view_channels=(1, 2), **NET), make(memory=BANK)
     with refused("memory: expected a bank of 64 rows, one a training image, got 60"):
-        Pretraining(ChannelViews(), towers, DATA.train.images, *told, of_others)
+        Pretraining(ChannelViews(), encoders, DATA.train.images, *told, of_others)
     of_others.remembers(N)
     of_others.bank.rows.mul_(3)
     with refused("memory: row .* of view 1 has length 3, expected 1; normalise the rows"):

@@ -6,11 +6,11 @@ import pytest
 import torch
 from browsing import learned
 
+from infomin.core.page import text
 from infomin.export import page, told
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel
 from infomin.export.sample import Sample
-from infomin.page import text
 
 pytestmark = pytest.mark.usefixtures("single")
 

@@ -9,7 +9,7 @@ from running import Script
 from sameness import same
 
 from infomin import data
-from infomin.files import read_json
+from infomin.core.files import read_json
 
 pytestmark = pytest.mark.usefixtures("single")
 

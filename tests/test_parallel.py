@@ -9,19 +9,20 @@ import torch
 from running import Process
 from torch import nn
 
-from infomin import ViewGenerator, rng
+from infomin import ViewGenerator
 from infomin.augment import CropFlip, Pipeline, RandAugment
+from infomin.augment.color_jitter import ColorJitter
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
-from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.evaluation.monitoring import Monitor
-from infomin.parallel import make_fabric, share, share_batch_norm
-from infomin.photometric import Photometric
-from infomin.run import Run
-from infomin.signals import Interrupted
+from infomin.methods.objectives import build_objective
+from infomin.models import build_encoders
+from infomin.runs.folder import Run
+from infomin.runs.signals import Interrupted
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.distributed import make_fabric, share, share_batch_norm
 from infomin.training.game_settings import GameSettings
-from infomin.training.objectives import build_objective
 from infomin.training.predictive import Prediction
 from infomin.training.view_learning import Game
 from infomin.views import ChannelViews, CombinedViews, WholeViews
@@ -36,8 +37,8 @@ def images():
     return torch.randint(0, 256, (40, 3, 16, 16), generator=rng.generator(0)).to(torch.uint8)
 
 
-def towers(view_channels, dim, normalize=True):
-    return build_towers("fourconv", view_channels, 8, dim, 0, normalize, widths=[6, 8], pools=1)
+def encoders(view_channels, dim, normalize=True):
+    return build_encoders("fourconv", view_channels, 8, dim, 0, normalize, widths=[6, 8], pools=1)
 
 
 def gradient_descent(parameters):
@@ -47,7 +48,7 @@ def gradient_descent(parameters):
 def pretraining(fabric, views=None, augment=None, **trained_by):
     views, augment = views or ChannelViews(color="ydbdr"), augment or CropFlip(8)
     settings = ContrastiveSettings(epochs=1, batch=12, temperature=0.5)
-    f, x = towers(views.view_channels, 16), images()
+    f, x = encoders(views.view_channels, 16), images()
     objective = build_objective(f, len(x), settings.batch, settings.temperature, **trained_by)
     return Pretraining(views, f, x, augment, gradient_descent, settings, fabric, objective)
 
@@ -74,14 +75,14 @@ def predictive_pretraining(fabric):
     """Of the other view, instead of a contrast with it."""
     views = ChannelViews(color="ydbdr", crops="shared")
     settings = ContrastiveSettings(epochs=1, batch=12)
-    f = towers(views.view_channels, 16)
+    f = encoders(views.view_channels, 16)
     common = (views, f, images(), CropFlip(8), gradient_descent, settings, fabric)
     return Prediction(*common, "l2")
 
 
 def combined_pretraining(fabric):
     """With colours changed and RandAugment before g and after it, and g for half of the images."""
-    strong = Photometric(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
+    strong = ColorJitter(0.8, 0.8, 0.8, 0.2, gray=0.2, blur=0.5)
     views = CombinedViews(generator(), 0.5, photometric=strong, randaugment=RandAugment())
     return pretraining(fabric, views, Pipeline(CropFlip(8), strong, RandAugment()))
 
@@ -97,7 +98,7 @@ def generator():
 def game(fabric, **options):
     """A game of plain gradient descent: Adam would blow up rounding of gradients that are zero."""
     g, train = generator(), ImageSet(images(), torch.arange(40) % 3)
-    f, c = towers(g.view_channels, 16), towers(g.view_channels, 3, normalize=False)
+    f, c = encoders(g.view_channels, 16), encoders(g.view_channels, 3, normalize=False)
     numbers = {"steps": STEPS, "batch": 12, "labelled_batch": 8, "temperature": 0.5}
     settings = GameSettings(**numbers, **options)
     learner = Game(g, "per_view", f, c, train, torch.arange(20), CropFlip(8), settings, fabric)
@@ -168,17 +169,17 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, mak
         for module in state:
             for name, ours in state[module].items():
                 torch.testing.assert_close(their_state[module][name], ours, rtol=1e-5, atol=1e-5)
-    assert ("towers" in state) == ("game" not in make.__name__)
+    assert ("encoders" in state) == ("game" not in make.__name__)
     assert any("running_var" in name for module in state.values() for name in module)
 
 
 def watch_as_one_of_two(rank, port, path):
-    """Only the first process looks at the towers; the other one waits for it at the next step."""
+    """Only the first process looks at the encoders; the other one waits for it at the next step."""
     learner = pretraining(join(rank, port))
     x = ImageSet(images(), torch.arange(40) % 2)
     monitor = Monitor(learner, DataSet("noise", x, x, ("a", "b")), 8)
     looks = [monitor.look(metrics) for metrics in learner if rank == 0]
-    torch.save((len(looks), learner.towers.state_dict()), path)
+    torch.save((len(looks), learner.encoders.state_dict()), path)
 
 
 @pytest.mark.slow
@@ -188,7 +189,7 @@ def test_one_of_two_processes_looks_and_nothing_changes(tmp_path):
     learner = pretraining(make_fabric("cpu", 1, "32-true"))
     for _ in learner:
         pass
-    for name, ours in learner.towers.state_dict().items():
+    for name, ours in learner.encoders.state_dict().items():
         torch.testing.assert_close(watched[name], ours, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(other[name], ours, rtol=1e-5, atol=1e-5)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from infomin import parts
-from infomin.augment import CropFlip, Nothing
+from infomin.augment import CropFlip, NoParams
+from infomin.core import batching as parts
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_what_was_drawn_for_several_batches_is_joined():
     joined = parts.join([first, second])
     assert torch.equal(joined.inner.a, torch.cat([first.inner.a, second.inner.a]))
     assert torch.equal(joined.b, torch.cat([first.b, second.b]))
-    assert parts.join([Nothing(), Nothing()]) == Nothing()
+    assert parts.join([NoParams(), NoParams()]) == NoParams()
 
 
 @pytest.mark.parametrize("source", [torch.uint8, torch.float64])

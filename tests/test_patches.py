@@ -5,14 +5,14 @@ import torch
 from lightning_fabric import Fabric
 from refusal import refused
 
-from infomin import rng
 from infomin.augment import CropFlip, Pipeline, Whole
+from infomin.augment.color_jitter import ColorJitter
+from infomin.core import rng
 from infomin.data import Batches
-from infomin.encoders import build_towers
 from infomin.evaluation import extract, held_out_i_nce
-from infomin.photometric import Photometric
-from infomin.pretrained import Pretrained, load_pretrained
-from infomin.report.pictures import views_picture
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.runs.pictures import views_picture
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.views import PatchViews
 
@@ -105,7 +105,7 @@ def test_whole_images_come_as_they_are_and_colours_can_change():
     images = torch.randint(0, 256, (8, 3, 10, 14), dtype=torch.uint8)
     (cut,), chosen = Batches(8, 5, 0, "t").crops(images, 0, Whole(), 1, slice(1, 4))
     assert cut.dtype == torch.uint8 and torch.equal(cut, images[chosen]) and len(cut) == 3
-    jitter = Photometric(brightness=0.5)
+    jitter = ColorJitter(brightness=0.5)
     (changed,), _ = Batches(8, 5, 0, "t").crops(images, 0, Pipeline(Whole(), jitter), 1)
     assert changed.shape == (5, 3, 10, 14) and changed.is_floating_point()
     assert Whole().frame(10, 14) == Pipeline(Whole(), jitter).frame(10, 14) == (10, 14)
@@ -113,10 +113,10 @@ def test_whole_images_come_as_they_are_and_colours_can_change():
 
 
 def pretraining(images, views, augment=None):
-    towers = build_towers("fourconv", views.view_channels, 8, dim=8, widths=[4], pools=1)
+    encoders = build_encoders("fourconv", views.view_channels, 8, dim=8, widths=[4], pools=1)
     adam, settings = torch.optim.Adam, ContrastiveSettings(1, 8)
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Pretraining(views, towers, images, augment or Whole(), adam, settings, fabric)
+    return Pretraining(views, encoders, images, augment or Whole(), adam, settings, fabric)
 
 
 @pytest.mark.usefixtures("single")
@@ -127,7 +127,7 @@ def test_patches_train_and_are_held_out_as_they_were_trained():
     assert torch.equal(learner.make(1)[0][1], again.make(1)[0][1]), "whatever came before step 1"
     assert [m["loss"] for m in learner] == [m["loss"] for m in again]
     near, far = (
-        held_out_i_nce(PatchViews(3, 8, d), learner.towers, images, Whole(), 0.1, 16)
+        held_out_i_nce(PatchViews(3, 8, d), learner.encoders, images, Whole(), 0.1, 16)
         for d in (0, 12)
     )
     assert near.images == 16 and near.value != far.value
@@ -172,10 +172,10 @@ def test_the_picture_shows_the_patches_in_colour():
 @pytest.mark.usefixtures("single")
 def test_a_saved_encoder_rebuilds_its_views(tmp_path):
     views, encoder = PatchViews(4, 16, 5, (0, 4095)), {"name": "fourconv", "size": 16, "dim": 8}
-    one = Pretrained(views, build_towers(view_channels=views.view_channels, **encoder), encoder)
+    one = Pretrained(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
     again = load_pretrained(one.save(tmp_path / "encoder"))
     assert str(again.views) == "patches-d5" and again.views.patch == 16 and again.views.crops == 1
     assert again.views.value_range == (0, 4095) and again.views.view_channels == (4, 4)
     images = torch.rand(9, 4, 20, 20) * 4095
-    features = [extract(p.views, p.towers, images, 16) for p in (one, again)]
+    features = [extract(p.views, p.encoders, images, 16) for p in (one, again)]
     assert torch.equal(*features) and features[0].std() > 0

@@ -10,8 +10,9 @@ from generators import photograph
 from PIL import Image
 from refusal import refused
 
-from infomin import ViewGenerator, load_generator, table
+from infomin import ViewGenerator, load_generator
 from infomin.export.transforms import KorniaViews, NumpyViews, TorchvisionViews
+from infomin.views import color_table as table
 
 pytestmark = pytest.mark.usefixtures("single")
 

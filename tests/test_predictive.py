@@ -10,12 +10,12 @@ from refusal import refused
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.encoders import build_towers, levels
 from infomin.evaluation import foretell, prediction_errors
 from infomin.losses import l1, l2
-from infomin.parallel import make_fabric
-from infomin.report.predictions import predictions_picture
+from infomin.models import build_encoders, levels
+from infomin.runs.prediction_pictures import predictions_picture
 from infomin.training.contrastive import ContrastiveSettings
+from infomin.training.distributed import make_fabric
 from infomin.training.predictive import WIDEST, Prediction
 from infomin.views import ChannelViews, PatchViews, WholeViews
 
@@ -52,8 +52,8 @@ def learner(loss="l2", images=None, net=None, views=None, **options):
     pairs = {name: options.pop(name) for name in ("graph", "weights") if name in options}
     settings = ContrastiveSettings(**{"epochs": 1, "batch": 8} | options)
     make = partial(torch.optim.AdamW, lr=1e-2)
-    towers = build_towers(view_channels=views.view_channels, dim=8, **net)
-    common = (views, towers, images, CropFlip(net["size"]), make, settings)
+    encoders = build_encoders(view_channels=views.view_channels, dim=8, **net)
+    common = (views, encoders, images, CropFlip(net["size"]), make, settings)
     return Prediction(*common, make_fabric("cpu", precision="32-true"), loss, **pairs)
 
 
@@ -64,7 +64,7 @@ def test_the_decoder_mirrors_any_encoder_at_any_size(net, taps, widths):
     one = learner(
         images=images, net=net, views=ChannelViews(5, "rgb", [[0, 3], [1, 2, 4]], "shared"), batch=4
     )
-    assert one.taps == taps == levels(one.towers, one.make(0)[0])
+    assert one.taps == taps == levels(one.encoders, one.make(0)[0])
     for name, outputs in (("1-2", 3), ("2-1", 2)):
         decoder = one.decoders[name]
         assert [layer[0].out_channels for layer in decoder.layers] == widths
@@ -75,7 +75,7 @@ def test_the_decoder_mirrors_any_encoder_at_any_size(net, taps, widths):
         (0, 1): views[1].shape,
         (1, 0): views[0].shape,
     }
-    for wide in ((24, 31), (33, 20)):  # other frames than those of the towers
+    for wide in ((24, 31), (33, 20)):  # other frames than those of the encoders
         frames = tuple(torch.rand(2, c, *wide) for c in (2, 3))
         assert all(p.shape[2:] == wide for p in one.predict(frames).values())
     before = [p.clone() for p in one.decoders.parameters()]
@@ -89,7 +89,7 @@ def test_the_decoder_mirrors_any_encoder_at_any_size(net, taps, widths):
 def test_a_bottleneck_of_one_place_is_read_where_there_is_nothing_else():
     one = learner(images=torch.rand(6, 3, 8, 8), net=NETS[0][0], batch=6)
     (views,) = one.make(0)
-    assert one.towers.backbones[0].maps(views[0], one.taps)[-1].shape[2:] == (1, 1)
+    assert one.encoders.backbones[0].maps(views[0], one.taps)[-1].shape[2:] == (1, 1)
     assert len(list(one)) == 1
 
 
@@ -109,15 +109,15 @@ def test_a_direction_moves_its_tower_and_its_decoder_and_nothing_else(loss):
     target = views[1].clone().requires_grad_()
     one.loss(one.predict(views)[0, 1], target.detach()).backward()
     assert target.grad is None
-    backbone = {f"towers.0.backbone.{n}" for n, _ in one.towers.backbones[0].named_parameters()}
-    assert moved_by(one.towers) == backbone
+    backbone = {f"encoders.0.backbone.{n}" for n, _ in one.encoders.backbones[0].named_parameters()}
+    assert moved_by(one.encoders) == backbone
     assert moved_by(one.decoders) == {
         f"1-2.{name}" for name, _ in one.decoders["1-2"].named_parameters()
     }
-    # a step moves all towers but their heads
+    # a step moves all encoders but their heads
     next(iter(one))
-    found = moved_by(one.towers)
-    assert found == {n for n, _ in one.towers.named_parameters() if "head" not in n}
+    found = moved_by(one.encoders)
+    assert found == {n for n, _ in one.encoders.named_parameters() if "head" not in n}
 
 
 @single
@@ -232,7 +232,7 @@ def test_chunks_add_up_to_the_gradient_of_the_whole():
         for module in each.modules.values():
             module.eval()
         each.advance()
-    for p, q in zip(plain.towers.parameters(), chunks.towers.parameters(), strict=True):
+    for p, q in zip(plain.encoders.parameters(), chunks.encoders.parameters(), strict=True):
         assert (p.grad is None) == (q.grad is None)
         if p.grad is not None:
             torch.testing.assert_close(p.grad, q.grad, atol=1e-6, rtol=1e-4)

@@ -10,14 +10,14 @@ from refusal import refused
 from torch import nn
 from torch.nn import functional as F
 
-from infomin import presence
 from infomin.augment import CropFlip
-from infomin.encoders import build_towers
+from infomin.core import presence
 from infomin.losses import pairs
-from infomin.parallel import make_fabric
+from infomin.methods.objectives import build_objective
+from infomin.models import build_encoders
 from infomin.training import gradient_cache
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.objectives import build_objective
+from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews
 
 N, M, B, D, T, K = 60, 3, 12, 8, 0.2, 10
@@ -37,8 +37,8 @@ def some(n=N, views=M, share=0.6, seed=0):
 
 
 def make(present, loss=None, memory=None, views=M, **options):
-    towers = build_towers(view_channels=(1,) * views, **NET)
-    return build_objective(towers, N, B, T, loss, memory, present=present, **options)
+    encoders = build_encoders(view_channels=(1,) * views, **NET)
+    return build_objective(encoders, N, B, T, loss, memory, present=present, **options)
 
 
 def unit(views=M, b=B):
@@ -92,7 +92,7 @@ def test_what_is_absent_has_no_gradient_and_no_say(loss, memory):
         objective = make(present, loss, memory)
         objective.begin(INDEX, 0)
         objective(z, keys, INDEX).loss.backward()
-        objective.update(z, keys, INDEX, build_towers(view_channels=(1,) * M, **NET))
+        objective.update(z, keys, INDEX, build_encoders(view_channels=(1,) * M, **NET))
         again = objective(z, keys, INDEX)
         told.append([again.loss.item(), *(of_view.grad.sum().item() for of_view in z)])
         for i in range(M):
@@ -116,7 +116,7 @@ def test_where_everything_is_there_no_bit_changes(loss, memory):
             objective.begin(INDEX, step)
             found = objective(z, keys, INDEX)
             found.loss.backward()
-            objective.update(z, keys, INDEX, build_towers(view_channels=(1,) * M, **NET))
+            objective.update(z, keys, INDEX, build_encoders(view_channels=(1,) * M, **NET))
             told.append([found.loss.item(), *found[1:]])
         states.append([*objective.buffers(), *(of_view.grad for of_view in z)])
     assert told[:4] == told[4:8] == told[8:]
@@ -173,7 +173,7 @@ def test_of_a_bank_only_rows_of_what_is_there_move():
     present, z = some(), unit()
     objective = make(present, memory=BANK)
     before = objective.bank.rows.clone()
-    objective.update(z, (), INDEX, build_towers(view_channels=(1,) * M, **NET))
+    objective.update(z, (), INDEX, build_encoders(view_channels=(1,) * M, **NET))
     moved = (objective.bank.rows != before).any(2).T
     here = torch.zeros_like(present)
     here[INDEX] = objective.here(INDEX)
@@ -216,22 +216,22 @@ def test_chunks_hold_what_is_there_once_and_no_single_image(size):
 
 
 def test_the_gradient_of_chunks_is_that_of_the_whole():
-    towers = build_towers(view_channels=(1, 2, 1), **NET).double().train()
-    for module in [*towers.modules()]:  # what chunks do change
+    encoders = build_encoders(view_channels=(1, 2, 1), **NET).double().train()
+    for module in [*encoders.modules()]:  # what chunks do change
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm2d):
                 setattr(module, name, nn.Identity())
     objective, found = make(some(share=0.5)), []
     views, here = [torch.randn(B, c, 16, 16) for c in (1, 2, 1)], objective.here(INDEX)
-    whole = presence.put_back(towers(presence.only(views, here)), here)
+    whole = presence.put_back(encoders(presence.only(views, here)), here)
     objective(whole, (), INDEX).loss.backward()
-    found.append([p.grad.clone() for p in towers.parameters()])
-    towers.zero_grad()
+    found.append([p.grad.clone() for p in encoders.parameters()])
+    encoders.zero_grad()
     chunks = presence.in_chunks([*zip(*(v.split(4) for v in views), strict=True)], here, 4)
-    own = gradient_cache.embed(towers, chunks, torch.no_grad)
+    own = gradient_cache.embed(encoders, chunks, torch.no_grad)
     objective(presence.put_back(own, here), (), INDEX).loss.backward()
-    gradient_cache.pass_on(towers, chunks, own, torch.enable_grad)
-    found.append([p.grad for p in towers.parameters()])
+    gradient_cache.pass_on(encoders, chunks, own, torch.enable_grad)
+    found.append([p.grad for p in encoders.parameters()])
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
@@ -241,12 +241,12 @@ def pretraining(present, loss=None, memory=None, fill=0.0, **numbers):
     images[:, 1:] = (images[:, 1:] + 3 * images[:, :1]) / 4
     images[~present] = fill
     views = ChannelViews(groups=[[0], [1], [2]])
-    towers = build_towers(view_channels=(1, 1, 1), **NET)
+    encoders = build_encoders(view_channels=(1, 1, 1), **NET)
     settings = ContrastiveSettings(**({"epochs": 2, "batch": B} | numbers))
     by_rows = {"chunk": settings.chunk, "present": present}
-    objective = build_objective(towers, N, B, 0.1, loss, memory, **by_rows)
+    objective = build_objective(encoders, N, B, 0.1, loss, memory, **by_rows)
     fabric, adam = make_fabric("cpu", precision="32-true"), partial(torch.optim.AdamW, lr=1e-2)
-    return Pretraining(views, towers, images, CropFlip(16), adam, settings, fabric, objective)
+    return Pretraining(views, encoders, images, CropFlip(16), adam, settings, fabric, objective)
 
 
 @pytest.mark.usefixtures("single")
@@ -257,7 +257,7 @@ def test_nothing_of_what_is_absent_enters_a_training(memory, chunk):
     for fill in (0.0, 7.0):
         learner = pretraining(present, None, memory, fill, chunk=chunk)
         told.append([m["loss"] for m in learner])
-        told[-1] += [t.sum().item() for t in learner.towers.state_dict().values()]
+        told[-1] += [t.sum().item() for t in learner.encoders.state_dict().values()]
     assert told[0] == told[1]
 
 
@@ -267,7 +267,7 @@ def test_batch_statistics_are_those_of_the_images_that_are_there():
     (views,), index = learner.make(0), learner.batches(0)
     here = some()[index]
     learner.advance()
-    for i, (of_view, backbone) in enumerate(zip(views, learner.towers.backbones, strict=True)):
+    for i, (of_view, backbone) in enumerate(zip(views, learner.encoders.backbones, strict=True)):
         assert len(of_view) == here[:, i].sum() < B
         expected = 0.1 * of_view.mean((0, 2, 3))
         torch.testing.assert_close(backbone.standardize.running_mean, expected)

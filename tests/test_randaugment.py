@@ -5,12 +5,12 @@ import pytest
 import torch
 from drawn import eight_bits, plan
 
-from infomin import rng
 from infomin.augment import OPERATIONS, CropFlip, Pipeline, RandAugment
 from infomin.augment.affine import MOTIONS
+from infomin.augment.color_jitter import ColorJitter
 from infomin.augment.operations import pixel_operations
-from infomin.errors import InputError
-from infomin.photometric import Photometric
+from infomin.core import rng
+from infomin.core.errors import InputError
 
 FILL = (0.485, 0.456, 0.406)
 PIXELS = [name for name in pixel_operations() if name != "identity"]
@@ -104,7 +104,7 @@ def test_float32_is_as_good():
 
 
 def test_in_a_pipeline_it_comes_after_blur_and_before_grey():
-    photometric = Photometric(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.5, blur=0.5, sigma=(0.5, 1))
+    photometric = ColorJitter(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.5, blur=0.5, sigma=(0.5, 1))
     crop, change = CropFlip(12), RandAugment(["invert"], n=1, p=1)
     images = torch.randint(0, 256, (32, 3, 16, 20), dtype=torch.uint8)
     with_it, without = Pipeline(crop, photometric, change), Pipeline(crop, photometric)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
+from infomin.experiments import figures, sweep, tables
+from infomin.experiments.grid.cells import Cell
+from infomin.experiments.grid.records import Record
 from infomin.generator import ViewGenerator
-from infomin.report import figures, sweep, tables
-from infomin.report.grid.cells import Cell
-from infomin.report.grid.records import Record
-from infomin.report.pictures import color_picture, linear_part, views_picture
+from infomin.runs.pictures import color_picture, linear_part, views_picture
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")

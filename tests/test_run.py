@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infomin.errors import InputError
-from infomin.run import Run, newest
+from infomin.core.errors import InputError
+from infomin.runs.folder import Run, newest
 
 
 def start(out, config="seed: 0\n", resume=False):

@@ -11,11 +11,11 @@ from PIL import Image
 from recorded import judged, pretraining, record, several
 from running import Script
 
-from infomin.errors import InputError
-from infomin.report import page
-from infomin.report.found import search
-from infomin.report.page import LARGEST, charts
-from infomin.report.page.strips import strips
+from infomin.core.errors import InputError
+from infomin.experiments import page
+from infomin.experiments.found import search
+from infomin.experiments.page import LARGEST, charts
+from infomin.experiments.page.strips import strips
 
 pytestmark = pytest.mark.usefixtures("single")
 

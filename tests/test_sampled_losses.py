@@ -24,7 +24,7 @@ from infomin.losses import (
     ways,
     weights_of,
 )
-from infomin.training.objectives.contrasts import build_contrast
+from infomin.methods.objectives.contrasts import build_contrast
 
 B, M, N = 5, 7, 100
 

@@ -9,8 +9,8 @@ from rooms import write
 from running import Script
 
 from infomin import load_generator
-from infomin.files import read_json
-from infomin.run import RESULT
+from infomin.core.files import read_json
+from infomin.runs.folder import RESULT
 
 DATA = ("data=scenes", "data.train=96", "data.test=48", "budget=smoke", "budget.size=16")
 GAME = (*DATA, "labels.share=1", "game.steps=6", "game.batch=16", "game.labelled_batch=16")
@@ -38,7 +38,7 @@ def test_learn_pretrain_judge_export(tmp_path):
     assert judged.wait() == 0, judged.err
     assert result(judged)["top1"] == pytest.approx(result(trained)["top1"])
     assert result(judged)["layers"] == {}
-    told = ("probe.epochs=1", "probe.tap=conv2", "layers=true", "towers=[1]")
+    told = ("probe.epochs=1", "probe.tap=conv2", "layers=true", "encoders=[1]")
     tapped = Script(tmp_path, "linear_eval", *DATA, *told)
     assert tapped.wait() == 0 and "tap conv2" in tapped.out, tapped.err
     layers = result(tapped)["layers"]
@@ -92,13 +92,13 @@ def test_sensors_as_views_judged_by_brightness_alone(tmp_path):
     assert result(trained)["views"] == "L-ab-normals"
     assert "I_NCE held out, of views 1 and 2: " in trained.out
     frames = ("data.height=24", "data.width=32", "data.channels=rgbd", "segment.batch=4")
-    judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]")
+    judged = Script(tmp_path, "segment", *rooms, *frames, "only_views=[0]")
     assert judged.wait() == 0, judged.err
     assert result(judged)["views"] == "L-ab-normals-view-1"
     untrained = Script(tmp_path, "pretrain", *cut, *rooms, *few, "pretrain.epochs=0", *told)
     assert untrained.wait() == 0, untrained.err
     assert result(untrained)["i_nce"] is None and "nothing was trained" in untrained.out
-    judged = Script(tmp_path, "segment", *rooms, *frames, "towers=[0]", "segment.frozen=false")
+    judged = Script(tmp_path, "segment", *rooms, *frames, "only_views=[0]", "segment.frozen=false")
     assert judged.wait() == 0, judged.err
     assert "trained along with it" in judged.out
 

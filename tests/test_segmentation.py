@@ -1,4 +1,4 @@
-"""Segmentation on frozen towers: frames with labels, exact overlap, a decoder that learns."""
+"""Segmentation on frozen encoders: frames with labels, exact overlap, a decoder that learns."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from rooms import BED, COLORS, FLOOR, WALL, write
 
 from infomin import ViewGenerator, data
 from infomin.data.frames import ALL_CLASSES, IGNORED
-from infomin.encoders import Decoder, build_towers, levels
 from infomin.evaluation.overlap import confusion, constant, overlap
 from infomin.evaluation.segmentation import Segmentation, SegmentationSettings
-from infomin.pretrained import Pretrained
-from infomin.report.segments import segmentation_picture
+from infomin.experiments.segments import segmentation_picture
+from infomin.models import Decoder, build_encoders, levels
+from infomin.models.pretrained import Pretrained
 from infomin.views import ChannelViews, FrequencyViews, LearnedViews, PatchViews
 
 
@@ -107,7 +107,7 @@ NETS = [
 
 
 def encoder(views, options=NETS[0][0]):
-    return Pretrained(views, build_towers(view_channels=views.view_channels, **options), options)
+    return Pretrained(views, build_encoders(view_channels=views.view_channels, **options), options)
 
 
 @pytest.mark.usefixtures("single")
@@ -115,9 +115,9 @@ def encoder(views, options=NETS[0][0]):
 def test_the_last_tap_of_every_resolution_is_read_on_frames_of_any_size(options, taps):
     one = encoder(VIEWS[0], options)
     views = one.views.split(torch.rand(1, 3, 40, 56))
-    found = levels(one.towers.eval(), views)
+    found = levels(one.encoders.eval(), views)
     assert found == taps
-    maps = one.towers.maps(views, found)
+    maps = one.encoders.maps(views, found)
     sides = [m.shape[3] for m in maps]
     assert sides == sorted(set(sides), reverse=True)
     decoder = Decoder([m.shape[1] for m in maps], [8] * len(maps), 7)
@@ -138,7 +138,7 @@ def trained(one, frames, **numbers):
 @pytest.mark.parametrize("views", [*VIEWS, None], ids=str)
 def test_a_decoder_learns_and_leaves_the_encoder_bit_identical(frames, views):
     one = encoder(views or LearnedViews(ViewGenerator(flow={"blocks": 1, "hidden": 4})))
-    before = {name: w.clone() for name, w in one.towers.state_dict().items()}
+    before = {name: w.clone() for name, w in one.encoders.state_dict().items()}
     learner, metrics = trained(one, frames)
     assert metrics[-1]["loss"] < metrics[0]["loss"] / 2
     result = learner.judge()
@@ -146,7 +146,7 @@ def test_a_decoder_learns_and_leaves_the_encoder_bit_identical(frames, views):
     assert result["iou"].keys() == {"wall", "floor", "bed"}
     assert "taps conv1, conv2, conv4, decoder of 4 layers" in result["protocol"]
     assert "mean over the 3 classes of 8 test frames of 32x24 pixels" in result["protocol"]
-    after = one.towers.state_dict()
+    after = one.encoders.state_dict()
     assert all(torch.equal(w, after[name]) for name, w in before.items())
     guess = learner.guess(frames.images.test.images, chunk=3)
     assert torch.equal(guess, learner.guess(frames.images.test.images))
@@ -172,10 +172,10 @@ def test_the_same_seed_gives_the_same_decoder_and_a_resumed_one_goes_on(frames):
 @pytest.mark.usefixtures("single")
 def test_an_encoder_that_is_not_frozen_is_trained_and_the_one_given_is_not(frames):
     one = encoder(VIEWS[0]).only([0])
-    before = {name: w.clone() for name, w in one.towers.state_dict().items()}
+    before = {name: w.clone() for name, w in one.encoders.state_dict().items()}
     learner, metrics = trained(one, frames, frozen=False, epochs=2)
-    assert all(torch.equal(w, before[name]) for name, w in one.towers.state_dict().items())
-    now = learner.towers.state_dict()
+    assert all(torch.equal(w, before[name]) for name, w in one.encoders.state_dict().items())
+    now = learner.encoders.state_dict()
     moved = {name for name, w in before.items() if not torch.equal(w, now[name])}
     assert {name for name in before if "backbone" in name} == moved
     assert "features, trained along with it, of taps conv1" in learner.judge()["protocol"]

@@ -7,7 +7,6 @@ from refusal import refused
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.encoders import build_towers
 from infomin.evaluation.selection import (
     Candidate,
     along,
@@ -17,8 +16,9 @@ from infomin.evaluation.selection import (
     preferred,
     try_views,
 )
-from infomin.parallel import make_fabric
+from infomin.models import build_encoders
 from infomin.training.contrastive import ContrastiveSettings
+from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -82,7 +82,7 @@ def test_views_are_tried_with_new_encoders_and_few_labels():
     views = ChannelViews(3, "ydbdr", None)
     seen = []
     for seed in (0, 0):
-        f = build_towers("fourconv", views.view_channels, size=16, dim=16, seed=seed)
+        f = build_encoders("fourconv", views.view_channels, size=16, dim=16, seed=seed)
         folds, i_nce = try_views(
             views,
             f,

@@ -9,13 +9,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from infomin import rng
 from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
+from infomin.augment.color_jitter import ColorJitter
+from infomin.core import rng
 from infomin.data import Batches
-from infomin.photometric import Photometric
 
 N, SIDE = 64, 48
-JITTER = Photometric(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.2, blur=0.5)
+JITTER = ColorJitter(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.2, blur=0.5)
 MOTIONS = RandAugment(["rotate", "shear_x", "translate_y", "invert", "sharpness"], p=1.0)
 AUGMENTS = {
     "larger": CropFlip(SIDE),

@@ -5,9 +5,9 @@ import torch
 from refusal import refused
 from torch import nn
 
-from infomin.encoders import BACKBONES, build_head, build_towers
 from infomin.losses import infonce, pair_scores
-from infomin.pretrained import Pretrained, load_pretrained
+from infomin.models import BACKBONES, build_encoders, build_head
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import ChannelViews, FrequencyViews, PatchViews, WholeViews
 
 NET = {"name": "fourconv", "size": 16, "dim": 6, "widths": [4, 8], "pools": 2}
@@ -18,9 +18,9 @@ def images(n=5):
 
 
 def test_a_shared_encoder_is_one_set_of_weights_for_all_views():
-    shared, apart = (build_towers(view_channels=(3, 3), shared=s, **NET) for s in (True, False))
+    shared, apart = (build_encoders(view_channels=(3, 3), shared=s, **NET) for s in (True, False))
     assert len(shared) == len(apart) == 2 and shared.width == 6
-    one, two = (sum(p.numel() for p in towers.parameters()) for towers in (shared, apart))
+    one, two = (sum(p.numel() for p in encoders.parameters()) for encoders in (shared, apart))
     assert two == 2 * one and len(shared.state_dict()) == len(apart.state_dict()) / 2
     v = images()
     shared.eval()
@@ -30,49 +30,49 @@ def test_a_shared_encoder_is_one_set_of_weights_for_all_views():
 
 
 def test_its_gradient_is_the_sum_over_both_views():
-    shared = build_towers(view_channels=(3, 3), shared=True, **NET)
-    apart = build_towers(view_channels=(3, 3), **NET)
-    for tower in apart.towers:
-        tower.load_state_dict(shared.towers[0].state_dict())
+    shared = build_encoders(view_channels=(3, 3), shared=True, **NET)
+    apart = build_encoders(view_channels=(3, 3), **NET)
+    for encoder in apart.encoders:
+        encoder.load_state_dict(shared.encoders[0].state_dict())
     views = images(), images()
-    for towers in (shared, apart):
-        infonce(*pair_scores(towers(views), 0.2)).backward()
-    each = zip(*(tower.parameters() for tower in apart.towers), strict=True)
+    for encoders in (shared, apart):
+        infonce(*pair_scores(encoders(views), 0.2)).backward()
+    each = zip(*(encoder.parameters() for encoder in apart.encoders), strict=True)
     for p, (first, second) in zip(shared.parameters(), each, strict=True):
         torch.testing.assert_close(p.grad, first.grad + second.grad, atol=1e-12, rtol=0)
 
 
 def test_features_of_one_image_are_there_once():
-    towers = build_towers(view_channels=(3, 3), shared=True, **NET).eval()
+    encoders = build_encoders(view_channels=(3, 3), shared=True, **NET).eval()
     x = images()
     for views in (WholeViews(), PatchViews(patch=16, distance=0)):
-        features = towers.features(views.split(x))
-        assert torch.equal(features, towers.backbones[0](views.split(x)[0]).float())
-        maps = towers.maps(views.split(x), ["conv1", "conv2"])
+        features = encoders.features(views.split(x))
+        assert torch.equal(features, encoders.backbones[0](views.split(x)[0]).float())
+        maps = encoders.maps(views.split(x), ["conv1", "conv2"])
         assert [m.shape[1] for m in maps] == [4, 8]
     different = FrequencyViews().split(x)
-    both = torch.cat([towers.backbones[0](v).float() for v in different], 1)
-    assert torch.equal(towers.features(different), both)
-    apart = build_towers(view_channels=(3, 3), **NET).eval()
+    both = torch.cat([encoders.backbones[0](v).float() for v in different], 1)
+    assert torch.equal(encoders.features(different), both)
+    apart = build_encoders(view_channels=(3, 3), **NET).eval()
     assert apart.features(WholeViews().split(x)).shape[1] == 2 * features.shape[1]
     with refused("views: expected 2, got 1"):
-        towers.features((x,))
+        encoders.features((x,))
 
 
 def test_features_of_one_image_are_there_once_where_views_are_missing():
-    towers = build_towers(view_channels=(3, 3, 3), shared=True, **NET).eval()
+    encoders = build_encoders(view_channels=(3, 3, 3), shared=True, **NET).eval()
     x, other = images(), images()
     here = torch.tensor([[1, 1, 0]] * 2 + [[1, 1, 1]] * 3).bool()
-    whole = towers.features((x, x, other), here=here)
-    alone = towers.backbones[0](x).float()
+    whole = encoders.features((x, x, other), here=here)
+    alone = encoders.backbones[0](x).float()
     assert torch.equal(whole[:, : alone.shape[1]], alone) and whole.shape[1] == 2 * alone.shape[1]
     assert not whole[:2, alone.shape[1] :].any() and whole[2:, alone.shape[1] :].any()
 
 
 def test_some_views_of_a_shared_encoder():
-    towers = build_towers(view_channels=(3, 3), shared=True, **NET).eval()
-    only = towers.only([1])
-    assert len(only) == 1 and only.towers[0] is towers.towers[0]
+    encoders = build_encoders(view_channels=(3, 3), shared=True, **NET).eval()
+    only = encoders.only([1])
+    assert len(only) == 1 and only.encoders[0] is encoders.encoders[0]
     assert only((images(),))[0].shape == (5, 6)
 
 
@@ -90,8 +90,8 @@ def test_a_head_is_linear_or_has_one_hidden_layer_as_wide_as_the_features(name):
 
 def test_the_head_of_a_resnet_50_is_the_papers(single):
     with torch.device("meta"):
-        towers = build_towers("resnet", (3, 3), 224, 128, head="mlp", shared=True, depth=50)
-    layers = [m for m in towers.towers[0].head if isinstance(m, nn.Linear)]
+        encoders = build_encoders("resnet", (3, 3), 224, 128, head="mlp", shared=True, depth=50)
+    layers = [m for m in encoders.encoders[0].head if isinstance(m, nn.Linear)]
     assert [(m.in_features, m.out_features) for m in layers] == [(2048, 2048), (2048, 128)]
 
 
@@ -115,21 +115,23 @@ def test_the_stem_for_imagenet_is_torchvisions(single):
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_is_saved_is_loaded(single, tmp_path, head, shared):
     encoder = {**NET, "head": head, "shared": shared}
-    towers = build_towers(view_channels=(3, 3), seed=3, **encoder).eval()
-    Pretrained(WholeViews(), towers, encoder).save(tmp_path / "encoder")
+    encoders = build_encoders(view_channels=(3, 3), seed=3, **encoder).eval()
+    Pretrained(WholeViews(), encoders, encoder).save(tmp_path / "encoder")
     loaded = load_pretrained(tmp_path / "encoder")
     views = images(), images()
-    assert all(torch.equal(a, b) for a, b in zip(towers(views), loaded.towers(views), strict=True))
-    assert len(loaded.only([1]).towers) == 1
+    assert all(
+        torch.equal(a, b) for a, b in zip(encoders(views), loaded.encoders(views), strict=True)
+    )
+    assert len(loaded.only([1]).encoders) == 1
 
 
 def test_an_encoder_from_before_heads_and_sharing_still_loads(single, tmp_path):
-    towers = build_towers(view_channels=(1, 2), seed=3, **NET)
-    Pretrained(ChannelViews(), towers, NET).save(tmp_path / "encoder")
+    encoders = build_encoders(view_channels=(1, 2), seed=3, **NET)
+    Pretrained(ChannelViews(), encoders, NET).save(tmp_path / "encoder")
     assert "head" not in NET and "shared" not in NET
-    loaded = load_pretrained(tmp_path / "encoder").towers.state_dict()
-    assert "towers.1.head.weight" in loaded
-    assert all(torch.equal(w, loaded[name]) for name, w in towers.state_dict().items())
+    loaded = load_pretrained(tmp_path / "encoder").encoders.state_dict()
+    assert "encoders.1.head.weight" in loaded
+    assert all(torch.equal(w, loaded[name]) for name, w in encoders.state_dict().items())
 
 
 def test_what_cannot_be_shared_is_told():
@@ -137,6 +139,6 @@ def test_what_cannot_be_shared_is_told():
         "encoder.shared: expected views of the same number of channels, got 1, 2; set "
         "encoders=per_view graph=full, or views=whole"
     ):
-        build_towers(view_channels=(1, 2), shared=True, **NET)
+        build_encoders(view_channels=(1, 2), shared=True, **NET)
     with refused("encoder.head: expected one of linear, mlp, got 'cosine'"):
-        build_towers(view_channels=(3, 3), head="cosine", **NET)
+        build_encoders(view_channels=(3, 3), head="cosine", **NET)

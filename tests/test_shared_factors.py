@@ -11,12 +11,12 @@ from PIL import Image
 from refusal import refused
 from running import Script
 
-from infomin import rng
+from infomin.core import rng
 from infomin.data import ImageSet, Motion, MovingMnist, Sharing, scenes
-from infomin.encoders import build_sequence_tower, build_towers
 from infomin.evaluation import held_out_pairs, read_out, supervised_errors
 from infomin.losses import cosine_scores, infonce
-from infomin.parallel import make_fabric
+from infomin.models import build_encoders, build_sequence_encoder
+from infomin.training.distributed import make_fabric
 from infomin.training.shared_factors import (
     Heads,
     SharedFactors,
@@ -41,10 +41,10 @@ def moving(seed=0):
     )
 
 
-def towers(one=True):
-    f2, another = build_towers("strided", (3, 3), size=16, kernel=3, dim=16).towers
+def encoders(one=True):
+    f2, another = build_encoders("strided", (3, 3), size=16, kernel=3, dim=16).encoders
     of_frames = (f2 if one else another).backbone
-    return build_sequence_tower(of_frames, 3, 16, hidden=16, dim=16), f2
+    return build_sequence_encoder(of_frames, 3, 16, hidden=16, dim=16), f2
 
 
 def make(shared=("background",), supervised=False, lr=5e-3, one=True, **options):
@@ -54,7 +54,7 @@ def make(shared=("background",), supervised=False, lr=5e-3, one=True, **options)
     def optimizer(parameters):
         return torch.optim.AdamW(parameters, lr=lr)
 
-    f1, f2 = towers(one)
+    f1, f2 = encoders(one)
     if supervised:
         with rng.seeded(0, "heads"):
             return SupervisedFactors(moving(), Heads(f2, 2, 3), optimizer, settings, fabric)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from infomin.files import write_json
-from infomin.report import sharing
-from infomin.report.grid.sharing import FACTORS, cells, read
+from infomin.core.files import write_json
+from infomin.experiments import sharing
+from infomin.experiments.grid.sharing import FACTORS, cells, read
 
 pytestmark = pytest.mark.usefixtures("single")
 WHERE = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}

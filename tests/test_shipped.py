@@ -7,7 +7,7 @@ import torch
 from refusal import refused
 
 import infomin
-from infomin import artifact
+from infomin.core import artifact
 from infomin.shipped import located
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "generators.md"

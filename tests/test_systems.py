@@ -13,10 +13,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from running import SCRIPTS, Script
 
-from infomin.encoders import build_towers
-from infomin.parallel import make_fabric
-from infomin.pretrained import load_pretrained
-from infomin.training.objectives import Banked, InBatch, Queued
+from infomin.methods.objectives import Banked, InBatch, Queued
+from infomin.models import build_encoders
+from infomin.models.pretrained import load_pretrained
+from infomin.training.distributed import make_fabric
 
 CONF = Path(__file__).parent.parent / "conf"
 SYSTEMS = sorted(p.stem for p in (CONF / "system").glob("*.yaml") if p.stem != "none")
@@ -42,8 +42,8 @@ def learner(cfg, monkeypatch):
     fabric = make_fabric("cpu", precision="32-true")
     augment = augmenting.make_augment(cfg, data)
     views, _ = viewing.make_views(cfg, data, fabric)
-    towers = build_towers(view_channels=views.view_channels, **cli.plain(cfg.encoder))
-    return pretraining.make_learner(cfg, views, towers, data, augment, settings, fabric)
+    encoders = build_encoders(view_channels=views.view_channels, **cli.plain(cfg.encoder))
+    return pretraining.make_learner(cfg, views, encoders, data, augment, settings, fabric)
 
 
 def of(name):
@@ -71,7 +71,7 @@ def test_a_system_is_what_was_published_and_takes_steps(composed, monkeypatch, n
     assert cfg.augment.scale[0] == c and cfg.pretrain.temperature == temperature
     trained = learner(cfg, monkeypatch)
     assert type(trained.objective) is kind and trained.objective.graph == graph
-    assert len(trained.towers.towers) == encoders and trained.towers.towers[0].kind == head
+    assert len(trained.encoders.encoders) == encoders and trained.encoders.encoders[0].kind == head
     assert (trained.jigsaw and trained.jigsaw.beta) == beta
     if kind is Queued:
         assert trained.objective.groups == 8
@@ -166,7 +166,7 @@ def test_the_whole_of_infomin_runs_stops_and_goes_on(tmp_path):
     resumed = Script(tmp_path / "stopped", "pretrain", *told, "resume=true")
     assert resumed.wait() == 0, resumed.err
     (a,), (b,) = whole.folders, resumed.folders
-    weights = [load_pretrained(run / "encoder").towers.state_dict() for run in (a, b)]
+    weights = [load_pretrained(run / "encoder").encoders.state_dict() for run in (a, b)]
     assert all(torch.equal(w, weights[1][name]) for name, w in weights[0].items())
     assert "JigSaw" in whole.err and "linear probe" in whole.out
     card = json.loads((a / "encoder" / "card.json").read_text())

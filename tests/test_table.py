@@ -10,10 +10,10 @@ import torch
 from generators import learned
 from refusal import refused
 
-from infomin import table as module
 from infomin.generator import ViewGenerator
-from infomin.table import ColorTable
 from infomin.views import LearnedViews
+from infomin.views import color_table as module
+from infomin.views.color_table import ColorTable
 
 pytestmark = pytest.mark.usefixtures("single")
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from infomin.augment import CropFlip
+from infomin.core.errors import InputError
 from infomin.data import labelled_subset, scenes
-from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.generator import ViewGenerator
 from infomin.information import Estimate
 from infomin.losses import infonce, pair_scores
-from infomin.parallel import make_fabric
+from infomin.models import build_encoders
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.diagnosis import diagnose
+from infomin.training.distributed import make_fabric
 from infomin.training.game_settings import GameSettings
 from infomin.training.learner import Diverged
 from infomin.training.schedule import factor, set_rate
@@ -32,8 +32,8 @@ def make_game(mode="semi", groups=None, **options):
     torch.manual_seed(0)
     g = ViewGenerator(3, groups, flow={"blocks": 2, "hidden": 8})
     net = {"name": "fourconv", "size": 16, "widths": [8, 16], "pools": 2}
-    f = build_towers(view_channels=g.view_channels, dim=16, **net)
-    c = build_towers(view_channels=g.view_channels, dim=3, normalize=False, **net)
+    f = build_encoders(view_channels=g.view_channels, dim=16, **net)
+    c = build_encoders(view_channels=g.view_channels, dim=3, normalize=False, **net)
     labelled = labelled_subset(DATA.train.labels, number=60)
     fabric = make_fabric("cpu", precision="32-true")
     return Game(g, "per_view", f, c, DATA.train, labelled, CropFlip(16), settings, fabric)
@@ -185,7 +185,7 @@ def make_pretraining(**options):
     settings = ContrastiveSettings(**({"epochs": 2, "batch": 40} | options))
     return Pretraining(
         ChannelViews(3, "ydbdr"),
-        build_towers("fourconv", (1, 2), 16, dim=16),
+        build_encoders("fourconv", (1, 2), 16, dim=16),
         DATA.train.images,
         CropFlip(16),
         lambda p: torch.optim.AdamW(p, lr=2e-3),

@@ -136,14 +136,16 @@ def test_lightly_trains_simclr_on_learned_views(tabled):
         [v2.Compose([crop, TorchvisionViews(tabled, view=i)]) for i in (0, 1)]
     )
     loader = DataLoader(Photographs(transform, n=32), batch_size=16, shuffle=True, drop_last=True)
-    towers = nn.ModuleList(adapted(channels) for channels in (1, 2))
-    heads = nn.ModuleList(SimCLRProjectionHead(512, 128, 32) for _ in towers)
+    encoders = nn.ModuleList(adapted(channels) for channels in (1, 2))
+    heads = nn.ModuleList(SimCLRProjectionHead(512, 128, 32) for _ in encoders)
     criterion = NTXentLoss()
-    optimizer = torch.optim.SGD([*towers.parameters(), *heads.parameters()], lr=0.06)
+    optimizer = torch.optim.SGD([*encoders.parameters(), *heads.parameters()], lr=0.06)
     losses = []
     for _ in range(8):
         for views, _ in loader:
-            z0, z1 = (head(tower(v)) for head, tower, v in zip(heads, towers, views, strict=True))
+            z0, z1 = (
+                head(encoder(v)) for head, encoder, v in zip(heads, encoders, views, strict=True)
+            )
             loss = criterion(z0, z1)
             optimizer.zero_grad()
             loss.backward()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import f as fisher
 
-from infomin.report.summit import summit
-from infomin.report.turning import Point, concave_peak, turning_point
+from infomin.experiments.summit import summit
+from infomin.experiments.turning import Point, concave_peak, turning_point
 
 PLACES = np.linspace(0.8, 5.2, 8)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from refusal import refused
 
-from infomin import units
+from infomin.core import value_range as units
 
 WIDE = (-1000.0, 3000.0)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from refusal import refused
 
-from infomin import units
 from infomin.augment import CropFlip, resize
+from infomin.core import value_range as units
 from infomin.data import Batches
 from infomin.data.values import as_tensor, check, declared, fit, take
 

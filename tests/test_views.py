@@ -6,18 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from infomin import ViewGenerator, rng
+from infomin import ViewGenerator
 from infomin.augment import CropFlip, Pipeline, RandAugment
+from infomin.augment.color_jitter import ColorJitter
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data import Batches
-from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.evaluation import extract
-from infomin.photometric import Photometric
-from infomin.pretrained import Pretrained, load_pretrained
-from infomin.table import ColorTable
+from infomin.models import build_encoders
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import ChannelViews, CombinedViews, LearnedViews, WholeViews
+from infomin.views.color_table import ColorTable
 
-JITTER = Photometric(brightness=0.4, contrast=0.4, jitter=0.8, blur=0.5)
+JITTER = ColorJitter(brightness=0.4, contrast=0.4, jitter=0.8, blur=0.5)
 
 
 def learned(channels=3, **options):
@@ -161,12 +162,12 @@ def test_whole_views_have_all_channels_of_their_own_crop():
 )
 def test_a_saved_encoder_rebuilds_its_views(tmp_path, make):
     views, encoder = make(), {"name": "fourconv", "size": 16, "dim": 8}
-    one = Pretrained(views, build_towers(view_channels=views.view_channels, **encoder), encoder)
+    one = Pretrained(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
     again = load_pretrained(one.save(tmp_path / "encoder"))
     assert str(again.views) == str(views) and again.views.crops == views.crops
     assert vars(again.views).get("p") == vars(views).get("p")
     images = torch.randint(0, 256, (9, 3, 20, 20), dtype=torch.uint8)
-    features = [extract(p.views, p.towers, images, 16) for p in (one, again)]
+    features = [extract(p.views, p.encoders, images, 16) for p in (one, again)]
     assert torch.equal(*features) and features[0].std() > 0
 
 

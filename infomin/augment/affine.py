@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from infomin.augment.resample import HALVES
-from infomin.parts import sent
-from infomin.shapes import Image
+from infomin.core.batching import sent
+from infomin.core.shapes import Image
 
 Shares = Float[Tensor, "*n"]
 """Of the largest rotation, shear or translation, within [-1, 1]."""

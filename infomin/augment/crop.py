@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from infomin.augment.resample import Lines, resample
-from infomin.errors import InputError, low_and_high, probability
-from infomin.parts import assemble
-from infomin.shapes import Images
+from infomin.core.batching import assemble
+from infomin.core.errors import InputError, low_and_high, probability
+from infomin.core.shapes import Images
 
 
 @dataclass(frozen=True)
-class Boxes:
+class CropParams:
     """One crop a sample, in pixels of the source: rows top..top+height, columns left..left+width.
 
     All fields are `(b,)`; `flip` is boolean.
@@ -32,10 +32,10 @@ class Boxes:
     width: Tensor
     flip: Tensor
 
-    def part(self, which: slice) -> "Boxes":
+    def part(self, which: slice) -> "CropParams":
         """Return the boxes of a part of the batch."""
         fields = (self.top, self.left, self.height, self.width, self.flip)
-        return Boxes(*(field[which] for field in fields))
+        return CropParams(*(field[which] for field in fields))
 
 
 class CropFlip:
@@ -71,7 +71,7 @@ class CropFlip:
         probability(f"{name}.flip", flip)
         self.size, self.scale, self.ratio, self.flip = size, scale, ratio, flip
 
-    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Boxes:
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> CropParams:
         """Draw n boxes in images of this height and width.
 
         As in torchvision: area uniform, aspect ratio log-uniform, ten tries to fit, else the
@@ -94,7 +94,7 @@ class CropFlip:
         top, left = top.clamp(max=height - 1), left.clamp(max=width - 1)
         top = top.where(found, ((height - h) / 2).floor())
         left = left.where(found, ((width - w) / 2).floor())
-        return Boxes(top, left, h, w, u[4, :, 0] < self.flip)
+        return CropParams(top, left, h, w, u[4, :, 0] < self.flip)
 
     def frame(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of what comes out of images of this height and width."""
@@ -117,11 +117,11 @@ class CropFlip:
                 f"{min(height, width)}, or data.size={self.size}"
             )
 
-    def apply(self, images: Tensor, boxes: Boxes) -> Images:
+    def apply(self, images: Tensor, boxes: CropParams) -> Images:
         """Cut the boxes out of images of any type; float, [0, 1] for uint8, else as they are."""
         return assemble(images, lambda part, which: self._cut(as_float(part), boxes.part(which)))
 
-    def _cut(self, x: Tensor, boxes: Boxes) -> Images:
+    def _cut(self, x: Tensor, boxes: CropParams) -> Images:
         down = Lines(boxes.top, boxes.height, x.shape[2], self.size)
         across = Lines(boxes.left, boxes.width, x.shape[3], self.size)
         return resample(x, down, across, boxes.flip)
@@ -133,10 +133,10 @@ class CropFlip:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class NoParams:
     """What is drawn where nothing is left to chance."""
 
-    def part(self, which: slice) -> "Nothing":
+    def part(self, which: slice) -> "NoParams":
         """Return the same."""
         return self
 
@@ -148,9 +148,9 @@ class Whole:
     and only that need be made float.
     """
 
-    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Nothing:
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> NoParams:
         """Draw nothing."""
-        return Nothing()
+        return NoParams()
 
     def frame(self, height: int, width: int) -> tuple[int, int]:
         """Return the same height and width."""
@@ -159,7 +159,7 @@ class Whole:
     def fits(self, height: int, width: int, setting: str = "") -> None:
         """Find nothing wrong with any size."""
 
-    def apply(self, images: Tensor, boxes: Nothing) -> Tensor:
+    def apply(self, images: Tensor, boxes: NoParams) -> Tensor:
         """Return the same images."""
         return images
 
@@ -175,7 +175,7 @@ def resize(images: Tensor, size: int) -> Images:
     side = min(height, width)
     zero, full = torch.zeros(n), torch.ones(n)
     top, left = full * ((height - side) // 2), full * ((width - side) // 2)
-    return whole.apply(images, Boxes(top, left, full * side, full * side, zero.bool()))
+    return whole.apply(images, CropParams(top, left, full * side, full * side, zero.bool()))
 
 
 def as_float(images: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from infomin.augment.crop import Boxes, CropFlip
-from infomin.errors import InputError, whole_number
-from infomin.parts import sent
+from infomin.augment.crop import CropFlip, CropParams
+from infomin.core.batching import sent
+from infomin.core.errors import InputError, whole_number
 
 GRID = 3
 """Cells of a side."""
@@ -26,7 +26,7 @@ Pieces = Float[Tensor, "b 9 c s s"]
 
 
 @dataclass(frozen=True)
-class Puzzle:
+class JigSawParams:
     """How the pieces of each sample of a batch are cut, in the order in which they come.
 
     Attributes:
@@ -35,15 +35,15 @@ class Puzzle:
         top, left: place of a piece in its cell, in pixels.
     """
 
-    boxes: Boxes
+    boxes: CropParams
     cell: Int64[Tensor, "n 9"]
     top: Int64[Tensor, "n 9"]
     left: Int64[Tensor, "n 9"]
 
-    def part(self, which: slice) -> "Puzzle":
+    def part(self, which: slice) -> "JigSawParams":
         """Return the puzzles of a part of the batch."""
         cut = (self.cell, self.top, self.left)
-        return Puzzle(self.boxes.part(which), *(field[which] for field in cut))
+        return JigSawParams(self.boxes.part(which), *(field[which] for field in cut))
 
 
 class JigSaw:
@@ -94,7 +94,7 @@ class JigSaw:
                 "encoder.size"
             )
 
-    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Puzzle:
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> JigSawParams:
         """Draw n puzzles in images of this height and width.
 
         Raises:
@@ -104,9 +104,9 @@ class JigSaw:
         boxes = self.square.sample(n, height, width, generator)
         order = torch.rand(n, GRID**2, generator=generator).argsort(1)
         places = torch.rand(2, n, GRID**2, generator=generator) * (self.cell - self.piece + 1)
-        return Puzzle(boxes, order, *places.long())
+        return JigSawParams(boxes, order, *places.long())
 
-    def apply(self, images: Tensor, puzzle: Puzzle) -> Pieces:
+    def apply(self, images: Tensor, puzzle: JigSawParams) -> Pieces:
         """Cut pieces out of images of any type; float, [0, 1] for uint8, else as they are."""
         square = self.square.apply(images, puzzle.boxes)
         n, c, height, width = square.shape
@@ -121,7 +121,7 @@ class JigSaw:
         runs = square.flatten().unfold(0, self.piece, 1)  # of a piece's width, wherever they start
         return runs[start]
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Pieces, Puzzle]:
+    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Pieces, JigSawParams]:
         """Draw and apply; return the pieces, and how they were cut."""
         n, _, height, width = images.shape
         puzzle = self.sample(n, height, width, generator)

@@ -20,8 +20,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.jitter import JITTER
-from infomin.shapes import Image
+from infomin.augment.jitter_operations import JITTER
+from infomin.core.shapes import Image
 
 Shares = Float[Tensor, " n"]
 Operation = Callable[[Image, Shares], Image]

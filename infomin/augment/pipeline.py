@@ -9,23 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infomin.augment.crop import Boxes, CropFlip, Nothing, Whole, as_float
-from infomin.augment.randaugment import Plan, RandAugment
-from infomin.photometric import Changes, Photometric, floats
-from infomin.shapes import Images
+from infomin.augment.color_jitter import ColorJitter, ColorJitterParams, floats
+from infomin.augment.crop import CropFlip, CropParams, NoParams, Whole, as_float
+from infomin.augment.randaugment import RandAugment, RandAugmentParams
+from infomin.core.shapes import Images
 
 
 @dataclass(frozen=True)
-class Steps:
+class PipelineParams:
     """What a `Pipeline` does to each sample of a batch."""
 
-    boxes: Boxes | Nothing
-    changes: Changes
-    plan: Plan | Nothing
+    boxes: CropParams | NoParams
+    changes: ColorJitterParams
+    plan: RandAugmentParams | NoParams
 
-    def part(self, which: slice) -> "Steps":
+    def part(self, which: slice) -> "PipelineParams":
         """Return the steps of a part of the batch."""
-        return Steps(self.boxes.part(which), self.changes.part(which), self.plan.part(which))
+        return PipelineParams(
+            self.boxes.part(which), self.changes.part(which), self.plan.part(which)
+        )
 
 
 class Pipeline:
@@ -43,25 +45,25 @@ class Pipeline:
     def __init__(
         self,
         crop: CropFlip | Whole,
-        photometric: Photometric,
+        photometric: ColorJitter,
         randaugment: RandAugment | None = None,
     ) -> None:
         self.crop: Any = crop
         self.photometric, self.randaugment = photometric, randaugment
 
-    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Steps:
+    def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> PipelineParams:
         """Draw n crops in images of this height and width, and what happens to them."""
         boxes = self.crop.sample(n, height, width, generator)
         changes = self.photometric.sample(n, generator)
-        plan = self.randaugment.sample(n, generator) if self.randaugment else Nothing()
-        return Steps(boxes, changes, plan)
+        plan = self.randaugment.sample(n, generator) if self.randaugment else NoParams()
+        return PipelineParams(boxes, changes, plan)
 
     def frame(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of what comes out of images of this height and width."""
         size: tuple[int, int] = self.crop.frame(height, width)
         return size
 
-    def apply(self, images: Tensor, steps: Steps) -> Images:
+    def apply(self, images: Tensor, steps: PipelineParams) -> Images:
         """Cut and change uint8 or float images; float, [0, 1]."""
         self.photometric.fits(images.shape[1])
         cut, changes = self.crop.apply(images, steps.boxes), steps.changes
@@ -69,7 +71,7 @@ class Pipeline:
         if images.dtype != torch.uint8:  # bytes are within [0, 1], and a GPU is not waited for
             floats("augment", x)
         x = x.clone() if x is images else x
-        if self.randaugment is None or isinstance(steps.plan, Nothing):
+        if self.randaugment is None or isinstance(steps.plan, NoParams):
             self.photometric.change(x, changes)
             return x
         self.randaugment.fits(images.shape[1])

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from infomin.augment.affine import MOTIONS, Matrices, matrices, warp
+from infomin.augment.color_jitter import floats
 from infomin.augment.operations import NEEDS_COLOR, Operation, pixel_operations
-from infomin.errors import InputError, at_least, one_of, probability, whole_number
-from infomin.parts import change
-from infomin.photometric import floats
-from infomin.shapes import Image, Images
+from infomin.core.batching import change
+from infomin.core.errors import InputError, at_least, one_of, probability, whole_number
+from infomin.core.shapes import Image, Images
 
 HIGHEST = 10.0
 """The largest magnitude."""
@@ -39,7 +39,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class RandAugmentParams:
     """What happens to each sample of a batch, round by round.
 
     Attributes:
@@ -54,9 +54,9 @@ class Plan:
     level: Float[Tensor, "n rounds"]
     negative: Bool[Tensor, "n rounds"]
 
-    def part(self, which: slice) -> "Plan":
+    def part(self, which: slice) -> "RandAugmentParams":
         """Return the plan of a part of the batch."""
-        return Plan(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+        return RandAugmentParams(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     @property
     def drawn(self) -> Int64[Tensor, "n rounds"]:
@@ -136,18 +136,18 @@ class RandAugment:
                 f"{list(self.fill)}; set randaugment.fill=0.5"
             )
 
-    def sample(self, n: int, generator: torch.Generator) -> Plan:
+    def sample(self, n: int, generator: torch.Generator) -> RandAugmentParams:
         """Draw what happens to n samples."""
         u = torch.rand(3, n, self.n, generator=generator)
         normal = torch.randn(n, self.n, generator=generator)
-        return Plan(
+        return RandAugmentParams(
             operation=(u[0] * len(self.operations)).long(),
             happens=u[1] < self.p,
             level=(self.m + self.std * normal).clamp(0, HIGHEST),
             negative=u[2] < 0.5,
         )
 
-    def apply(self, images: Images, plan: Plan) -> Images:
+    def apply(self, images: Images, plan: RandAugmentParams) -> Images:
         """Change images within [0, 1], which they stay in; see `operations` for what that means.
 
         Raises:
@@ -159,7 +159,7 @@ class RandAugment:
         self.change(x, plan)
         return x
 
-    def change(self, x: Images, plan: Plan) -> None:
+    def change(self, x: Images, plan: RandAugmentParams) -> None:
         """Change images in place that are known to be floats within [0, 1]; see `apply`."""
         motion, to_source = self._motions(plan, *x.shape[2:])
         changes = {k: v for k, v in pixel_operations().items() if k != "identity"}
@@ -174,7 +174,7 @@ class RandAugment:
         still = (*MOTIONS, "identity")
         return [name for name in dict.fromkeys(self.operations) if name not in still]
 
-    def apply_to_view(self, view: Image, plan: Plan) -> Image:
+    def apply_to_view(self, view: Image, plan: RandAugmentParams) -> Image:
         """Rotate, shear and translate a view, of any number of channels, each about [-1, 1].
 
         Nothing else of the list happens: what it is in a learned view nobody knows. Places outside
@@ -190,7 +190,7 @@ class RandAugment:
         return self.apply(images, self.sample(len(images), generator))
 
     def _motions(
-        self, plan: Plan, height: int, width: int
+        self, plan: RandAugmentParams, height: int, width: int
     ) -> tuple[Int64[Tensor, "n rounds"], Matrices]:
         """Return which of MOTIONS were drawn, -1 for another operation, and their matrices."""
         motion = self._named(plan.drawn, MOTIONS)

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from infomin.parts import sent
-from infomin.shapes import Images
+from infomin.core.batching import sent
+from infomin.core.shapes import Images
 
 Resized = Float[Tensor, "b c o p"]
 HALVES = (torch.float16, torch.bfloat16)

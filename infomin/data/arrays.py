@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.errors import InputError
 
 
 def arrays(

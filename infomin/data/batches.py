@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin import rng
 from infomin.augment import Augment
+from infomin.core import rng
+from infomin.core.batching import join
+from infomin.core.errors import InputError
 from infomin.data.values import take
-from infomin.errors import InputError
-from infomin.parts import join
 
 
 class Batches:

@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
-from infomin import files
+from infomin.core import files
 from infomin.data.images import DataSet, ImageSet
 
 _VERSION = 2  # raise it when decoding changes, and old caches are left alone

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 from tifffile import PHOTOMETRIC, TiffFile, TiffPageSeries
 from torch import Tensor
 
+from infomin.core.errors import InputError, one_of
 from infomin.data import values
-from infomin.errors import InputError, one_of
 
 _TIFF, _ARRAY = (".tif", ".tiff"), ".npy"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", *_TIFF, _ARRAY)

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import SUFFIXES, Decoder
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.errors import InputError
 
 _TEST_FOLDERS = ("val", "test", "valid", "validation")
 

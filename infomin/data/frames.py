@@ -15,9 +15,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from infomin.core.errors import InputError, one_of, whole_number
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.nyuv2 import CHANNELS, CLASSES, frame_files, read_frame
-from infomin.errors import InputError, one_of, whole_number
 
 IGNORED = 255
 """Label of a pixel that counts for nothing."""

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
 
-from infomin import presence, units
+from infomin.core import presence
+from infomin.core import value_range as units
+from infomin.core.errors import InputError
+from infomin.core.presence import Present
 from infomin.data.values import take
-from infomin.errors import InputError
-from infomin.presence import Present
 
 UNLABELLED = -1
 

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data.images import UNLABELLED
-from infomin.errors import InputError
 
 
 def labelled_subset(

@@ -14,10 +14,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from infomin.core.errors import InputError, at_least, positive
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.sharing import SameClass, Sharing
 from infomin.data.values import take
-from infomin.errors import InputError, at_least, positive
 
 
 @dataclass(frozen=True)

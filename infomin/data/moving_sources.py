@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError, called
 from infomin.data.folder import image_folder
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.photos import photos
 from infomin.data.standard import mnist
 from infomin.data.values import fit
-from infomin.errors import InputError, called
 
 SIDE = 28
 """Side of a digit, in pixels: MNIST's."""

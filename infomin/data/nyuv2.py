@@ -19,11 +19,11 @@ from jaxtyping import Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError, at_least, one_of
 from infomin.data.cache import cached, stamps
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.values import fit
-from infomin.errors import InputError, at_least, one_of
 
 CLASSES = (
     *"wall floor cabinet bed chair sofa table door window bookshelf picture counter blinds".split(),

@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from infomin.core.errors import InputError, called, true_or_false
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, frame
 from infomin.data.folder import hold_out, images_below, read_images, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.values import take
-from infomin.errors import InputError, called, true_or_false
 
 _SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
 _SHOWN = 3  # files that an error names

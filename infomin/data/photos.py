@@ -7,10 +7,10 @@ half, with a gap between, so that no test pixel was trained on. Nothing is downl
 import torch
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.values import fit
-from infomin.errors import InputError
 
 PHOTOGRAPHS = (
     "astronaut",

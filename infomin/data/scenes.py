@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data.images import DataSet, ImageSet
-from infomin.errors import InputError
 
 SHAPES = ("disk", "square", "cross")
 FACTORS = ("shape", "shape_hue", "ground_hue", "row", "column")

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin.errors import InputError, one_of
+from infomin.core.errors import InputError, one_of
 
 FACTORS = ("digit", "position", "background")
 

@@ -8,10 +8,10 @@ from urllib.error import URLError
 import torch
 from torchvision import datasets
 
+from infomin.core.errors import InputError
 from infomin.data.cache import cached
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.values import fit
-from infomin.errors import InputError
 
 
 def stl10(root: str = "data", size: int | None = 64, cache: str | None = None) -> DataSet:

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin import units
 from infomin.augment import resize
-from infomin.errors import InputError
-from infomin.parts import sent
-from infomin.units import Range
+from infomin.core import value_range as units
+from infomin.core.batching import sent
+from infomin.core.errors import InputError
+from infomin.core.value_range import Range
 
 CHANNELS = (2, 16)
 """Fewest and most channels of images that are read from files."""

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError, whole_number
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
 from infomin.data.folder import hold_out, image_root, images_below, kind, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.errors import InputError, whole_number
 
 
 def windows(

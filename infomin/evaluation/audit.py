@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from infomin.core.errors import InputError
 from infomin.data import DataSet
-from infomin.errors import InputError
 from infomin.evaluation.features import extract
 from infomin.evaluation.linear_probe import linear_probe
 from infomin.evaluation.ridge import mean_distance, ridge_probe
-from infomin.pretrained import Pretrained
+from infomin.models.pretrained import Pretrained
 
 Factors = Mapping[str, Tensor]
 """By name: integers `n` are classes, floats `n` or `n k` are numbers."""
@@ -124,7 +124,7 @@ def audit_encoder(
             f"data {data.name}: an audit needs images with known factors that vary, as data=scenes"
         )
     features = [
-        extract(pretrained.views, pretrained.towers, s.images, pretrained.size, tap)
+        extract(pretrained.views, pretrained.encoders, s.images, pretrained.size, tap)
         for s in (train, test)
     ]
     chosen = [{name: factors[name].cpu() for name in varied} for factors in sets]

@@ -15,14 +15,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError
+from infomin.core.shapes import Images
 from infomin.data.scenes import FACTORS, SHAPES, draw_factors, render
-from infomin.encoders import build_towers
-from infomin.errors import InputError
 from infomin.information import CosineCritic, Critic, Estimate, SeparableCritic, estimate
 from infomin.information.critics import Compare
 from infomin.information.known import Known, Pairs, bent, channel, gaussians, mixture
-from infomin.shapes import Images
+from infomin.models import build_encoders
 from infomin.training.critic_learning import CriticLearning, CriticSettings
 
 _CHUNK = 4096  # pairs embedded at once
@@ -63,11 +63,11 @@ class Row:
 
 
 class ImageCritic(CosineCritic):
-    """Two towers and the cosine of their embeddings."""
+    """Two encoders and the cosine of their embeddings."""
 
     def __init__(self, size: int, temperature: float) -> None:
         super().__init__(temperature)
-        self.f1, self.f2 = build_towers("fourconv", (3, 3), size=size, dim=32).towers
+        self.f1, self.f2 = build_encoders("fourconv", (3, 3), size=size, dim=32).encoders
 
     def first(self, x: Images) -> Tensor:
         """Return f1(x)."""

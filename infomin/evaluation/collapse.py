@@ -1,6 +1,6 @@
 """Has a pretraining collapsed? What monitoring measured, told in plain words where it is bad.
 
-Thresholds stand far from everything seen to learn: towers with 128 numbers, trained 20 epochs on
+Thresholds stand far from everything seen to learn: encoders with 128 numbers, trained 20 epochs on
 Imagenette by raw, whole and augmented views, had deviations of 0.81 to 1.00 and effective ranks of
 46 to 60 on held-out images; as they start, deviations of 0.07 to 0.30. Features of 256 images had
 deviations of 0.48 or more and effective ranks of 118 or more, in 108 looks at 27 trainings.

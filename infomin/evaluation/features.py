@@ -6,52 +6,52 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin import presence, rng
 from infomin.augment import Augment, resize
-from infomin.encoders import Towers
-from infomin.errors import InputError
+from infomin.core import presence, rng
+from infomin.core.errors import InputError
+from infomin.core.presence import Present
 from infomin.information import CosineCritic, Estimate, estimate
-from infomin.presence import Present
+from infomin.models import Encoders
 from infomin.views import View
 
 
 @torch.no_grad()
 def extract(
     views: View,
-    towers: Towers,
+    encoders: Encoders,
     images: Tensor,
     size: int,
     tap: str | None = None,
     chunk: int = 512,
     present: Present | None = None,
 ) -> Float[Tensor, "n d"]:
-    """Return frozen features of whole images, all towers side by side, on the CPU.
+    """Return frozen features of whole images, all encoders side by side, on the CPU.
 
-    Features of views that an image lacks are zeros; nothing goes through their towers.
+    Features of views that an image lacks are zeros; nothing goes through their encoders.
 
     Arguments:
-        views, towers: put into evaluation mode for the time, then back.
+        views, encoders: put into evaluation mode for the time, then back.
         images: `n c h w`, of a data set, in its own type.
-        size: side that the towers expect.
+        size: side that the encoders expect.
         tap: of the backbones; None is the last.
         chunk: images at a time.
         present: who has which of the views; None is all.
     """
-    was = towers.training
-    towers.eval()
+    was = encoders.training
+    encoders.eval()
     tables = presence.split(present, len(images), chunk)
     parts = [
-        towers.features(views.split(resize(part, size)), tap, here).cpu()
+        encoders.features(views.split(resize(part, size)), tap, here).cpu()
         for part, here in zip(images.split(chunk), tables, strict=True)
     ]
-    towers.train(was)
+    encoders.train(was)
     return torch.cat(parts)
 
 
 @torch.no_grad()
 def held_out_embeddings(
     views: View,
-    towers: Towers,
+    encoders: Encoders,
     images: Tensor,
     augment: Augment,
     seed: int = 0,
@@ -63,15 +63,15 @@ def held_out_embeddings(
     Embeddings of views that an image lacks are zeros.
 
     Arguments:
-        views, towers: put into evaluation mode for the time, then back.
+        views, encoders: put into evaluation mode for the time, then back.
         images: `n c h w`, of a data set, in its own type.
         augment: cuts the crops.
         seed: of crops and whatever else views draw.
         chunk: images at a time.
         present: who has which of the views; None is all.
     """
-    was = towers.training
-    towers.eval()
+    was = encoders.training
+    encoders.eval()
     tables = presence.split(present, len(images), chunk)
     z: list[list[Tensor]] = []
     for i, (part, here) in enumerate(zip(images.split(chunk), tables, strict=True)):
@@ -79,9 +79,9 @@ def held_out_embeddings(
             augment(part, rng.generator(seed, "held out", view, i)) for view in range(views.crops)
         ]
         drawn = views.sample(len(part), rng.generator(seed, "held out", "combine", i))
-        rows = towers(presence.only(views(*crops, drawn=drawn), here))
+        rows = encoders(presence.only(views(*crops, drawn=drawn), here))
         z.append([embedding.cpu() for embedding in presence.put_back(rows, here)])
-    towers.train(was)
+    encoders.train(was)
     return tuple(torch.cat(parts) for parts in zip(*z, strict=True))
 
 
@@ -99,7 +99,7 @@ def i_nce_between(
 
 def held_out_i_nce(
     views: View,
-    towers: Towers,
+    encoders: Encoders,
     images: Tensor,
     augment: Augment,
     temperature: float,
@@ -111,7 +111,7 @@ def held_out_i_nce(
 
     Where images lack views, on those that have both.
     """
-    z1, z2, *_ = held_out_embeddings(views, towers, images, augment, seed, present=present)
+    z1, z2, *_ = held_out_embeddings(views, encoders, images, augment, seed, present=present)
     who = presence.both(present, 0, 1)
     return i_nce_between(presence.chosen(z1, who), presence.chosen(z2, who), temperature, k, seed)
 

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from infomin.augment import resize
 from infomin.data import DataSet, ImageSet
-from infomin.encoders import Towers
 from infomin.evaluation.features import extract
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import linear_probe
-from infomin.pretrained import Pretrained
+from infomin.models import Encoders
+from infomin.models.pretrained import Pretrained
 from infomin.views import View
 
 
@@ -37,9 +37,9 @@ def judge(
     seen = data.seen(pretrained.views.sources)
     seen.needs_classes("evaluation")
     train, test = seen.train.labelled(), seen.test.labelled()
-    views, towers, size = pretrained.views, pretrained.towers, pretrained.size
+    views, encoders, size = pretrained.views, pretrained.encoders, pretrained.size
     features = [
-        extract(views, towers, s.images, size, tap, present=s.present) for s in (train, test)
+        extract(views, encoders, s.images, size, tap, present=s.present) for s in (train, test)
     ]
     labels = [s.labels.cpu() for s in (train, test)]
     probe = linear_probe(features[0], labels[0], features[1], labels[1], seed=seed, **fit)
@@ -49,7 +49,7 @@ def judge(
         "knn": knn_accuracy(features[0], labels[0], features[1], labels[1], k),
         "validation": probe.validation,
         "chance": 1 / len(data.classes),
-        "protocol": f"{probe.protocol}; tap {tap or pretrained.towers.taps[-1]}; "
+        "protocol": f"{probe.protocol}; tap {tap or pretrained.encoders.taps[-1]}; "
         f"kNN cosine, k={k}, tau=0.07, unstandardised{_absences(data, (train, test))}",
     }
 
@@ -72,7 +72,7 @@ def _absences(data: DataSet, judged: tuple[ImageSet, ImageSet]) -> str:
 
 @torch.no_grad()
 def classifier_accuracy(
-    views: View, classifiers: Towers, images: ImageSet, size: int, chunk: int = 512
+    views: View, classifiers: Encoders, images: ImageSet, size: int, chunk: int = 512
 ) -> list[float]:
     """Return the held-out accuracy of every view's classifier c_i."""
     was = classifiers.training

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 
 @torch.no_grad()

@@ -19,9 +19,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data import Batches
-from infomin.errors import InputError
 from infomin.training.schedule import factor, set_rate
 
 

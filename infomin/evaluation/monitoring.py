@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infomin import presence, rng
+from infomin.core import presence, rng
+from infomin.core.errors import whole_number
 from infomin.data import DataSet, ImageSet
-from infomin.errors import whole_number
 from infomin.evaluation import geometry
 from infomin.evaluation.features import extract, held_out_embeddings
 from infomin.evaluation.knn import knn_accuracy
@@ -47,15 +47,15 @@ class MonitorSettings:
 
 
 class Monitor:
-    """Looks at the towers of a pretraining.
+    """Looks at the encoders of a pretraining.
 
     Without labels there are no kNN and no probe. Prediction leaves embeddings as they start, so
-    of its towers only features are looked at.
+    of its encoders only features are looked at.
 
     Arguments:
-        learner: whose towers; unchanged by a look.
+        learner: whose encoders; unchanged by a look.
         data: as its views see it; see `DataSet.seen`.
-        size: side of the images that the towers take.
+        size: side of the images that the encoders take.
         settings: the numbers.
         tap: of the backbones, where features are read; None is the last.
     """
@@ -92,7 +92,7 @@ class Monitor:
             alignment: mean over pairs of views; uniformity_1, deviation_1, rank_1, ...: of the
                 embeddings of each view; see `geometry`. directions: the most rank can be.
             i_nce, log_k: of the step before, nats.
-            feature_rank, feature_deviation, feature_directions: of the features of all towers,
+            feature_rank, feature_deviation, feature_directions: of the features of all encoders,
                 side by side.
             knn, probe: held-out accuracies, shares.
         """
@@ -101,7 +101,7 @@ class Monitor:
         if not isinstance(learner, Prediction):
             z = held_out_embeddings(
                 learner.views,
-                learner.towers,
+                learner.encoders,
                 images,
                 learner.augment,
                 learner.settings.seed,
@@ -160,12 +160,12 @@ class Monitor:
         return {"knn": knn_accuracy(bank, labels, *held, k), "probe": probe.test}
 
     def _features(self, images: ImageSet) -> Tensor:
-        towers = self.learner.towers
+        encoders = self.learner.encoders
         told = (images.images, self.size, self.tap)
-        return extract(self.learner.views, towers, *told, present=images.present)
+        return extract(self.learner.views, encoders, *told, present=images.present)
 
     def _some(self, images: ImageSet, name: str) -> ImageSet:
-        """Return so many of the images, the same in every look, on the device of the towers."""
+        """Return so many of the images, the same in every look, on the device of the encoders."""
         generator = rng.generator(self.learner.settings.seed, "monitor", name)
         order = torch.randperm(len(images), generator=generator)[: self.settings.images]
         return images.part(order.sort().values).to(self.learner.fabric.device)

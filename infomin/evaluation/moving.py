@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin import rng
+from infomin.core import rng
 from infomin.data import MovingMnist, Sharing
 from infomin.data.moving_mnist import Scenes
-from infomin.encoders import Backbone, SequenceTower, Tower
 from infomin.evaluation.audit import Survival, audit, survival
 from infomin.evaluation.ridge import mean_distance
 from infomin.information import CosineCritic, Estimate, estimate
+from infomin.models import Backbone, Encoder, SequenceEncoder
 from infomin.training.shared_factors import Heads, in_pixels
 
 UNITS = {"position": "px"}
@@ -86,8 +86,8 @@ def supervised_errors(
 
 @torch.no_grad()
 def held_out_pairs(
-    f1: SequenceTower,
-    f2: Tower,
+    f1: SequenceEncoder,
+    f2: Encoder,
     test: MovingMnist,
     sharing: Sharing,
     temperature: float,

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Int64, Integer
 from torch import Tensor
 
+from infomin.core.errors import InputError
 from infomin.data.frames import IGNORED
-from infomin.errors import InputError
 
 
 @dataclass(frozen=True)

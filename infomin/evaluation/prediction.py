@@ -7,7 +7,7 @@ from einops import rearrange
 from torch import Tensor
 
 from infomin.augment import resize
-from infomin.shapes import Image, Views
+from infomin.core.shapes import Image, Views
 from infomin.training.predictive import Direction, Prediction
 
 
@@ -41,7 +41,7 @@ def foretell(
     Arguments:
         learner: put into evaluation mode for the time, then back.
         images: `n c h w`, of a data set, in its own type, on the device of the learner.
-        size: side that the towers expect.
+        size: side that the encoders expect.
     """
     for module in learner.modules.values():
         module.eval()

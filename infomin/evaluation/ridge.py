@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin import rng
-from infomin.errors import InputError, positive
+from infomin.core import rng
+from infomin.core.errors import InputError, positive
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Semantic segmentation on frozen towers: a small decoder, trained on top, names every pixel.
+"""Semantic segmentation on frozen encoders: a small decoder, trained on top, names every pixel.
 
 The paper has a decoder of four layers, U-Net-like, and no more is known of it. Here the features of
-all towers at the last tap of each resolution go in, coarsest first: a 3x3 convolution, then twice
+all encoders at the last tap of each resolution go in, coarsest first: a 3x3 convolution, then twice
 the size, joined with the next finer ones, and so on; a 1x1 convolution names the classes at the
 finest resolution, and logits are interpolated to that of the labels. Backbones of three
 resolutions, FourConv and the small AlexNet, have four layers so.
@@ -20,16 +20,16 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin import rng
 from infomin.augment import as_float
+from infomin.core import rng
+from infomin.core.errors import positive, true_or_false, whole_number
+from infomin.core.shapes import Images
 from infomin.data import Batches, Frames
 from infomin.data.frames import IGNORED
 from infomin.data.values import take
-from infomin.encoders import Decoder, levels
-from infomin.errors import positive, true_or_false, whole_number
 from infomin.evaluation.overlap import confusion, constant, overlap
-from infomin.pretrained import Pretrained
-from infomin.shapes import Images
+from infomin.models import Decoder, levels
+from infomin.models.pretrained import Pretrained
 from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
 
@@ -88,18 +88,18 @@ class Segmentation(Learner):
         self.settings, self.frames = settings, frames
         self.views = pretrained.views.to(fabric.device).eval()
         # one that is trained is a copy, so that what was handed over stays as it is
-        towers = pretrained.towers if settings.frozen else deepcopy(pretrained.towers)
-        self.towers = towers.to(fabric.device).eval()
+        encoders = pretrained.encoders if settings.frozen else deepcopy(pretrained.encoders)
+        self.encoders = encoders.to(fabric.device).eval()
         with torch.no_grad():
             one = self.views.split(as_float(frames.images.train.images[:1].to(fabric.device)))
-            self.taps = levels(self.towers, one)
-            channels = [m.shape[1] for m in self.towers.maps(one, self.taps)]
+            self.taps = levels(self.encoders, one)
+            channels = [m.shape[1] for m in self.encoders.maps(one, self.taps)]
         with rng.seeded(settings.seed, "decoder"):
             widths = [settings.width] * len(channels)
             self.decoder = Decoder(channels, widths, len(frames.classes)).to(fabric.device)
         self.modules = {"decoder": self.decoder}
         if not settings.frozen:
-            self.modules["backbones"] = nn.ModuleList(self.towers.backbones).requires_grad_()
+            self.modules["backbones"] = nn.ModuleList(self.encoders.backbones).requires_grad_()
         trained = [p for module in self.modules.values() for p in module.parameters()]
         self.optimizer = torch.optim.Adam(trained, lr=settings.rate)
         self._learning(True)
@@ -136,7 +136,7 @@ class Segmentation(Learner):
         """Return logits for frames, at the size of their labels."""
         with self.fabric.autocast():
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
-                maps = self.towers.maps(self.views.split(images), self.taps)
+                maps = self.encoders.maps(self.views.split(images), self.taps)
             coarse = self.decoder(maps, [m.shape[2:] for m in maps])
         return F.interpolate(coarse.float(), list(size), mode="bilinear")
 

@@ -21,13 +21,13 @@ from lightning_fabric import Fabric
 from scipy.stats import t
 from torch import Tensor
 
-from infomin import rng
 from infomin.augment import CropFlip
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data import ImageSet
-from infomin.encoders import Towers
-from infomin.errors import InputError
 from infomin.evaluation.features import extract
 from infomin.evaluation.linear_probe import linear_probe
+from infomin.models import Encoders
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.views import View
 
@@ -116,7 +116,7 @@ def along(steps: int, keep: int) -> list[int]:
 
 def try_views(
     views: View,
-    towers: Towers,
+    encoders: Encoders,
     images: ImageSet,
     labelled: Int64[Tensor, " m"],
     augment: CropFlip,
@@ -128,19 +128,19 @@ def try_views(
 
     Arguments:
         views: of a frozen generator.
-        towers: not yet trained.
+        encoders: not yet trained.
         images: of training; all of them are contrasted.
         labelled: indices of those whose label may be seen.
-        augment: cuts the crops, of the size that the towers take.
+        augment: cuts the crops, of the size that the encoders take.
         settings: of a short pretraining.
         folds: of the cross-validation.
         fabric: device, precision.
     """
     optimizer = partial(torch.optim.AdamW, lr=2e-3)
-    learner = Pretraining(views, towers, images.images, augment, optimizer, settings, fabric)
+    learner = Pretraining(views, encoders, images.images, augment, optimizer, settings, fabric)
     values = [metrics["i_nce"] for metrics in learner]
     known = images.part(labelled.to(images.labels.device))
-    features = extract(views, towers, known.images, augment.size)
+    features = extract(views, encoders, known.images, augment.size)
     accuracies = cross_validated(features, known.labels.cpu(), folds, settings.seed)
     return accuracies, statistics.mean(values[-max(1, len(values) // 10) :])
 

@@ -8,7 +8,7 @@ the caches, and an image of any size takes little more memory than its views.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from infomin.groups import Groups
+from infomin.core.channel_groups import Groups
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -18,14 +18,15 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from infomin import __version__, artifact, files
-from infomin.encoders import ResNet
-from infomin.errors import InputError, one_of
+from infomin import __version__
+from infomin.core import artifact, files
+from infomin.core.errors import InputError, one_of
+from infomin.core.shapes import Images
 from infomin.export import encoder_readme
 from infomin.export.torchvision_resnet import build, differences, normalisation, state_dict
 from infomin.export.view_names import names
-from infomin.pretrained import Pretrained, load_pretrained
-from infomin.shapes import Images
+from infomin.models import ResNet
+from infomin.models.pretrained import Pretrained, load_pretrained
 from infomin.views import LearnedViews
 
 FORMAT = "infomin-torchvision/1"
@@ -46,7 +47,7 @@ def export_encoder(
     """Export a saved encoder into a new folder, whole or not at all.
 
     Every file is read back, loaded strictly into torchvision's network, run on the images and
-    compared with the tower that it is of; the card keeps the errors. Learned views come along as
+    compared with the encoder that it is of; the card keeps the errors. Learned views come along as
     the generator that makes them, which `infomin.load_generator` takes.
 
     Arguments:
@@ -66,10 +67,10 @@ def export_encoder(
     for name in formats:
         one_of("formats", name, FORMATS)
     pretrained = load_pretrained(source)
-    if not all(isinstance(backbone, ResNet) for backbone in pretrained.towers.backbones):
+    if not all(isinstance(backbone, ResNet) for backbone in pretrained.encoders.backbones):
         raise InputError(
             f"pretrained: expected a ResNet, which torchvision and timm have too, got "
-            f"{pretrained.encoder['name']}; infomin.pretrained.load_pretrained loads it"
+            f"{pretrained.encoder['name']}; infomin.models.pretrained.load_pretrained loads it"
         )
     if not len(images):
         raise InputError(f"data {data}: expected images to verify an export on, got none")
@@ -77,9 +78,9 @@ def export_encoder(
     with files.new_folder(Path(out)) as new:
         views = pretrained.views.split(images)
         meant = names(card["architecture"]["views"])
-        if pretrained.towers.shared:
+        if pretrained.encoders.shared:
             views, meant = views[:1], ["; or ".join(dict.fromkeys(meant))]
-        towers = [
+        encoders = [
             _tower(pretrained, i, view, meant[i], new, formats) | {"verified_on": data}
             for i, view in enumerate(views)
         ]
@@ -91,9 +92,9 @@ def export_encoder(
             "format": FORMAT,
             "model": _model(pretrained),
             "stem": _stem(pretrained),
-            "shared": pretrained.towers.shared,
-            "differs": differences(_stem(pretrained), [t["channels"] for t in towers]),
-            "towers": towers,
+            "shared": pretrained.encoders.shared,
+            "differs": differences(_stem(pretrained), [t["channels"] for t in encoders]),
+            "encoders": encoders,
             "architecture": card["architecture"],
             "training": card["training"],
             "versions": {
@@ -110,8 +111,8 @@ def export_encoder(
 def _tower(
     pretrained: Pretrained, i: int, view: Tensor, meant: str, folder: Path, formats: Sequence[str]
 ) -> dict[str, Any]:
-    """Write the files of one tower, verify them, and return what the card tells of it."""
-    backbone, (channels, size) = pretrained.towers.backbones[i], (view.shape[1], pretrained.size)
+    """Write the files of one encoder, verify them, and return what the card tells of it."""
+    backbone, (channels, size) = pretrained.encoders.backbones[i], (view.shape[1], pretrained.size)
     weights, (mean, std) = state_dict(backbone), normalisation(backbone)
     stored = io.BytesIO()
     torch.save(weights, stored)

@@ -44,12 +44,12 @@ def text(card: Mapping[str, Any]) -> str:
         card: its whole card; what it tells of the training may be a stranger's.
     """
     about = told.training(card["training"])
-    towers = card["towers"]
+    encoders = card["encoders"]
     if card["shared"]:
         trained = f"One encoder for every view of an image, trained on {in_line(about.data)}."
     else:
         trained = (
-            f"{len(towers)} encoders, one for each view of an image, trained on "
+            f"{len(encoders)} encoders, one for each view of an image, trained on "
             f"{in_line(about.data)} (CMC, [arXiv:1906.05849](https://arxiv.org/abs/1906.05849)). "
             "Features of all of them side by side are what was judged."
         )
@@ -61,16 +61,16 @@ def text(card: Mapping[str, Any]) -> str:
         *(
             f"| {'every' if card['shared'] else t['view']} | {t['input']} | {t['channels']} | "
             f"{t['size']} pixels | {t['features']} |"
-            for t in towers
+            for t in encoders
         ),
         "\nWeights have torchvision's names, which are timm's, and load strictly. What differs "
         "from their networks:\n",
         *(f"* `{name}`: {what}" for name, what in card["differs"].items()),
         "\n## Use\n",
     ]
-    for tower in towers:
-        code = snippet(card["model"], card["stem"], tower)
-        which = "Every view" if card["shared"] else f"View {tower['view']}"
+    for encoder in encoders:
+        code = snippet(card["model"], card["stem"], encoder)
+        which = "Every view" if card["shared"] else f"View {encoder['view']}"
         parts.append(f"{which}:\n\n```python\n{code}```\n")
     parts += [
         "## Measured\n",
@@ -79,20 +79,20 @@ def text(card: Mapping[str, Any]) -> str:
         "| file | largest error | images |\n|---|---|---|",
         *(
             f"| `{name}` | {r['max_error']:.1e} | {r['images']} of {in_line(t['verified_on'])} |"
-            for t in towers
+            for t in encoders
             for name, r in t["files"].items()
         ),
     ]
     return "\n".join(parts) + f"\n\nWritten by infomin {__version__}.\n"
 
 
-def snippet(model: str, stem: str, tower: Mapping[str, Any]) -> str:
-    """Return the lines that load one tower and check it, to be run in its folder."""
-    file = next(iter(tower["files"]))
+def snippet(model: str, stem: str, encoder: Mapping[str, Any]) -> str:
+    """Return the lines that load one encoder and check it, to be run in its folder."""
+    file = next(iter(encoder["files"]))
     reading, load = _READING[file.rpartition(".")[2]]
-    channels, size = tower["channels"], tower["size"]
+    channels, size = encoder["channels"], encoder["size"]
     code = _USE.format(
-        **{**tower, "check": [round(value, 5) for value in tower["check"]]},
+        **{**encoder, "check": [round(value, 5) for value in encoder["check"]]},
         model=model,
         replaced="\n".join(
             f"net.{name} = torch.nn.{part}" for name, part in replaced(stem, channels).items()
@@ -100,6 +100,6 @@ def snippet(model: str, stem: str, tower: Mapping[str, Any]) -> str:
         reading=reading,
         load=load.format(file=file),
         numbers=channels * size * size,
-        shown=len(tower["check"]),
+        shown=len(encoder["check"]),
     )
     return code.replace("\n\n\nnet =", "\n\nnet =")

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from infomin import artifact, files
-from infomin.cube import ColorCube
-from infomin.errors import one_of
+from infomin.core import artifact, files
+from infomin.core.errors import one_of
+from infomin.core.shapes import Images
 from infomin.export import lut, onnx, page, readme, torch_export
+from infomin.export.cube import ColorCube
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator, load_generator
-from infomin.shapes import Images
 from infomin.shipped import located
-from infomin.table import ColorTable
+from infomin.views.color_table import ColorTable
 
 Write = Callable[[ViewGenerator, Path, Sample], dict[str, Any]]
 _WRITERS: dict[str, Write] = {

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from infomin import artifact
-from infomin.errors import InputError
+from infomin.core import artifact
+from infomin.core.errors import InputError
 from infomin.generator import ViewGenerator, load_generator
 
 try:

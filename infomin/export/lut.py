@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from infomin import files
-from infomin.cube import ColorCube
+from infomin.core import files
+from infomin.core.channel_groups import split
+from infomin.export.cube import ColorCube
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
-from infomin.groups import split
-from infomin.table import all_colors
+from infomin.views.color_table import all_colors
 
 TABLE = "colors.npy"
 _BOUNDS = {33: (2 / 255, 5e-4), 65: (1 / 255, 2e-4)}  # of the range of each channel: largest, mean

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infomin import files, units
-from infomin.errors import InputError
+from infomin.core import files
+from infomin.core import value_range as units
+from infomin.core.errors import InputError
 from infomin.export.chunks import over_images
 from infomin.export.program import Rows
 from infomin.export.sample import Sample

@@ -3,10 +3,10 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infomin.core.channel_groups import split
+from infomin.core.shapes import Images, Views
 from infomin.flows import to_images, to_rows
 from infomin.generator import ViewGenerator
-from infomin.groups import split
-from infomin.shapes import Images, Views
 
 
 class Rows(nn.Module):

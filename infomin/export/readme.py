@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infomin import __version__, files
+from infomin import __version__
+from infomin.core import files
 from infomin.export import told
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
-from infomin.report.pictures import color_picture, views_picture
+from infomin.runs.pictures import color_picture, views_picture
 from infomin.views import LearnedViews
 
 _SHOWN = 10

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
+from infomin.core.shapes import Images, Views
 from infomin.generator import ViewGenerator
-from infomin.shapes import Images, Views
 
 
 @dataclass(frozen=True)

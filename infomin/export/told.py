@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-from infomin.page.text import cut, number, short
+from infomin.core.page.text import cut, number, short
 
 _SECTIONS, _ENTRIES, _POINTS = 6, 60, 1000
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from infomin import files
+from infomin.core import files
 from infomin.export.program import Program
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator

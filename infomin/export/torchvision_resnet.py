@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from infomin.encoders import Backbone
+from infomin.models import Backbone
 
 
 def replaced(stem: str, channels: int) -> dict[str, nn.Module]:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infomin import units
 from infomin.color import channel_names
-from infomin.groups import partition
+from infomin.core import value_range as units
+from infomin.core.channel_groups import partition
 
 _MODALITIES = {
     "L": "L of Lab, scaled from the range that it can take to [-1, 1]",
@@ -19,7 +19,7 @@ def names(views: Mapping[str, Any]) -> list[str]:
     """Return what every view is.
 
     Arguments:
-        views: what the card of an encoder tells of its views; see `infomin.pretrained`.
+        views: what the card of an encoder tells of its views; see `infomin.models.pretrained`.
     """
     kind = views["kind"]
     if kind in ("learned", "combined"):

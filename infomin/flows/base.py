@@ -7,8 +7,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from infomin.core.shapes import Image, Images, PerRow, Rows
 from infomin.flows.buffers import Buffers
-from infomin.shapes import Image, Images, PerRow, Rows
 
 
 def to_rows(images: Images) -> Rows:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from infomin.errors import InputError, at_least, one_of, positive, true_or_false
+from infomin.core.channel_groups import enough
+from infomin.core.errors import InputError, at_least, one_of, positive, true_or_false
 from infomin.flows.base import Composition, Flow
 from infomin.flows.coupling import Coupling
 from infomin.flows.linear import InvertibleMixing, OrthogonalMixing, Rotation
-from infomin.groups import enough
 
 KINDS = ("additive", "affine")
 MIXINGS = ("rotation", "orthogonal", "invertible", "none")

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.errors import InputError, positive
+from infomin.core.errors import InputError, positive
 from infomin.losses.infonce import Scores, square
 
 Nats = Float[Tensor, ""]

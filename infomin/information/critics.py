@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.errors import positive
+from infomin.core.errors import positive
 
 Compare = Callable[[Tensor, Tensor], Tensor]
 """Scores of embeddings, `(a, d1)` and `(b, d2)` to `(a, b)`."""

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.errors import InputError, at_least
+from infomin.core.errors import InputError, at_least
 from infomin.information.bounds import in_bits
 from infomin.information.critics import Compare, Critic
 

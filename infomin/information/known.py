@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.errors import InputError, at_least, positive
+from infomin.core.errors import InputError, at_least, positive
 from infomin.information.critics import Compare
 
 Pairs = tuple[Tensor, Tensor]

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.errors import InputError, positive, whole_number
+from infomin.core.errors import InputError, positive, whole_number
 
 
 def infonce_in_blocks(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.errors import InputError, positive
+from infomin.core.errors import InputError, positive
 
 Scores = Float[Tensor, "k l"]  # k = l is told in words, where it is not so
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.errors import InputError, one_of
+from infomin.core.errors import InputError, one_of
 from infomin.losses.infonce import cosine_scores
 
 BOTH_WAYS = ("full", "core")

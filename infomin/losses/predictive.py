@@ -13,7 +13,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 Predicted = Float[Tensor, "b c h w"]
 Target = Float[Tensor, "_ _ _ _"]

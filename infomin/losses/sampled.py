@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 from infomin.losses.infonce import Scores, square
 
 Positive = Float[Tensor, " b"]

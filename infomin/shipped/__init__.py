@@ -5,7 +5,7 @@ What each was learned on and by which command: `docs/generators.md`.
 
 from pathlib import Path
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 
 _HOME = Path(__file__).parent
 

@@ -13,15 +13,16 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from infomin import parallel, presence, rng
 from infomin.augment import Augment
+from infomin.core import presence, rng
+from infomin.core.errors import InputError, at_least, one_of, positive, whole_number
 from infomin.data import Batches
-from infomin.encoders import Towers
-from infomin.errors import InputError, at_least, one_of, positive, whole_number
+from infomin.methods.objectives import Objective, build_objective
+from infomin.models import Encoders
+from infomin.training import distributed as parallel
 from infomin.training import gradient_cache
 from infomin.training.jigsaw import JigSawBranch
 from infomin.training.learner import Learner, Metrics
-from infomin.training.objectives import Objective, build_objective
 from infomin.training.schedule import SCHEDULES, factor, set_rate
 from infomin.views import View
 
@@ -73,30 +74,30 @@ class ContrastiveSettings:
 
 
 class Pretraining(Learner):
-    """Trains one tower per view.
+    """Trains one encoder per view.
 
     Arguments:
         views: frozen.
-        towers: one per view.
+        encoders: one per view.
         images: all training images, `n c h w`, in their own type, resident.
         augment: cuts the crops, and may change their colours.
         optimizer: makes one from parameters.
         settings: the numbers.
         fabric: device, precision, processes.
-        objective: what the towers are trained by; None is in-batch InfoNCE. It knows who has
+        objective: what the encoders are trained by; None is in-batch InfoNCE. It knows who has
             which view: samples of which no pair can be had are left out.
         jigsaw: puzzles beside the views, of which no sample may lack one; None is none.
 
     Raises:
-        InputError: for towers that are not one for each view, or would never be trained, a bank of
-            other data, a batch larger than the data, images too small for views or puzzles, or
+        InputError: for encoders that are not one for each view, or would never be trained, a bank
+            of other data, a batch larger than the data, images too small for views or puzzles, or
             several processes, or puzzles, where samples lack views.
     """
 
     def __init__(
         self,
         views: View,
-        towers: Towers,
+        encoders: Encoders,
         images: Tensor,
         augment: Augment,
         optimizer: MakeOptimizer,
@@ -105,13 +106,13 @@ class Pretraining(Learner):
         objective: Objective | None = None,
         jigsaw: JigSawBranch | None = None,
     ) -> None:
-        if len(towers) != len(views.view_channels):
+        if len(encoders) != len(views.view_channels):
             raise InputError(
-                f"towers: expected {len(views.view_channels)}, one for each view of {views}, got "
-                f"{len(towers)}"
+                f"encoders: expected {len(views.view_channels)}, one for each view of {views}, got "
+                f"{len(encoders)}"
             )
         objective = objective or build_objective(
-            towers, len(images), settings.batch, settings.temperature, chunk=settings.chunk
+            encoders, len(images), settings.batch, settings.temperature, chunk=settings.chunk
         )
         if objective.present is not None and fabric.world_size > 1:
             raise InputError(
@@ -124,7 +125,7 @@ class Pretraining(Learner):
             drawn_from, settings.batch, settings.seed, "pretrain", "pretrain.batch"
         )
         objective.remembers(len(images))
-        if not towers.shared and {*range(len(towers))} != {*objective.trained}:
+        if not encoders.shared and {*range(len(encoders))} != {*objective.trained}:
             raise InputError(
                 f"graph: {objective.graph} trains the encoder of view 1 alone, and every view has "
                 "its own; set graph=full, or encoders=shared"
@@ -141,23 +142,23 @@ class Pretraining(Learner):
             jigsaw.cut.fits(height, width)
         self.images = images.to(fabric.device)
         self.views = views.to(fabric.device)
-        parallel.share_batch_norm(fabric, towers)
-        self.towers = towers.to(fabric.device).train()
+        parallel.share_batch_norm(fabric, encoders)
+        self.encoders = encoders.to(fabric.device).train()
         parallel.share_batch_norm(fabric, objective)
         self.objective = objective.to(fabric.device).train()
-        self.modules = {"towers": self.towers, "objective": self.objective}
-        self.parameters, self.jigsaw = [*self.towers.parameters()], jigsaw
+        self.modules = {"encoders": self.encoders, "objective": self.objective}
+        self.parameters, self.jigsaw = [*self.encoders.parameters()], jigsaw
         if jigsaw is not None:
-            self.modules["jigsaw"] = jigsaw.towers.heads.to(fabric.device)
-            self.parameters += jigsaw.towers.heads.parameters()
+            self.modules["jigsaw"] = jigsaw.encoders.heads.to(fabric.device)
+            self.parameters += jigsaw.encoders.heads.parameters()
         self.optimizer = optimizer(self.parameters)
-        self.optimizers = {"towers": self.optimizer}
+        self.optimizers = {"encoders": self.optimizer}
 
     @torch.no_grad()
     def make(self, step: int) -> gradient_cache.Chunks:
         """Return the views of this process's share of batch `step`, in chunks where asked.
 
-        Of views that samples lack, those that are there: nothing else enters a tower.
+        Of views that samples lack, those that are there: nothing else enters an encoder.
         """
         first, last = self.part.start, self.part.stop
         size = self.settings.chunk or last - first
@@ -194,13 +195,13 @@ class Pretraining(Learner):
         if self.jigsaw is None:
             return ()
         if self.settings.chunk is not None:
-            return gradient_cache.embed(self.jigsaw.towers, pieces, self.fabric.autocast)
+            return gradient_cache.embed(self.jigsaw.encoders, pieces, self.fabric.autocast)
         with self.fabric.autocast():
-            z: Sequence[Tensor] = self.jigsaw.towers(pieces[0])
+            z: Sequence[Tensor] = self.jigsaw.encoders(pieces[0])
         return z
 
     def advance(self) -> Metrics:
-        """One step of all towers."""
+        """One step of all encoders."""
         began = time.perf_counter()
         chunks = self.make(self.step)
         pieces = self.pieces(self.step)
@@ -212,16 +213,16 @@ class Pretraining(Learner):
         chunks = [self.objective.asked(views) for views in chunks]
         own: Sequence[Tensor]
         if self.settings.chunk is not None:
-            own = gradient_cache.embed(self.towers, chunks, autocast)
+            own = gradient_cache.embed(self.encoders, chunks, autocast)
         else:
             with autocast():
-                own = self.objective.embed(self.towers, chunks[0])
+                own = self.objective.embed(self.encoders, chunks[0])
         z = [parallel.gather(self.fabric, of_view) for of_view in presence.put_back(own, here)]
         loss, i_nce, accuracy = self.objective(z, keys, index)
         losses, puzzles = {}, self.solved(pieces)
         if self.jigsaw is not None:
             told = [parallel.gather(self.fabric, of_view) for of_view in puzzles]
-            asking = self.jigsaw.towers.of_views(told)
+            asking = self.jigsaw.encoders.of_views(told)
             of_puzzles = self.objective.against(asking, z, keys, index)
             losses = {"loss_views": loss.item(), "loss_jigsaw": of_puzzles.item()}
             loss = self.jigsaw.mixed(loss, of_puzzles)
@@ -231,12 +232,12 @@ class Pretraining(Learner):
         if loss.requires_grad:  # not where no two samples of a batch have the same two views
             loss.backward()
         if self.settings.chunk is not None:
-            gradient_cache.pass_on(self.towers, chunks, own, autocast)
+            gradient_cache.pass_on(self.encoders, chunks, own, autocast)
             if self.jigsaw is not None:
-                gradient_cache.pass_on(self.jigsaw.towers, pieces, puzzles, autocast)
+                gradient_cache.pass_on(self.jigsaw.encoders, pieces, puzzles, autocast)
         parallel.average_gradients(self.fabric, self.parameters)
         self.optimizer.step()
-        self.objective.update(z, keys, index, self.towers)
+        self.objective.update(z, keys, index, self.encoders)
         return {
             "loss": value,
             **losses,

@@ -9,8 +9,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from infomin import rng
-from infomin.errors import at_least, positive
+from infomin.core import rng
+from infomin.core.errors import at_least, positive
 from infomin.information.critics import Critic
 from infomin.losses import infonce, matched
 from infomin.training.learner import Learner, Metrics

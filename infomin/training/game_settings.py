@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infomin.errors import InputError, at_least, one_of, positive
+from infomin.core.errors import InputError, at_least, one_of, positive
 from infomin.training.schedule import SCHEDULES
 
 MODES = ("unsup", "semi", "sup")

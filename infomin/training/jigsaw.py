@@ -13,12 +13,12 @@ own, the same puzzle is seen as each of them (CMC with PIRL, PyContrast's CMCPIR
 import torch
 from torch import Tensor
 
-from infomin import rng
 from infomin.augment import JigSaw
+from infomin.core import rng
+from infomin.core.errors import InputError
 from infomin.data import Batches
 from infomin.data.values import take
-from infomin.encoders import PuzzleTowers, Towers
-from infomin.errors import InputError
+from infomin.models import Encoders, JigSawEncoders
 from infomin.training.gradient_cache import Chunks
 from infomin.views import ChannelViews, LearnedViews, View, WholeViews
 
@@ -39,7 +39,7 @@ class JigSawBranch:
 
     Arguments:
         cut: makes the pieces.
-        towers: of the views.
+        encoders: of the views.
         views: as which pieces are seen: whole images, split channels, or those of a generator.
         beta: weight of the puzzles, within [0, 1]; with 0 they change nothing.
         seed: of the heads.
@@ -50,7 +50,7 @@ class JigSawBranch:
     """
 
     def __init__(
-        self, cut: JigSaw, towers: Towers, views: View, beta: float = 0.5, seed: int = 0
+        self, cut: JigSaw, encoders: Encoders, views: View, beta: float = 0.5, seed: int = 0
     ) -> None:
         if not isinstance(views, WholeViews | ChannelViews | LearnedViews):
             raise InputError(
@@ -58,7 +58,7 @@ class JigSawBranch:
                 "views=whole, raw or learned, or jigsaw=none"
             )
         self.cut, self.views, self.beta = cut, views, weight(beta)
-        self.towers = PuzzleTowers(towers, views.view_channels, cut.piece, seed)
+        self.encoders = JigSawEncoders(encoders, views.view_channels, cut.piece, seed)
 
     @torch.no_grad()
     def make(self, images: Tensor, batches: Batches, step: int, part: slice, size: int) -> Chunks:
@@ -80,7 +80,7 @@ class JigSawBranch:
         for start in range(part.start, part.stop, size):
             which = slice(start, min(start + size, part.stop))
             pieces = self.cut.apply(take(images, batches(step)[which]), puzzle.part(which))
-            every = range(len(self.towers.towers))
+            every = range(len(self.encoders.encoders))
             seen = [self.views.one(pieces.flatten(0, 1), view) for view in every]
             chunks.append(tuple(v.unflatten(0, pieces.shape[:2]) for v in seen))
         return chunks

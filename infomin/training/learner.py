@@ -1,8 +1,8 @@
 """What the training loops have in common: they count steps, yield metrics and can be saved.
 
 A learner is an iterable of metric dicts, one a step. It prints, logs and saves nothing; whoever
-iterates decides (`infomin.run.Run.follow`). All randomness is a function of (seed, purpose, step),
-so that weights, optimisers and the step are the whole state.
+iterates decides (`infomin.runs.folder.Run.follow`). All randomness is a function of (seed, purpose,
+step), so that weights, optimisers and the step are the whole state.
 """
 
 from abc import ABC, abstractmethod

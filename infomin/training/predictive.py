@@ -14,12 +14,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from infomin import parallel, rng
 from infomin.augment import Augment
-from infomin.encoders import Decoder, Towers, levels
-from infomin.errors import InputError, one_of
+from infomin.core import rng
+from infomin.core.errors import InputError, one_of
+from infomin.core.shapes import Image, Views
 from infomin.losses import BOTH_WAYS, PREDICTIVE, pairs, total, weights_of
-from infomin.shapes import Image, Views
+from infomin.models import Decoder, Encoders, levels
+from infomin.training import distributed as parallel
 from infomin.training.contrastive import ContrastiveSettings, MakeOptimizer, Pretraining
 from infomin.training.learner import Metrics
 from infomin.training.schedule import set_rate
@@ -32,11 +33,11 @@ WIDEST = 512
 
 
 class Prediction(Pretraining):
-    """Trains one tower per view, and a decoder for every direction of every pair of views.
+    """Trains one encoder per view, and a decoder for every direction of every pair of views.
 
     Arguments:
         views: frozen, all of one crop.
-        towers: one per view.
+        encoders: one per view.
         images, augment, optimizer, settings, fabric: see `Pretraining`; there is no temperature.
         loss: one of `PREDICTIVE`; of a pair it is the mean of both directions.
         graph, weights: of pairs; see `losses.multiview`.
@@ -49,7 +50,7 @@ class Prediction(Pretraining):
     def __init__(
         self,
         views: View,
-        towers: Towers,
+        encoders: Encoders,
         images: Tensor,
         augment: Augment,
         optimizer: MakeOptimizer,
@@ -62,18 +63,18 @@ class Prediction(Pretraining):
         one_of("loss", loss, PREDICTIVE)
         one_of("graph", graph, BOTH_WAYS)
         _same_pixels(views, loss)
-        self.pairs = pairs(len(towers), graph)
+        self.pairs = pairs(len(encoders), graph)
         self.weights = weights_of(self.pairs, weights)
         self.directions = [way for i, j in self.pairs for way in ((i, j), (j, i))]
-        super().__init__(views, towers, images, augment, optimizer, settings, fabric)
+        super().__init__(views, encoders, images, augment, optimizer, settings, fabric)
         self.name, self.loss, self.cap = loss, PREDICTIVE[loss], 0.0
         frame = augment.frame(*images.shape[2:])
-        self.taps, decoders = _decoders(self.towers, views, self.directions, frame, settings.seed)
+        self.taps, decoders = _decoders(self.encoders, views, self.directions, frame, settings.seed)
         parallel.share_batch_norm(fabric, decoders)
         self.decoders = decoders.to(fabric.device).train()
-        self.modules = {"towers": self.towers, "decoders": self.decoders}
+        self.modules = {"encoders": self.encoders, "decoders": self.decoders}
         self.optimizers = {
-            "towers": self.optimizer,
+            "encoders": self.optimizer,
             "decoders": optimizer(self.decoders.parameters()),
         }
 
@@ -82,7 +83,7 @@ class Prediction(Pretraining):
         predicted = {}
         with self.fabric.autocast():
             for i in sorted({i for i, _ in self.directions}):
-                maps = self.towers.backbones[i].maps(views[i], self.taps)
+                maps = self.encoders.backbones[i].maps(views[i], self.taps)
                 sizes = [m.shape[2:] for m in (views[i], *maps)]
                 for way in self.directions:
                     if way[0] == i:
@@ -97,7 +98,7 @@ class Prediction(Pretraining):
         return total([(told[i, j] + told[j, i]) / 2 for i, j in self.pairs], self.weights)
 
     def advance(self) -> Metrics:
-        """One step of all towers and decoders; chunks add up, as the loss is a mean over images."""
+        """One step of encoders and decoders; chunks add up, as the loss is a mean over images."""
         began = time.perf_counter()
         chunks = self.make(self.step)
         waited = time.perf_counter() - began
@@ -124,7 +125,7 @@ class Prediction(Pretraining):
         Raises:
             InputError: for a tap behind a stage with weights that predictions do not pass.
         """
-        backbone = self.towers.backbones[0]
+        backbone = self.encoders.backbones[0]
         first, last = (backbone.taps.index(backbone.tap(name)) for name in (self.taps[-1], tap))
         beyond = backbone.taps[first + 1 : last + 1]
         left = [name for name in beyond if [*backbone.stages[name].parameters()]]
@@ -150,19 +151,23 @@ def _same_pixels(views: View, loss: str) -> None:
 
 
 def _decoders(
-    towers: Towers, views: View, directions: Sequence[Direction], frame: Sequence[int], seed: int
+    encoders: Encoders,
+    views: View,
+    directions: Sequence[Direction],
+    frame: Sequence[int],
+    seed: int,
 ) -> tuple[tuple[str, ...], nn.ModuleDict]:
     """Return the taps of every resolution, and a decoder for each direction, the encoder mirrored.
 
     Above the finest map it has a layer for the pixels themselves, unless that map has their size.
     """
-    where = next(towers.parameters()).device
+    where = next(encoders.parameters()).device
     ones = tuple(torch.zeros(1, c, *frame, device=where) for c in views.view_channels)
-    was = towers.training
+    was = encoders.training
     with torch.no_grad():
-        taps = levels(towers.eval(), ones)
-        maps = [b.maps(one, taps) for b, one in zip(towers.backbones, ones, strict=True)]
-    towers.train(was)
+        taps = levels(encoders.eval(), ones)
+        maps = [b.maps(one, taps) for b, one in zip(encoders.backbones, ones, strict=True)]
+    encoders.train(was)
     decoders = nn.ModuleDict()
     for i, j in directions:
         widths = [min(m.shape[1], WIDEST) for m in maps[i]]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch.optim import Optimizer
 
-from infomin.errors import one_of
+from infomin.core.errors import one_of
 
 SCHEDULES = ("constant", "cosine", "steps")
 

@@ -15,11 +15,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin import rng
+from infomin.core import rng
+from infomin.core.errors import InputError, at_least, positive
 from infomin.data import MovingMnist, Sharing
-from infomin.encoders import SequenceTower, Tower
-from infomin.errors import InputError, at_least, positive
 from infomin.losses import cosine_scores, infonce, matched
+from infomin.models import Encoder, SequenceEncoder
 from infomin.training.contrastive import MakeOptimizer
 from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
@@ -98,8 +98,8 @@ class SharedFactors(_OnTheFly):
         self,
         scenes: MovingMnist,
         sharing: Sharing,
-        f1: SequenceTower,
-        f2: Tower,
+        f1: SequenceEncoder,
+        f2: Encoder,
         optimizer: MakeOptimizer,
         settings: SharedFactorsSettings,
         fabric: Fabric,
@@ -115,7 +115,7 @@ class SharedFactors(_OnTheFly):
         return self.scenes.render(v1), self.scenes.render(v2)[:, 0]
 
     def advance(self) -> Metrics:
-        """One step of both towers."""
+        """One step of both encoders."""
         began = time.perf_counter()
         v1, v2 = self.make(self.step)
         waited = time.perf_counter() - began
@@ -128,16 +128,16 @@ class SharedFactors(_OnTheFly):
 
 
 class Heads(nn.Module):
-    """A tower's backbone and one linear head per factor: two of classes, one of a position.
+    """An encoder's backbone and one linear head per factor: two of classes, one of a position.
 
     Arguments:
-        tower: whose backbone it is.
+        encoder: whose backbone it is.
         digits, backgrounds: number of classes.
     """
 
-    def __init__(self, tower: Tower, digits: int, backgrounds: int) -> None:
+    def __init__(self, encoder: Encoder, digits: int, backgrounds: int) -> None:
         super().__init__()
-        self.backbone, width = tower.backbone, tower.inputs
+        self.backbone, width = encoder.backbone, encoder.inputs
         sizes = {"digit": digits, "position": 2, "background": backgrounds}
         self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in sizes.items()})
 

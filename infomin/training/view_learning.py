@@ -22,12 +22,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin import parallel, presence
 from infomin.augment import CropFlip
+from infomin.core import presence
 from infomin.data import Batches, ImageSet
-from infomin.encoders import Towers
 from infomin.generator import ViewGenerator
 from infomin.losses import infonce, matched, pair_scores
+from infomin.models import Encoders
+from infomin.training import distributed as parallel
 from infomin.training.game_settings import GameSettings
 from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
@@ -43,7 +44,7 @@ class Game(Learner):
     Arguments:
         generator: g; its weights are trained.
         crops: `per_view` or `shared`, see `View`.
-        estimators: f, one tower per view.
+        estimators: f, one encoder per view.
         classifiers: c, one per view; unused in `unsup`.
         train: all training images, resident.
         labelled: indices of those whose label may be seen.
@@ -56,8 +57,8 @@ class Game(Learner):
         self,
         generator: ViewGenerator,
         crops: str,
-        estimators: Towers,
-        classifiers: Towers,
+        estimators: Encoders,
+        classifiers: Encoders,
         train: ImageSet,
         labelled: Tensor,
         augment: CropFlip,
@@ -89,8 +90,8 @@ class Game(Learner):
         self.views = LearnedViews(self.g, crops)
         self.f = estimators.to(fabric.device).train()
         self.c = classifiers.to(fabric.device).train()
-        for towers in (self.f, self.c):
-            parallel.share_batch_norm(fabric, towers)
+        for encoders in (self.f, self.c):
+            parallel.share_batch_norm(fabric, encoders)
         self.average = deepcopy(self.g).requires_grad_(False) if settings.average else None
         self.modules = {"g": self.g, "f": self.f, "c": self.c}
         if self.average is not None:

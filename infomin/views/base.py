@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from infomin.errors import InputError, one_of
-from infomin.shapes import Image, Images, Views
-from infomin.units import UNIT, ends
+from infomin.core.errors import InputError, one_of
+from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import UNIT, ends
 
 CROPS = ("per_view", "shared")
 

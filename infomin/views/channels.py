@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from infomin.color import convert
-from infomin.groups import partition, split
-from infomin.shapes import Images, Views
-from infomin.units import UNIT
+from infomin.core.channel_groups import partition, split
+from infomin.core.shapes import Images, Views
+from infomin.core.value_range import UNIT
 from infomin.views.base import View
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from infomin.errors import InputError
-from infomin.shapes import Images, Views
+from infomin.core.errors import InputError
+from infomin.core.shapes import Images, Views
 from infomin.views.base import View
 
 
@@ -28,7 +28,7 @@ class ChosenViews(View):
             or not {*chosen} <= {*known}
         ):
             raise InputError(
-                f"towers: expected some of {', '.join(map(str, known))}, each once, got {which}"
+                f"only_views: expected some of {', '.join(map(str, known))}, each once, got {which}"
             )
         channels = tuple(views.view_channels[i] for i in chosen)
         sources = [views.sources[i] for i in chosen]

@@ -15,19 +15,19 @@ from einops import rearrange
 from jaxtyping import Bool
 from torch import Tensor
 
-from infomin.augment import Plan, RandAugment
-from infomin.errors import InputError, probability
+from infomin.augment import RandAugment, RandAugmentParams
+from infomin.augment.color_jitter import ColorJitter, ColorJitterParams
+from infomin.core.batching import sent
+from infomin.core.channel_groups import split
+from infomin.core.errors import InputError, probability
+from infomin.core.shapes import Image, Images, Views
 from infomin.generator import ViewGenerator
-from infomin.groups import split
-from infomin.parts import sent
-from infomin.photometric import Changes, Photometric
-from infomin.shapes import Image, Images, Views
-from infomin.table import ColorTable
+from infomin.views.color_table import ColorTable
 from infomin.views.learned import LearnedViews
 
 
 @dataclass(frozen=True)
-class Mixture:
+class CombinedParams:
     """What training leaves to chance in a batch.
 
     Attributes:
@@ -37,13 +37,15 @@ class Mixture:
     """
 
     learned: Bool[Tensor, " n"]
-    changes: tuple[Changes, ...]
-    plans: tuple[Plan, ...]
+    changes: tuple[ColorJitterParams, ...]
+    plans: tuple[RandAugmentParams, ...]
 
-    def part(self, which: slice) -> "Mixture":
+    def part(self, which: slice) -> "CombinedParams":
         """Return what happens to a part of the batch."""
         changes = tuple(of_view.part(which) for of_view in self.changes)
-        return Mixture(self.learned[which], changes, tuple(p.part(which) for p in self.plans))
+        return CombinedParams(
+            self.learned[which], changes, tuple(p.part(which) for p in self.plans)
+        )
 
 
 class CombinedViews(LearnedViews):
@@ -70,7 +72,7 @@ class CombinedViews(LearnedViews):
         generator: ViewGenerator,
         p: float = 1.0,
         chosen: Sequence[int] | str = "all",
-        photometric: Photometric | None = None,
+        photometric: ColorJitter | None = None,
         randaugment: RandAugment | None = None,
         crops: str = "per_view",
         table: ColorTable | None = None,
@@ -86,18 +88,18 @@ class CombinedViews(LearnedViews):
             )
         self.p, self.photometric, self.randaugment = p, photometric, randaugment
 
-    def sample(self, n: int, generator: torch.Generator) -> Mixture:
+    def sample(self, n: int, generator: torch.Generator) -> CombinedParams:
         """Draw which samples g makes, and how their colours change afterwards."""
         learned = torch.rand(n, generator=generator) < self.p
-        changes: tuple[Changes, ...] = ()
-        plans: tuple[Plan, ...] = ()
+        changes: tuple[ColorJitterParams, ...] = ()
+        plans: tuple[RandAugmentParams, ...] = ()
         if self.photometric is not None:
             changes = tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
         if self.randaugment is not None:
             plans = tuple(self.randaugment.sample(n, generator) for _ in self.view_channels)
-        return Mixture(learned, changes, plans)
+        return CombinedParams(learned, changes, plans)
 
-    def forward(self, *crops: Image, drawn: Mixture | None = None) -> Views:
+    def forward(self, *crops: Image, drawn: CombinedParams | None = None) -> Views:
         """Return M views; see `View`."""
         views = super().forward(*crops)
         if drawn is None:

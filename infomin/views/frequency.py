@@ -18,9 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.color import convert
-from infomin.errors import InputError, positive
-from infomin.shapes import Images, Views
-from infomin.units import UNIT
+from infomin.core.errors import InputError, positive
+from infomin.core.shapes import Images, Views
+from infomin.core.value_range import UNIT
 from infomin.views.base import View
 
 DEVIATIONS = 4

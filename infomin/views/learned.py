@@ -1,9 +1,9 @@
 """Learned views: those of a view generator."""
 
+from infomin.core.shapes import Image, Images, Views
 from infomin.generator import ViewGenerator
-from infomin.shapes import Image, Images, Views
-from infomin.table import ColorTable
 from infomin.views.base import View
+from infomin.views.color_table import ColorTable
 
 
 class LearnedViews(View):

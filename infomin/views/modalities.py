@@ -1,7 +1,7 @@
 r"""What sensors see as views: brightness, colour, depth and the direction of surfaces.
 
 Images are R, G, B and depth, as data=nyuv2 gives them. CMC (arXiv:1906.05849, section 4.4) has a
-tower for each of L, ab, depth and surface normals of NYU Depth V2, and L as the core view.
+encoder for each of L, ab, depth and surface normals of NYU Depth V2, and L as the core view.
 
 Normals are those of the depth of a crop, seen by a camera whose focal length is given in pixels of
 the crops, so that a flipped crop has the normals of the flipped scene. Their directions do not
@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.color import convert
-from infomin.errors import InputError, at_least, positive
-from infomin.shapes import Image, Images, Views
-from infomin.units import UNIT
+from infomin.core.errors import InputError, at_least, positive
+from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import UNIT
 from infomin.views.base import View
 
 MODALITIES = {"L": 1, "ab": 2, "depth": 1, "normals": 3}
@@ -27,7 +27,7 @@ _NEAR = 1 / 255  # least depth: at 0 there is no direction
 
 
 class ModalityViews(View):
-    """Some of L, ab, depth and normals, each of its own tower; all within [-1, 1].
+    """Some of L, ab, depth and normals, each of its own encoder; all within [-1, 1].
 
     Arguments:
         names: of the views, at least two; the first is the core of a core graph.

@@ -21,14 +21,14 @@ from torch import Tensor
 
 from infomin.augment import as_float
 from infomin.color import convert
-from infomin.errors import InputError, whole_number
-from infomin.shapes import Image, Images, Views
-from infomin.units import UNIT
+from infomin.core.errors import InputError, whole_number
+from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import UNIT
 from infomin.views.base import View
 
 
 @dataclass(frozen=True)
-class Places:
+class PatchParams:
     """Where the pairs of a batch lie.
 
     Attributes:
@@ -41,9 +41,11 @@ class Places:
     below: Bool[Tensor, " n"]
     beside: Bool[Tensor, " n"]
 
-    def part(self, which: slice) -> "Places":
+    def part(self, which: slice) -> "PatchParams":
         """Return the places of a part of the batch."""
-        return Places(self.down[which], self.right[which], self.below[which], self.beside[which])
+        return PatchParams(
+            self.down[which], self.right[which], self.below[which], self.beside[which]
+        )
 
 
 class PatchViews(View):
@@ -51,7 +53,7 @@ class PatchViews(View):
 
     Arguments:
         channels: C of the images.
-        patch: side of the patches, in pixels: what the towers take.
+        patch: side of the patches, in pixels: what the encoders take.
         distance: d, in pixels of the images, along either axis; 0 makes both patches the same.
         value_range: lowest and highest value of the images.
 
@@ -73,10 +75,10 @@ class PatchViews(View):
         super().__init__((channels, channels), "shared", value_range, channels)
         self.patch, self.distance = patch, distance
 
-    def sample(self, n: int, generator: torch.Generator) -> Places:
+    def sample(self, n: int, generator: torch.Generator) -> PatchParams:
         """Draw where n pairs lie; in pixels once the size of the images is known."""
         down, right, below, beside = torch.rand(4, n, generator=generator)
-        return Places(down, right, below < 0.5, beside < 0.5)
+        return PatchParams(down, right, below < 0.5, beside < 0.5)
 
     def fits(self, height: int, width: int) -> None:
         """Make sure that both patches find room in images of this height and width.
@@ -95,7 +97,7 @@ class PatchViews(View):
             )
 
     def forward(
-        self, *crops: Num[Tensor, "b c rows columns"], drawn: Places | None = None
+        self, *crops: Num[Tensor, "b c rows columns"], drawn: PatchParams | None = None
     ) -> Views:
         """Return two patches of each image, of any type; or as `split`, with nothing drawn.
 

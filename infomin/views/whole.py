@@ -1,7 +1,7 @@
 """Whole images: every view has all channels, and views differ by their crops and colour jitter.
 
-That is two-view training as SimCLR's (arXiv:2002.05709), with a tower for each view: augmentation
-alone, against which splits of channels are held.
+That is two-view training as SimCLR's (arXiv:2002.05709), with an encoder for each view:
+augmentation alone, against which splits of channels are held.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 
 from infomin.color import convert
-from infomin.errors import at_least
-from infomin.shapes import Image, Images, Views
-from infomin.units import UNIT
+from infomin.core.errors import at_least
+from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import UNIT
 from infomin.views.base import View
 
 

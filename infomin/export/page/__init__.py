@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infomin import files
+from infomin.core import files
+from infomin.core.page import render
 from infomin.export import told
 from infomin.export.page import charts, explorer, pictures
 from infomin.export.page.channels import measure
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
-from infomin.page import render
 
 FILE = "card.html"
 LARGEST = 1_500_000  # bytes

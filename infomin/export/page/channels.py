@@ -8,10 +8,10 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from infomin.core.channel_groups import view_names
+from infomin.core.page.text import cut, span
 from infomin.export.sample import Sample
 from infomin.generator import Check, ViewGenerator
-from infomin.groups import view_names
-from infomin.page.text import cut, span
 
 _PIXELS = 2**18
 SHOWN = 16

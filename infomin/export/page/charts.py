@@ -5,9 +5,20 @@ from collections.abc import Sequence
 import torch
 from markupsafe import Markup
 
+from infomin.core.page.charts import (
+    LINE,
+    Frame,
+    Points,
+    apart,
+    below,
+    grid,
+    padded,
+    path,
+    svg,
+    ticks,
+)
 from infomin.export.page.channels import Channel
 from infomin.export.told import Curve, Estimate
-from infomin.page.charts import LINE, Frame, Points, apart, below, grid, padded, path, svg, ticks
 
 _BINS = 80
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from einops import rearrange
 
-from infomin.cube import ColorCube
+from infomin.export.cube import ColorCube
 from infomin.export.page.channels import Found
 from infomin.generator import ViewGenerator
 

@@ -11,13 +11,13 @@ from matplotlib.colors import hsv_to_rgb
 from PIL import Image as Picture
 from torch import Tensor
 
+from infomin.core.page.pictures import embedded
+from infomin.core.page.text import span
+from infomin.core.shapes import Image
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel, Found
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
-from infomin.page.pictures import embedded
-from infomin.page.text import span
-from infomin.shapes import Image
 
 SHOWN = 12
 _SIZES = ((96, 80), (96, 40), (64, 25), (40, 10), (16, 5))  # longer side and quality of a tile

@@ -7,10 +7,10 @@ from typing import Any
 from kornia.augmentation import IntensityAugmentationBase2D
 from torch import Tensor
 
+from infomin.core.channel_groups import join, split
+from infomin.core.shapes import Images, Views
 from infomin.export.transforms.pixels import Pixels
 from infomin.generator import ViewGenerator
-from infomin.groups import join, split
-from infomin.shapes import Images, Views
 
 
 class KorniaViews(IntensityAugmentationBase2D):

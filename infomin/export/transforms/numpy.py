@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from infomin.errors import InputError
+from infomin.core.errors import InputError
 from infomin.export.transforms.pixels import Pixels
 from infomin.generator import ViewGenerator
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infomin import units
-from infomin.errors import InputError, one_of
+from infomin.core import value_range as units
+from infomin.core.channel_groups import split
+from infomin.core.errors import InputError, one_of
+from infomin.core.shapes import Views
 from infomin.generator import ViewGenerator, load_generator
-from infomin.groups import split
-from infomin.shapes import Views
-from infomin.table import ColorTable
+from infomin.views.color_table import ColorTable
 
 _INTEGERS = (torch.uint8, torch.uint16, torch.int16, torch.int32)
 

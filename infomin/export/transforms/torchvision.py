@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import Transform
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from infomin.errors import InputError, probability
+from infomin.core.errors import InputError, probability
 from infomin.export.transforms.pixels import Pixels
 from infomin.generator import ViewGenerator
 

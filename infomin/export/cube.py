@@ -1,0 +1,210 @@
+"""A frozen 3-channel generator as a lattice of n^3 colours: the 3-D lookup table of film and video.
+
+Between lattice points colours are interpolated, so that a lattice is close to g and never equal to
+it (`table.ColorTable` is, for 8 bits). In exchange it takes images of any depth, and as a `.cube`
+file it goes wherever colours are graded: ffmpeg, Pillow, video and photo editors.
+
+Such a file holds numbers in [0, 1] and views are outside: channel c is stored as
+(y_c - low_c) / (high_c - low_c), and the comments of its header tell how to go back.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from PIL import ImageFilter
+from torch import Tensor, nn
+
+from infomin.core import files
+from infomin.core import value_range as units
+from infomin.core.errors import InputError
+from infomin.core.shapes import Images
+from infomin.generator import ViewGenerator
+
+_LARGEST = 256  # what ffmpeg reads; Pillow stops at 65
+_FIT_STEPS, _FIT_RATE, _FIT_NORM = 100, 1e-3, 4
+
+
+class ColorCube(nn.Module):
+    """g on n^3 colours, trilinear in between.
+
+    Arguments:
+        stored: the lattice as it is stored, in [0, 1]; output channel, blue, green, red.
+        low, high: of each output channel; y = low + stored (high - low).
+        value_range: of the images.
+
+    Raises:
+        InputError: for anything but a cube of 2..256 points a side with three channels.
+    """
+
+    stored: Tensor
+    low: Tensor
+    high: Tensor
+
+    def __init__(
+        self,
+        stored: Float[Tensor, "3 n n n"],
+        low: Float[Tensor, " 3"],
+        high: Float[Tensor, " 3"],
+        value_range: units.Range = units.UNIT,
+    ) -> None:
+        super().__init__()
+        if not 2 <= stored.shape[-1] <= _LARGEST:
+            raise InputError(
+                f"points: expected 2..{_LARGEST} a side of the cube, got {stored.shape[-1]}"
+            )
+        self.register_buffer("stored", stored)
+        self.register_buffer("low", low)
+        self.register_buffer("high", high)
+        self.value_range = value_range
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, generator: ViewGenerator, points: int = 33) -> "ColorCube":
+        """Compute the cube of a generator.
+
+        Lattice values are not g at the lattice points, but those whose interpolation is nearest to
+        g on a lattice twice as fine. The coupling networks are piecewise linear: beside a kink
+        values of g err to one side, and fitted ones by half as much to both.
+
+        Arguments:
+            generator: of 3 channels.
+            points: n, lattice points a side; the usual sizes are 17, 33 and 65.
+
+        Raises:
+            InputError: for another number of channels or points.
+        """
+        cls.needs(generator)
+        y = _fitted(_lattice(generator, 2 * points - 1))
+        low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
+        return cls((y - _each(low)) / _each(high - low), low, high, generator.value_range)
+
+    @staticmethod
+    def needs(generator: ViewGenerator) -> None:
+        """Make sure that a generator has a cube.
+
+        Raises:
+            InputError: for other than 3 channels.
+        """
+        if generator.channels != 3:
+            raise InputError(
+                f"lut: a lookup table needs a generator of 3 channels, got {generator.channels}; "
+                "leave lut out of formats"
+            )
+
+    @property
+    def points(self) -> int:
+        """Lattice points a side."""
+        return self.stored.shape[-1]
+
+    def forward(self, x: Images) -> Images:
+        """Return g(x), nearly.
+
+        Raises:
+            InputError: for values outside the value range.
+        """
+        units.within(x, self.value_range, "a lookup table")
+        lowest, highest = self.value_range
+        place = (x - lowest) * (2 / (highest - lowest)) - 1
+        grid = rearrange(place, "b c h w -> 1 b h w c")  # red is the innermost side, as in x
+        found = nn.functional.grid_sample(
+            self._views[None], grid, padding_mode="border", align_corners=True
+        )
+        return rearrange(found, "1 c b h w -> b c h w")
+
+    @property
+    def _views(self) -> Tensor:
+        return self.stored * _each(self.high - self.low) + _each(self.low)
+
+    def save(self, path: Path, title: str) -> None:
+        """Write a `.cube` file, whose header tells how values go back to views."""
+        lowest, highest = self.value_range
+        scale = [f"{v:.9g}" for v in self.low.tolist()], [f"{v:.9g}" for v in self.high.tolist()]
+        lines = [
+            f'TITLE "{title}"',
+            "# a view generator of infomin: the table gives stored values in [0, 1],",
+            "# and output channel c is y_c = low_c + stored_c * (high_c - low_c)",
+            f"# low {' '.join(scale[0])}",
+            f"# high {' '.join(scale[1])}",
+            f"# images are scaled from [{lowest:.9g}, {highest:.9g}] to [0, 1] first",
+            f"# range {lowest:.9g} {highest:.9g}",
+            f"LUT_3D_SIZE {self.points}",
+        ]
+        rows = rearrange(self.stored, "c b g r -> (b g r) c").tolist()
+        lines += [f"{r:.7f} {g:.7f} {b:.7f}" for r, g, b in rows]
+        files.write_bytes(path, ("\n".join(lines) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ColorCube":
+        """Read a `.cube` file that `save` wrote.
+
+        Raises:
+            InputError: for a file that is missing, damaged, or not one of these.
+        """
+        told: dict[str, list[float]] = {}
+        rows: list[list[float]] = []
+        try:
+            for line in Path(path).read_text(encoding="utf-8").splitlines():
+                words = line.removeprefix("#").split()
+                if words and words[0] in ("low", "high", "range", "LUT_3D_SIZE"):
+                    told[words[0]] = [float(word) for word in words[1:]]
+                elif line[:1] in "-0123456789":
+                    rows.append([float(word) for word in words])
+            n = int(told["LUT_3D_SIZE"][0])
+            stored = rearrange(torch.tensor(rows), "(b g r) c -> c b g r", b=n, g=n, r=n)
+            low, high = torch.tensor(told["low"]), torch.tensor(told["high"])
+            numbers = torch.cat([stored.flatten(), low, high])
+            if len(low) != 3 or len(high) != 3 or not numbers.isfinite().all():
+                raise ValueError("numbers are missing or infinite")
+            return cls(stored, low, high, units.ends(told["range"], "range"))
+        except (OSError, ValueError, LookupError, RuntimeError, ArithmeticError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{path}: is not a .cube file of a view generator ({reason})"
+            ) from None
+
+    def pillow(self) -> Any:
+        """Return the filter for `PIL.Image.filter`; it gives stored values, as 8 bits.
+
+        Raises:
+            InputError: above 65 points, where Pillow stops.
+        """
+        if self.points > 65:
+            raise InputError(f"points: Pillow takes at most 65, got {self.points}")
+        rows = rearrange(self.stored, "c b g r -> (b g r c)").tolist()
+        return ImageFilter.Color3DLUT(self.points, rows)
+
+
+def _lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n n n"]:
+    """Return g at the points of a lattice; output channel, blue, green, red."""
+    device = next(generator.buffers()).device
+    level = torch.linspace(*generator.value_range, points, device=device)
+    blue, green, red = torch.meshgrid(level, level, level, indexing="ij")
+    image = rearrange([red, green, blue], "c b g r -> 1 c b (g r)")
+    return rearrange(generator.transform(image), "1 c b (g r) -> c b g r", r=points)
+
+
+def _fitted(finer: Float[Tensor, "3 m m m"]) -> Float[Tensor, "3 n n n"]:
+    """Return the lattice of every other point whose interpolation is nearest to the finer one."""
+    low, high = finer.amin((1, 2, 3)), finer.amax((1, 2, 3))
+    wanted = (finer - _each(low)) / _each(high - low)
+    with torch.enable_grad():
+        stored = wanted[:, ::2, ::2, ::2].clone().requires_grad_()
+        optimizer = torch.optim.Adam([stored], lr=_FIT_RATE, betas=(0.9, 0.99))
+        decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, _FIT_STEPS)
+        for _ in range(_FIT_STEPS):
+            between = nn.functional.interpolate(
+                stored[None], size=wanted.shape[1:], mode="trilinear", align_corners=True
+            )
+            optimizer.zero_grad()
+            # in hundredths, whose fourth power is still a number of float32
+            (100 * (between[0] - wanted)).pow(_FIT_NORM).sum().backward()
+            optimizer.step()
+            decay.step()
+    return stored.detach() * _each(high - low) + _each(low)
+
+
+def _each(v: Tensor) -> Tensor:
+    return rearrange(v, "c -> c 1 1 1")

@@ -1,0 +1,1 @@
+"""Methods: how encoders learn from the views of a batch."""

@@ -1,0 +1,35 @@
+"""Encoders f_i, one per view or one for all: a backbone of named stages and an embedding head."""
+
+from infomin.models.backbones import (
+    BACKBONES,
+    Backbone,
+    FourConv,
+    ResNet,
+    SmallAlexNet,
+    StridedConv,
+)
+from infomin.models.decoder import Decoder, levels
+from infomin.models.encoders import Encoder, Encoders, build_encoders
+from infomin.models.heads import HEADS, build_head
+from infomin.models.jigsaw import JigSawEncoder, JigSawEncoders
+from infomin.models.sequence import SequenceEncoder, build_sequence_encoder
+
+__all__ = [
+    "BACKBONES",
+    "HEADS",
+    "Backbone",
+    "Decoder",
+    "Encoder",
+    "Encoders",
+    "FourConv",
+    "JigSawEncoder",
+    "JigSawEncoders",
+    "ResNet",
+    "SequenceEncoder",
+    "SmallAlexNet",
+    "StridedConv",
+    "build_encoders",
+    "build_head",
+    "build_sequence_encoder",
+    "levels",
+]

@@ -1,0 +1,184 @@
+"""Pictures of views: what the encoders see, and what g does to colour."""
+
+import colorsys
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from torch import Tensor
+
+from infomin.core import value_range as units
+from infomin.core.channel_groups import view_names
+from infomin.core.value_range import RGB
+from infomin.generator import ViewGenerator
+from infomin.views import View
+
+# dark, distinguishable for colour-blind eyes as well (Okabe and Ito's red, green, blue)
+_INKS = dict(zip(RGB, ("#d55e00", "#009e73", "#0072b2"), strict=True))
+
+
+Strip = tuple[str, Tensor]
+"""A name, and images in one row."""
+
+
+# names come from cards and files: a dollar in them begins no formula
+_as_is = matplotlib.rc_context({"text.parse_math": False})
+
+
+@_as_is
+@torch.no_grad()
+def views_picture(
+    view: View,
+    images: Float[Tensor, "b c h w"],
+    title: str = "",
+    channel_names: Sequence[str] | None = None,
+    drawn: Any = None,
+) -> Figure:
+    """Draw images in the first rows and every channel of every view below, dark low, light high.
+
+    Channels called R, G, B make one row of colours, scaled from the value range; every other
+    channel of images and views is a row of its own, scaled over it from its 1st to its 99th
+    percentile. A view that has the colours of the image, as a patch, is one row of colours too.
+
+    Arguments:
+        view: makes the views.
+        images: within its value range.
+        title: above the picture.
+        channel_names: of the images.
+        drawn: by `view.sample`; None shows the views that evaluation sees.
+    """
+    rows = image_rows(images, channel_names, view.value_range)
+    views = view(images, drawn=drawn)
+    if units.names(channel_names, images.shape[1]) == RGB and view.in_color:
+        rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
+    else:
+        channels = torch.cat(list(views), 1).split(1, dim=1)
+        rows += zip(view_names(view.view_channels), map(scaled, channels), strict=True)
+    return strips_picture(rows, title)
+
+
+@_as_is
+def strips_picture(rows: Sequence[Strip], title: str = "") -> Figure:
+    """Draw images of each row side by side, and the rows below one another, named on the left.
+
+    Arguments:
+        rows: a name, and images `b 1 h w` or, in colour, `b 3 h w` within [0, 1].
+        title: above the picture.
+    """
+    size = (1.1 * len(rows[0][1]) + 1.4, 1.12 * len(rows) + 0.3)
+    layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
+    figure = Figure(figsize=size, dpi=110, layout=layout)
+    axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for axis, (name, row) in zip(axes, rows, strict=True):
+        strip = rearrange(_padded(row), "b c h w -> h (b w) c").cpu().numpy()
+        axis.imshow(
+            strip.squeeze(-1) if strip.shape[-1] == 1 else strip, cmap="gray", vmin=0, vmax=1
+        )
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+        _bare(axis)
+    axes[0].set_title(title, fontsize=9, loc="left")
+    return figure
+
+
+def image_rows(
+    images: Float[Tensor, "b c h w"],
+    channel_names: Sequence[str] | None,
+    value_range: Sequence[float],
+) -> list[Strip]:
+    """Return the rows that show images themselves; see `views_picture`."""
+    names, (low, high) = units.names(channel_names, images.shape[1]), value_range
+    colored = names[:3] == RGB
+    rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
+    return rows + [(names[i], scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
+
+
+@_as_is
+@torch.no_grad()
+def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) -> Figure:
+    """Draw what g does to colour: its best linear approximation on images, and hue charts.
+
+    Left, how much of each input channel goes into each output channel (least squares; R^2 tells
+    how linear g is). Right, for R, G, B, the output over all hues and brightnesses.
+    """
+    coefficients, r2 = linear_part(generator, images)
+    channels = generator.channels
+    colored = generator.channel_names == RGB
+    columns = 2 if colored else 1
+    figure = Figure(figsize=(4.2 * columns, 1.5 * channels + 0.4), dpi=110)
+    axes = figure.subplots(channels, columns, squeeze=False)
+    inks = [_INKS.get(name, "#444444") for name in generator.channel_names]
+    limit = 1.1 * coefficients.abs().max().item()
+    low, high = generator.value_range
+    charts = generator.transform(low + (high - low) * _hue_chart()[None])[0] if colored else None
+    for i in range(channels):
+        view = next(k for k, group in enumerate(generator.groups) if i in group)
+        axis = axes[i, 0]
+        axis.barh(range(channels), coefficients[i].tolist(), color=inks)
+        axis.set_yticks(range(channels), generator.channel_names, fontsize=8)
+        axis.set_xlim(-limit, limit)
+        axis.invert_yaxis()
+        axis.axvline(0, color="black", linewidth=0.6)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.set_title(
+            f"view {view + 1}: output {i + 1} ≈ these weights, R² {r2[i]:.3f}",
+            fontsize=8,
+            loc="left",
+        )
+        if charts is not None:
+            axes[i, 1].imshow(charts[i].numpy(), cmap="gray", aspect="auto")
+            axes[i, 1].set_title("over hue (across) and brightness (down)", fontsize=8, loc="left")
+            _bare(axes[i, 1])
+    figure.tight_layout(pad=0.5)
+    return figure
+
+
+@torch.no_grad()
+def linear_part(
+    generator: ViewGenerator, images: Float[Tensor, "b c h w"]
+) -> tuple[Float[Tensor, "c c"], list[float]]:
+    """Return the best linear approximation of g on images, rows outputs, and R^2 of each row."""
+    x = rearrange(images, "b c h w -> (b h w) c").double()
+    y = rearrange(generator.transform(images), "b c h w -> (b h w) c").double()
+    x, y = x - x.mean(0), y - y.mean(0)
+    solution = torch.linalg.lstsq(x, y).solution
+    rest = (y - x @ solution).square().sum(0) / y.square().sum(0)
+    return solution.mT.float(), (1 - rest).tolist()
+
+
+def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues"]:
+    """Hues across, black at the bottom to full colour in the middle to white at the top."""
+    colors = [
+        [colorsys.hls_to_rgb(h / hues, 1 - (k + 0.5) / levels, 1.0) for h in range(hues)]
+        for k in range(levels)
+    ]
+    return rearrange(torch.tensor(colors), "k h c -> c k h")
+
+
+def scaled(channel: Tensor, like: Tensor | None = None) -> Tensor:
+    """Scale one channel of all images to [0, 1], from its 1st to its 99th percentile, or another's.
+
+    Arguments:
+        channel: of images.
+        like: the channel whose percentiles are taken; None is itself.
+    """
+    of = channel if like is None else like
+    low, high = of.quantile(0.01), of.quantile(0.99)
+    return ((channel - low) / (high - low + 1e-9)).clamp(0, 1)
+
+
+def _padded(row: Tensor) -> Tensor:
+    """Put a white line between images."""
+    return torch.nn.functional.pad(row, (0, 1), value=1.0)
+
+
+def _bare(axis: Axes) -> None:
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for side in axis.spines.values():
+        side.set_visible(False)

@@ -1,0 +1,40 @@
+"""A picture of predictions: every channel of every view, and below it what others tell of it."""
+
+from collections.abc import Mapping, Sequence
+
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from infomin.core.channel_groups import view_names
+from infomin.core.shapes import Image, Views
+from infomin.runs.pictures import Strip, image_rows, scaled, strips_picture
+
+
+def predictions_picture(
+    images: Float[Tensor, "b c rows columns"],
+    views: Views,
+    predicted: Mapping[tuple[int, int], Image],
+    title: str = "",
+    channel_names: Sequence[str] | None = None,
+    value_range: Sequence[float] = (0.0, 1.0),
+) -> Figure:
+    """Draw images, and every channel of their views above what was predicted of it, of one scale.
+
+    Arguments:
+        images: within their value range.
+        views: of them.
+        predicted: view j as it is told from view i, by (i, j).
+        title: above the picture.
+        channel_names, value_range: of the images.
+    """
+    rows: list[Strip] = image_rows(images, channel_names, value_range)
+    names = iter(view_names([view.shape[1] for view in views]))
+    for j, view in enumerate(views):
+        sources = [i for i, to in predicted if to == j]
+        for c in range(view.shape[1]):
+            truth = view[:, c : c + 1]
+            rows.append((next(names), scaled(truth)))
+            told = {i: predicted[i, j][:, c : c + 1] for i in sources}
+            rows += [(f"from view {i + 1}", scaled(p, truth)) for i, p in told.items()]
+    return strips_picture(rows, title)

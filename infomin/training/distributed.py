@@ -1,0 +1,162 @@
+r"""Devices, precision and processes, through lightning-fabric.
+
+Every process draws the same batch, embeds its share, gathers all embeddings with their gradients
+and computes the whole loss. Averaging parameter gradients over processes then gives exactly the
+gradient of the loss of the joined batch, so two processes are one process, only faster.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterable
+from typing import Any, cast
+
+import torch
+from einops import rearrange
+from lightning_fabric import Fabric
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from infomin.core.allocator import keep_freed_memory
+from infomin.core.errors import InputError, at_least
+
+
+def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto") -> Fabric:
+    """Set up device, precision, processes, and the memory of a CPU.
+
+    Arguments:
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        devices: number of processes, one a device.
+        precision: of the encoders: `auto` (bf16-mixed where the hardware multiplies bfloat16, else
+            32-true), or any of fabric's words. Generators always run in float32.
+
+    Raises:
+        InputError: when the device is not there, or the precision is unknown.
+    """
+    at_least("devices", devices, 1)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision == "auto":
+        precision = "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
+    if device == "cpu":
+        keep_freed_memory()
+    strategy = "ddp" if devices > 1 else "auto"
+    try:
+        return Fabric(accelerator=device, devices=devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]
+    except (ValueError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"device={device} devices={devices} precision={precision}: {reason}"
+        ) from None
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu":
+        flags = torch.cpu.get_capabilities()
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    return False
+
+
+def share(fabric: Fabric, batch: int) -> slice:
+    """Return this process's share of a batch.
+
+    Raises:
+        InputError: when the batch does not divide among the processes.
+    """
+    if batch % fabric.world_size:
+        raise InputError(f"batch {batch} does not divide among {fabric.world_size} processes")
+    size = batch // fabric.world_size
+    return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
+
+
+def gather(fabric: Fabric, z: Tensor) -> Tensor:
+    """Join `(b, d)` of all processes in order of rank, with gradients."""
+    if fabric.world_size == 1:
+        return z
+    with warnings.catch_warnings():  # of what fabric calls, at every step
+        warnings.simplefilter("ignore")
+        joined: Any = fabric.all_gather(z, sync_grads=True)
+    return rearrange(joined, "w b d -> (w b) d")
+
+
+def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
+    """Average gradients over processes, in one message."""
+    if fabric.world_size == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
+    assert isinstance(flat, Tensor)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def average(fabric: Fabric, values: Tensor) -> Tensor:
+    """Average numbers over processes, without gradients."""
+    if fabric.world_size == 1:
+        return values.detach()
+    return cast(Tensor, fabric.all_reduce(values.detach(), reduce_op="mean"))
+
+
+def agreed(fabric: Fabric, number: int) -> int:
+    """Return the largest of a number over processes, so that all act on it, and at one step."""
+    if fabric.world_size == 1:
+        return number
+    largest = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
+    return int(cast(Tensor, largest))
+
+
+def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:
+    """Let batch norm see the joined batch; a no-op in one process."""
+    if fabric.world_size == 1:
+        return module
+    if fabric.device.type == "cuda":
+        return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(module))
+    for child in module.modules():
+        if isinstance(child, _BatchNorm):
+            child.__class__ = SharedBatchNorm
+    return module
+
+
+class SharedBatchNorm(_BatchNorm):
+    """Batch norm over all processes on any device; torch's own is for GPUs only.
+
+    Deviations are taken from the joint mean before they are squared: the difference of two large
+    sums would lose a small channel that stands on a large offset.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        pass
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise by the joint mean and variance in training, by running ones otherwise."""
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        rows = input.to(self.running_mean.dtype).movedim(1, -1)
+        axes = tuple(range(rows.ndim - 1))
+        mean = _joint_mean(rows.mean(axes))
+        rows = rows - mean
+        variance = _joint_mean(rows.square().mean(axes))
+        n = rows.numel() // len(mean) * distributed.get_world_size()
+        if self.track_running_stats:
+            with torch.no_grad():
+                self.num_batches_tracked.add_(1)
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * n / (n - 1), self.momentum)
+        rows = rows * (variance + self.eps).rsqrt()
+        if self.affine:
+            rows = rows * self.weight + self.bias
+        return rows.movedim(-1, 1).to(input.dtype)
+
+
+def _joint_mean(values: Tensor) -> Tensor:
+    """Average over processes, with gradients."""
+    with warnings.catch_warnings():  # its autograd node is marked experimental
+        warnings.simplefilter("ignore")
+        from torch.distributed.nn.functional import all_reduce
+
+        total: Tensor = all_reduce(values)
+    return total / distributed.get_world_size()
