@@ -167,9 +167,8 @@ def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name
     assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
 
 
-def test_grids_share_the_cells_that_mean_the_same_in_them(composed, monkeypatch):
-    monkeypatch.syspath_prepend(str(CONF.parent / "scripts"))
-    shared = importlib.import_module("comparing").shared
+def test_grids_share_the_cells_that_mean_the_same_in_them(composed):
+    shared = importlib.import_module("infomin.cli.comparing").shared
     names = ("table5", "combine", "ladder", "ladder_infomin", "together")
     folders = [shared(composed("report", f"experiment={n}"), "stl10", "small") for n in names]
     assert folders[:3] == ["stl10-small"] * 3
@@ -192,9 +191,8 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
     assert partners == [0, 1, 2, 3, 3, 0, 0]
 
 
-def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed, monkeypatch):
-    monkeypatch.syspath_prepend(str(CONF.parent / "scripts"))
-    settings = importlib.import_module("gridding").settings
+def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed):
+    settings = importlib.import_module("infomin.cli.gridding").settings
     here, there = (
         settings(["scripts/pretrain.py", "budget=small", *more])
         for more in ([], ["budget.moving.steps=7", "budget.segment.epochs=7"])

@@ -175,7 +175,8 @@ def build_encoders(
         )
     encoders = []
     for i, channels in enumerate(view_channels[:1] if shared else view_channels):
-        with seeded(seed, "encoder", int(normalize), i), blamed_on(f"encoder {name}"):
+        # "tower" is the first name of an encoder: another word would change all initial weights
+        with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):
             backbone = BACKBONES[name](channels, size=size, **options)
             encoders.append(Encoder(backbone, channels, size, dim, normalize, head))
     return Encoders(encoders, len(view_channels) if shared else None)

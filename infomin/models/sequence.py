@@ -60,5 +60,5 @@ def build_sequence_encoder(
     Raises:
         InputError: for an LSTM of no width.
     """
-    with seeded(seed, "sequence encoder"):
+    with seeded(seed, "sequence tower"):  # the first name: another would change all weights
         return SequenceEncoder(backbone, channels, size, hidden, dim)

@@ -1,11 +1,11 @@
 """Crops, changes of colour and RandAugment, from their configuration."""
 
-from cli import build
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
 from infomin.augment import Augment, CropFlip, Pipeline, RandAugment, Whole
 from infomin.augment.color_jitter import ColorJitter
+from infomin.cli.main import build
 from infomin.core.errors import InputError, one_of
 from infomin.core.value_range import UNIT
 from infomin.data import DataSet

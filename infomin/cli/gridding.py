@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cli import CONF, TOLD, plain
 from hydra import compose
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
+from infomin.cli.main import CONF, TOLD, plain
 from infomin.core import files
 from infomin.experiments import tables
 from infomin.experiments.grid import running

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import gridding
-from cli import TOLD, plain
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from infomin.cli import gridding
+from infomin.cli.main import TOLD, plain
 from infomin.core.errors import InputError, one_of
 from infomin.experiments import figures, sweep, tables
 from infomin.experiments.grid import cells

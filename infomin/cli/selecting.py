@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from cli import plain
 from omegaconf import DictConfig
 from torch import Tensor
 
+from infomin.cli.main import plain
 from infomin.core.errors import InputError, one_of
 from infomin.evaluation import selection
 from infomin.generator import ViewGenerator, load_generator

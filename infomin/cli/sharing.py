@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import gridding
-from cli import TOLD, plain
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from infomin.cli import gridding
+from infomin.cli.main import TOLD, plain
 from infomin.experiments import sharing as report
 from infomin.experiments import tables
 from infomin.experiments.grid.sharing import SharingRecord, cells, read

@@ -9,14 +9,14 @@ from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
-from plainly import plainly
 
+from infomin.cli.plainly import plainly
 from infomin.core import artifact
 from infomin.core.errors import InputError
 from infomin.runs.folder import Run
 from infomin.shipped import located
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 _QUIET = [
     "hydra.run.dir=.",  # the run folder is ours: it also holds checkpoints, and resume finds it
     "hydra.sweep.dir=${out}",

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from cli import build, plain
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
-from puzzling import make_jigsaw
 from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import Augment
+from infomin.cli.main import build, plain
+from infomin.cli.puzzling import make_jigsaw
 from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
 from infomin.losses import PREDICTIVE

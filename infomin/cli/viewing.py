@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from augmenting import make_changes
-from cli import plain, taken
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
 from infomin import load_generator
+from infomin.cli.augmenting import make_changes
+from infomin.cli.main import plain, taken
 from infomin.core import artifact
 from infomin.core.errors import InputError, one_of
 from infomin.data import DataSet

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from cli import TOLD, open_run, plain
 from omegaconf import DictConfig
 
+from infomin.cli.main import TOLD, open_run, plain
 from infomin.core import files
 from infomin.evaluation import calibration
 from infomin.experiments import calibration as report

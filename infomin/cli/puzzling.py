@@ -1,9 +1,9 @@
 """Puzzles beside the views, from their configuration."""
 
-from cli import plain
 from omegaconf import DictConfig
 
 from infomin.augment import JigSaw
+from infomin.cli.main import plain
 from infomin.core.errors import InputError, blamed_on
 from infomin.losses import PREDICTIVE
 from infomin.models import Encoders

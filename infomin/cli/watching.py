@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from cli import build
 from omegaconf import DictConfig
 
+from infomin.cli.main import build
 from infomin.data import DataSet
 from infomin.evaluation.collapse import collapses, history
 from infomin.evaluation.monitoring import Monitor, line

@@ -1,10 +1,10 @@
 """Options that are wrong whatever the data, refused before the first image is read."""
 
-from augmenting import make_crops
-from cli import build, plain
 from omegaconf import DictConfig
-from puzzling import make_puzzles
 
+from infomin.cli.augmenting import make_crops
+from infomin.cli.main import build, plain
+from infomin.cli.puzzling import make_puzzles
 from infomin.core.errors import one_of
 from infomin.losses import PREDICTIVE
 from infomin.methods.objectives import CONTRASTS, build_objective

@@ -1,0 +1,1 @@
+"""Commands: configuration becomes objects in `build`, once; one file per command."""
