@@ -1,6 +1,6 @@
-"""Entry file of `infomin linear-eval`."""
+"""Entry file of `infomin evaluate`, under its first name."""
 
-from infomin.cli.linear_eval import linear_eval
+from infomin.cli.evaluate import evaluate
 
 if __name__ == "__main__":
-    linear_eval()
+    evaluate()

@@ -15,7 +15,7 @@ import torch
 
 import infomin
 from infomin.core.errors import InputError
-from infomin.models.pretrained import load_pretrained
+from infomin.models.pretrained_encoder import load_encoder
 
 
 def memory(which):
@@ -62,7 +62,7 @@ def outcome(load, folder, original):
 
 
 def main(kind, good, root):
-    load = {"generator": infomin.load_generator, "encoder": load_pretrained}[kind]
+    load = {"generator": infomin.load_generator, "encoder": load_encoder}[kind]
     original = content(load(good))
     start = memory("VmRSS")
     for folder in sorted(Path(root).iterdir()):

@@ -23,7 +23,7 @@ from infomin.experiments.audits import audit_chart, audit_rows
 from infomin.experiments.sequences import pairs_picture
 from infomin.experiments.tables import markdown
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.training.shared_factors import Heads
 from infomin.views import ChannelViews
 
@@ -133,7 +133,7 @@ def test_every_factor_of_scenes_is_known_and_drawn():
 def test_a_pretrained_encoder_is_audited_on_scenes():
     data = scenes(size=16, train=600, test=300, hues=1)
     encoders = build_encoders("fourconv", (1, 2), 16, dim=8)
-    pretrained = Pretrained(ChannelViews(3), encoders, {"name": "fourconv", "size": 16, "dim": 8})
+    pretrained = PretrainedEncoder(ChannelViews(3), encoders, {"name": "fourconv", "size": 16, "dim": 8})
     survivals = {s.factor: s for s in audit_encoder(pretrained, data, "conv1", epochs=10)}
     assert [*survivals] == ["shape", "row", "column"], "hues do not vary"
     assert survivals["row"].score > 0.5 and survivals["column"].score > 0.5

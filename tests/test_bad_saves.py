@@ -9,7 +9,7 @@ from refusal import Burglar, edit, refused
 from infomin import ViewGenerator, load_generator
 from infomin.core import artifact
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import (
     ChannelViews,
     CombinedViews,
@@ -175,14 +175,14 @@ def whole(**change):
 def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
     encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
     encoders = build_encoders(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, encoders, encoder).save(tmp_path / "good")
-    load_pretrained(saved)
+    saved = PretrainedEncoder(views, encoders, encoder).save(tmp_path / "good")
+    load_encoder(saved)
     card, weights = artifact.load(saved, "encoder", anything)
     architecture = {**card["architecture"], **change}
     architecture["encoder"] = encoder | change.get("encoder", {})
     saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
     with refused(f"{saved}: card and weights do not fit together: .*{message}"):
-        load_pretrained(saved)
+        load_encoder(saved)
 
 
 @pytest.mark.parametrize(
@@ -213,20 +213,20 @@ def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
 def test_a_card_of_views_that_nobody_could_make(tmp_path, views, change, message):
     encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
     encoders = build_encoders(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, encoders, encoder).save(tmp_path / "good")
+    saved = PretrainedEncoder(views, encoders, encoder).save(tmp_path / "good")
     card, weights = artifact.load(saved, "encoder", anything)
     card["architecture"]["views"] |= change
     saved = artifact.save(tmp_path / "bad", "encoder", card["architecture"], weights, {})
     with refused(f"{saved}: card and weights do not fit together: .*{message}"):
-        load_pretrained(saved)
+        load_encoder(saved)
 
 
 def test_an_encoder_of_large_images_is_not_taken_for_a_forgery(tmp_path):
     """Nor does it take the memory of such an image to build one."""
     views, encoder = ChannelViews(), {"name": "resnet", "depth": 18, "dim": 4, "size": 65536}
     encoders = build_encoders(view_channels=views.view_channels, **encoder)
-    saved = Pretrained(views, encoders, encoder).save(tmp_path / "encoder")
-    assert load_pretrained(saved).size == 65536
+    saved = PretrainedEncoder(views, encoders, encoder).save(tmp_path / "encoder")
+    assert load_encoder(saved).size == 65536
 
 
 def test_a_pickle_in_place_of_weights_is_never_executed(saved, tmp_path):

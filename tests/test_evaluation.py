@@ -10,7 +10,7 @@ from infomin.data import DataSet, ImageSet, scenes
 from infomin.evaluation import extract, held_out_i_nce, judge, knn_accuracy, linear_probe
 from infomin.generator import ViewGenerator
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import ChannelViews, LearnedViews
 
 DATA = scenes(size=16, train=300, test=150)
@@ -73,7 +73,7 @@ def test_knn_equals_its_slow_reference_and_scikit_learn():
 
 
 def encoder(views):
-    return Pretrained(
+    return PretrainedEncoder(
         views,
         build_encoders("fourconv", views.view_channels, 16, dim=8),
         {"name": "fourconv", "size": 16, "dim": 8},
@@ -136,7 +136,7 @@ def test_a_saved_encoder_gives_the_same_features(tmp_path, learned):
     g = ViewGenerator(color="ydbdr", flow={"blocks": 1})
     views = LearnedViews(g, "shared") if learned else ChannelViews(3, "lab", [[1, 2], [0]])
     one = encoder(views)
-    again = load_pretrained(one.save(tmp_path / "e", {"top1": 0.5}))
+    again = load_encoder(one.save(tmp_path / "e", {"top1": 0.5}))
     assert again.views.crops == views.crops
     features = [extract(p.views, p.encoders, DATA.test.images[:9], 16) for p in (one, again)]
     assert torch.equal(*features)
@@ -150,7 +150,7 @@ def test_a_saved_encoder_keeps_the_range_of_its_images(tmp_path, learned):
     if learned:
         made = {r: LearnedViews(ViewGenerator(value_range=r).eval()) for r in made}
     one = encoder(made[wide])
-    again = load_pretrained(one.save(tmp_path / "e"))
+    again = load_encoder(one.save(tmp_path / "e"))
     assert again.views.value_range == wide
     x = DATA.test.images[:9] / 255
     kept = extract(again.views, again.encoders, x * 255 - 10, 16)

@@ -19,7 +19,7 @@ from infomin.export.encoder_readme import snippet
 from infomin.export.torchvision_resnet import build, replaced
 from infomin.export.view_names import names
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import (
     ChannelViews,
     CombinedViews,
@@ -58,13 +58,13 @@ def saved(folder, views, depth=18, name="resnet", training=None, **options):
     with torch.no_grad():
         for _ in range(3):
             encoders(views.split(torch.rand(8, views.channels, SIZE, SIZE)))
-    return Pretrained(views, encoders.eval(), encoder).save(folder, training or {"data": "noise"})
+    return PretrainedEncoder(views, encoders.eval(), encoder).save(folder, training or {"data": "noise"})
 
 
 def exported(tmp_path, views, formats=None, **options):
     source = saved(tmp_path / "encoder", views, **options)
     folder = export_encoder(source, tmp_path / "out", formats, images(), "astronaut")
-    return load_pretrained(source), folder, files.read_json(folder / "card.json")
+    return load_encoder(source), folder, files.read_json(folder / "card.json")
 
 
 def standardised(view, encoder):

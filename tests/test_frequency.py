@@ -9,7 +9,7 @@ from refusal import refused
 
 from infomin.evaluation import extract
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import FrequencyViews
 
 SIGMAS = [0.3, 0.7, 1.0, 2.5, 20.0]
@@ -84,8 +84,8 @@ def test_the_ends_of_sigma_are_those_of_blur(sigma):
 def test_a_saved_encoder_rebuilds_its_views(tmp_path):
     views = FrequencyViews(1.25, 4, "shared", (-1, 3))
     encoder = {"name": "fourconv", "size": 16, "dim": 8}
-    one = Pretrained(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
-    again = load_pretrained(one.save(tmp_path / "encoder"))
+    one = PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
+    again = load_encoder(one.save(tmp_path / "encoder"))
     assert str(again.views) == "frequency-1.25" and again.views.crops == 1
     assert again.views.value_range == (-1, 3)
     images = torch.rand(9, 4, 20, 20)

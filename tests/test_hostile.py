@@ -24,7 +24,7 @@ from infomin.core import files
 from infomin.core.card import sketched
 from infomin.core.errors import InputError
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.views import LearnedViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -47,7 +47,7 @@ def save(kind, folder):
     if kind == "generator":
         return g.save(folder, {"seed": 1, "i_nce": [2.5, 1.5], "data": "photos"})
     encoders = disturbed(build_encoders(view_channels=g.view_channels, **ENCODER))
-    return Pretrained(LearnedViews(g), encoders, ENCODER).save(folder, {"seed": 1})
+    return PretrainedEncoder(LearnedViews(g), encoders, ENCODER).save(folder, {"seed": 1})
 
 
 def state(root):

@@ -15,7 +15,7 @@ from infomin.core.files import read_json
 from infomin.data import DataSet, ImageSet
 from infomin.evaluation import extract, held_out_embeddings, held_out_i_nce, judge
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.views import ChannelViews, ModalityViews, WholeViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -128,7 +128,7 @@ def test_a_view_is_there_where_all_that_it_is_made_of_is(tmp_path, three):
 
 def trained(found, groups):
     views = ChannelViews(found.channels, groups=groups)
-    return Pretrained(views, build_encoders(view_channels=views.view_channels, **NET), NET)
+    return PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **NET), NET)
 
 
 def test_absent_views_have_zero_features_and_see_no_tower(tmp_path, three):

@@ -7,7 +7,7 @@ from skimage.color import rgb2lab
 
 from infomin.evaluation import extract
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import ModalityViews
 from infomin.views.modalities import MODALITIES, blurred, normals
 
@@ -74,7 +74,7 @@ def test_a_saved_encoder_keeps_its_modalities_and_towers_can_be_left_out(tmp_pat
     net = {"name": "fourconv", "size": 16, "dim": 8, "widths": [4, 8], "pools": 2}
     views = ModalityViews(["L", "normals", "depth"], focal=43.0, smooth=0.5)
     encoders = build_encoders(view_channels=views.view_channels, **net).eval()
-    again = load_pretrained(Pretrained(views, encoders, net).save(tmp_path / "encoder"))
+    again = load_encoder(PretrainedEncoder(views, encoders, net).save(tmp_path / "encoder"))
     told = again.views
     assert (told.names, told.focal, told.smooth) == (views.names, 43.0, 0.5)
     images = torch.randint(256, (4, 4, 16, 16), dtype=torch.uint8)

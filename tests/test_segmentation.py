@@ -16,7 +16,7 @@ from infomin.evaluation.overlap import confusion, constant, overlap
 from infomin.evaluation.segmentation import Segmentation, SegmentationSettings
 from infomin.experiments.segments import segmentation_picture
 from infomin.models import Decoder, build_encoders, levels
-from infomin.models.pretrained import Pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.views import ChannelViews, FrequencyViews, LearnedViews, PatchViews
 
 
@@ -107,7 +107,7 @@ NETS = [
 
 
 def encoder(views, options=NETS[0][0]):
-    return Pretrained(views, build_encoders(view_channels=views.view_channels, **options), options)
+    return PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **options), options)
 
 
 @pytest.mark.usefixtures("single")

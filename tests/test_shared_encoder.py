@@ -7,7 +7,7 @@ from torch import nn
 
 from infomin.losses import infonce, pair_scores
 from infomin.models import BACKBONES, build_encoders, build_head
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import ChannelViews, FrequencyViews, PatchViews, WholeViews
 
 NET = {"name": "fourconv", "size": 16, "dim": 6, "widths": [4, 8], "pools": 2}
@@ -116,8 +116,8 @@ def test_the_stem_for_imagenet_is_torchvisions(single):
 def test_what_is_saved_is_loaded(single, tmp_path, head, shared):
     encoder = {**NET, "head": head, "shared": shared}
     encoders = build_encoders(view_channels=(3, 3), seed=3, **encoder).eval()
-    Pretrained(WholeViews(), encoders, encoder).save(tmp_path / "encoder")
-    loaded = load_pretrained(tmp_path / "encoder")
+    PretrainedEncoder(WholeViews(), encoders, encoder).save(tmp_path / "encoder")
+    loaded = load_encoder(tmp_path / "encoder")
     views = images(), images()
     assert all(
         torch.equal(a, b) for a, b in zip(encoders(views), loaded.encoders(views), strict=True)
@@ -127,9 +127,9 @@ def test_what_is_saved_is_loaded(single, tmp_path, head, shared):
 
 def test_an_encoder_from_before_heads_and_sharing_still_loads(single, tmp_path):
     encoders = build_encoders(view_channels=(1, 2), seed=3, **NET)
-    Pretrained(ChannelViews(), encoders, NET).save(tmp_path / "encoder")
+    PretrainedEncoder(ChannelViews(), encoders, NET).save(tmp_path / "encoder")
     assert "head" not in NET and "shared" not in NET
-    loaded = load_pretrained(tmp_path / "encoder").encoders.state_dict()
+    loaded = load_encoder(tmp_path / "encoder").encoders.state_dict()
     assert "encoders.1.head.weight" in loaded
     assert all(torch.equal(w, loaded[name]) for name, w in encoders.state_dict().items())
 

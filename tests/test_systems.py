@@ -15,7 +15,7 @@ from running import SCRIPTS, Script
 
 from infomin.methods.objectives import Banked, InBatch, Queued
 from infomin.models import build_encoders
-from infomin.models.pretrained import load_pretrained
+from infomin.models.pretrained_encoder import load_encoder
 from infomin.training.distributed import make_fabric
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -166,7 +166,7 @@ def test_the_whole_of_infomin_runs_stops_and_goes_on(tmp_path):
     resumed = Script(tmp_path / "stopped", "pretrain", *told, "resume=true")
     assert resumed.wait() == 0, resumed.err
     (a,), (b,) = whole.folders, resumed.folders
-    weights = [load_pretrained(run / "encoder").encoders.state_dict() for run in (a, b)]
+    weights = [load_encoder(run / "encoder").encoders.state_dict() for run in (a, b)]
     assert all(torch.equal(w, weights[1][name]) for name, w in weights[0].items())
     assert "JigSaw" in whole.err and "linear probe" in whole.out
     card = json.loads((a / "encoder" / "card.json").read_text())

@@ -14,7 +14,7 @@ from infomin.core.errors import InputError
 from infomin.data import Batches
 from infomin.evaluation import extract
 from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import ChannelViews, CombinedViews, LearnedViews, WholeViews
 from infomin.views.color_table import ColorTable
 
@@ -162,8 +162,8 @@ def test_whole_views_have_all_channels_of_their_own_crop():
 )
 def test_a_saved_encoder_rebuilds_its_views(tmp_path, make):
     views, encoder = make(), {"name": "fourconv", "size": 16, "dim": 8}
-    one = Pretrained(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
-    again = load_pretrained(one.save(tmp_path / "encoder"))
+    one = PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
+    again = load_encoder(one.save(tmp_path / "encoder"))
     assert str(again.views) == str(views) and again.views.crops == views.crops
     assert vars(again.views).get("p") == vars(views).get("p")
     images = torch.randint(0, 256, (9, 3, 20, 20), dtype=torch.uint8)

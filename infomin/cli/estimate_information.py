@@ -1,85 +1,119 @@
-"""Estimate how many nats two views share, on images that trained nothing.
+"""Estimate how many nats two views share, on held-out images.
 
-    python scripts/estimate_information.py views=raw views.color=ydbdr
-    python scripts/estimate_information.py views=learned data=image_folder data.root=PATH k=1024
-    python scripts/estimate_information.py pretrained=runs/pretrain/RUN/encoder unit=bits
-    python scripts/estimate_information.py self_test=true
+    infomin estimate-information views=raw views.color=ydbdr
+    infomin estimate-information views=learned data=image_folder data.root=PATH k=1024
+    infomin estimate-information pretrained=runs/pretrain/RUN/encoder unit=bits
+    infomin estimate-information self_test=true
 
 Two minutes on two cores with budget=small, as long as a pretraining; the self-test too.
 """
 
 from dataclasses import asdict
 from itertools import combinations
+from typing import Any
 
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.cli.augmenting import make_augment, make_crops
-from infomin.cli.calibrating import self_test
-from infomin.cli.embedding import embeds
-from infomin.cli.lacking import seen_by
-from infomin.cli.main import build, main, open_run, plain, taken
-from infomin.cli.viewing import make_views
-from infomin.core import presence
-from infomin.core.errors import one_of
-from infomin.methods.objectives import build_objective
+from infomin.cli.build import build_trainer, plan_pretraining, seen_by
+from infomin.cli.build_views import build_views
+from infomin.cli.main import command, instantiate, open_run, origin, plain
+from infomin.cli.self_test import self_test
+from infomin.core import artifact
+from infomin.core.errors import InputError, one_of
+from infomin.data import DataSet
+from infomin.data.missing_views import having
+from infomin.losses import PREDICTIVE
 from infomin.models import build_encoders
-from infomin.models.pretrained import load_pretrained
-from infomin.training.contrastive import Pretraining
+from infomin.models.pretrained_encoder import load_encoder
+from infomin.shipped import located
 from infomin.training.distributed import make_fabric
+from infomin.views import View
 
 
-@main("estimate_information")
+@command("estimate_information")
 def estimate_information(cfg: DictConfig) -> None:
     """Train encoders to find what views share, and measure it on held-out images."""
     one_of("unit", cfg.unit, ("nats", "bits"))
     if cfg.self_test:
-        return self_test(cfg)
-
-    # Data, views, and encoders: those named, or new ones
-    make_crops(cfg)  # wrong: say so before any image is read
-    settings, data = build(cfg.pretrain), build(cfg.data)
-    fabric, temperature = make_fabric(cfg.device, 1, cfg.precision), settings.temperature
-    if cfg.pretrained:
-        pretrained = load_pretrained(cfg.pretrained)
-        temperature = embeds(cfg.pretrained) or temperature
-        print(taken("encoder", cfg.pretrained, data.name))
-        views, encoders, names = pretrained.views, pretrained.encoders, pretrained.channel_names
-        data.suits(f"pretrained: {cfg.pretrained}", views.channels, views.value_range, names)
-        cfg.encoder.size = pretrained.size
-        augment = make_augment(cfg, data)
+        self_test(cfg)
     else:
-        augment = make_augment(cfg, data)
-        views, _ = make_views(cfg, data, fabric)
+        run_estimate(cfg)
+
+
+def run_estimate(
+    cfg: DictConfig, data: DataSet | None = None, views: View | None = None
+) -> list[dict[str, Any]]:
+    """Estimate I_NCE of every pair of views; return `views`, `k` and the estimate of each.
+
+    Arguments:
+        cfg: configuration.
+        data, views: given ones; None builds those of the configuration.
+    """
+    one_of("method", cfg.method, ("cmc",))  # in-batch InfoNCE is the loss that is the bound
+    one_of("loss", cfg.loss.name, ("infonce",))
+    one_of("memory", cfg.memory.kind, ("none",))
+    encoder = load_encoder(cfg.pretrained) if cfg.pretrained else None
+    if encoder is not None:
+        temperature = trained_temperature(cfg.pretrained) or cfg.pretrain.temperature
+        cfg.encoder.size, views = encoder.size, encoder.views
+    plan = plan_pretraining(cfg)
+    data = instantiate(cfg.data) if data is None else data
+    fabric = make_fabric(cfg.device, 1, cfg.precision)
+    augment = plan.augmentation.of_crops(data)
+    if encoder is not None:
+        print(origin("encoder", cfg.pretrained, data.name))
+        names = encoder.channel_names
+        data.suits(f"pretrained: {cfg.pretrained}", encoder.channels, encoder.value_range, names)
+        encoders = encoder.encoders
+    else:
+        temperature = plan.settings.temperature
+        if views is None:
+            views, _ = build_views(cfg, data, plan.augmentation, fabric)
         encoders = build_encoders(
             view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
         )
-    data, present = seen_by(views, data, fabric)
-    there = data.test.present
-    k = evaluation.sizes(plain(cfg.k), presence.fewest(there, len(data.test)))
+    assert views is not None
+    data, missing = seen_by(views, data, fabric)
+    test, n = data.test, len(data.test)
+    pairs = list(combinations(range(len(encoders)), 2))
+    smallest = min(int(having(test.present, n, i, j).sum()) for i, j in pairs)
+    k = evaluation.sizes(plain(cfg.k), smallest)
 
-    # Training, in the loss that is the bound
     run = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}")
     if not cfg.pretrained:
-        images, optimizer = data.train.images, build(cfg.optimizer)
-        numbers = (len(images), settings.batch, settings.temperature)
-        options = {"chunk": settings.chunk, "present": data.train.present}
-        objective = build_objective(encoders, *numbers, **options)
-        told = (augment, optimizer, settings, fabric, objective)
-        learner = Pretraining(views, encoders, images, *told)
-        for _ in run.follow(learner, f"estimate {views}", cfg.save_every):
+        trainer = build_trainer(cfg, plan, data, views, encoders, augment, fabric)
+        for _ in run.follow(trainer, f"estimate {views}", cfg.save_every):
             pass
 
-    # What every pair of views shares, at every K
-    data = data.to(fabric.device)
-    z = evaluation.held_out_embeddings(views, encoders, data.test.images, augment, present=there)
-    found = []
-    for (i, z1), (j, z2) in combinations(enumerate(z, 1), 2):
-        who = presence.both(there, i - 1, j - 1)
-        pair = presence.chosen(z1, who), presence.chosen(z2, who)
+    images = test.images.to(fabric.device)
+    z = evaluation.held_out_embeddings(
+        views.to(fabric.device), encoders.to(fabric.device), images, augment
+    )
+    estimates = []
+    for i, j in pairs:
+        both = having(test.present, n, i, j)
         for size in k:
-            i_nce = evaluation.i_nce_between(*pair, temperature, size)
-            print(f"I_NCE(v{i}; v{j}), K = {size}: {i_nce.told(bits=cfg.unit == 'bits')}")
-            found.append({"views": [i, j], "k": size, **asdict(i_nce)})
-    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": found}
-    run.finish(result | {"temperature": temperature} | present)
+            i_nce = evaluation.i_nce_between(z[i][both], z[j][both], temperature, size)
+            shown = i_nce.told(bits=cfg.unit == "bits")
+            print(f"I_NCE(v{i + 1}; v{j + 1}), K = {size}: {shown}")
+            estimates.append({"views": [i + 1, j + 1], "k": size, **asdict(i_nce)})
+    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}
+    run.finish(result | {"temperature": temperature} | missing)
+    return estimates
+
+
+def trained_temperature(folder: str) -> float | None:
+    """Return the temperature that the embeddings of an encoder were trained with, if it is known.
+
+    Raises:
+        InputError: when its embeddings were not trained.
+    """
+    training = artifact.read_card(located(folder), "encoder")["training"]
+    name, temperature = training.get("trained_by"), training.get("temperature")
+    if isinstance(name, str) and name in PREDICTIVE:
+        raise InputError(
+            f"pretrained: expected an encoder trained by contrast, {folder} was by loss={name}, "
+            "which does not train embeddings; evaluate it with infomin evaluate"
+        )
+    return temperature if isinstance(temperature, float) and temperature > 0 else None

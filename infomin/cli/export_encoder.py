@@ -14,7 +14,7 @@ from infomin.cli.main import build, main, plain, taken
 from infomin.core.errors import InputError, at_least
 from infomin.core.files import read_json
 from infomin.export.encoder import export_encoder
-from infomin.models.pretrained import load_pretrained
+from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 from infomin.views import LearnedViews
 
@@ -26,7 +26,7 @@ def export(cfg: DictConfig) -> None:
         raise InputError("out: expected the new folder, such as out=my_encoder, got none")
     at_least("images", cfg.images, 1)
     source = cfg.pretrained or newest(cfg.runs, "pretrain", "encoder")
-    pretrained = load_pretrained(source)
+    pretrained = load_encoder(source)
     views = pretrained.views
     data = build(cfg.data)
     data.needs_all("an export")

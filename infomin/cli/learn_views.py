@@ -1,86 +1,167 @@
 """Learn a view generator g by the game between g and f1, f2 (InfoMin, section 4.2).
 
-    python scripts/learn_views.py mode=semi
-    python scripts/learn_views.py mode=unsup color=ydbdr data=image_folder data.root=PATH
-    python scripts/learn_views.py mode=semi select=sweet_spot
-    python scripts/learn_views.py -m seed=0,1,2
+    infomin learn-views mode=semi
+    infomin learn-views mode=unsup color=ydbdr data=image_folder data.root=PATH
+    infomin learn-views mode=semi select=sweet_spot
+    infomin learn-views -m seed=0,1,2
 
-Three minutes on two cores, budget=small. Leaves runs/learn_views/<run>/generator for pretrain.py.
+Three minutes on two cores, budget=small. The generator is in runs/learn_views/RUN/generator.
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
+import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
 from infomin import evaluation
-from infomin.augment import resize
-from infomin.cli.lacking import launch
-from infomin.cli.main import build, main, open_run, plain
-from infomin.cli.selecting import keeping, select, steps_kept
+from infomin.augment import CropFlip, resize
+from infomin.cli.build import launch
+from infomin.cli.main import command, instantiate, open_run, plain, show
+from infomin.core.errors import InputError, one_of
 from infomin.core.rng import seeded
-from infomin.generator import ViewGenerator
-from infomin.models import build_encoders
+from infomin.data import DataSet
+from infomin.evaluation import selection
+from infomin.generator import ViewGenerator, load_generator
+from infomin.models import Encoders, build_encoders
+from infomin.runs.folder import Run
 from infomin.runs.pictures import color_picture, views_picture
 from infomin.training.diagnosis import diagnose
-from infomin.training.view_learning import Game
+from infomin.training.trainer import Metrics, PretrainSettings
+from infomin.training.view_game import Game
 from infomin.views import LearnedViews
+from infomin.views.color_table import ColorTable
+
+KEPT = 8
+"""Generators kept along the game for `select=sweet_spot`, where `keep` says nothing."""
 
 
-@main("learn_views")
+@command("learn_views")
 def learn_views(cfg: DictConfig) -> None:
     """Learn, check and save a generator."""
-    # Data, and whose labels may be seen
-    settings, augment, mode = build(cfg.game), build(cfg.augment), cfg.game.mode
-    kept, data = steps_kept(cfg), build(cfg.data)
-    data.needs_all("the game")
-    augment.fits(*data.train.images.shape[2:], setting="budget.patch")
-    labelled = data.train.labels[:0]  # none
-    if settings.classified:
-        data.needs_classes(f"mode={mode}, unlike mode=unsup,")
-        labelled = build(cfg.labels, data.train.labels, seed=cfg.seed)
+    run_game(cfg)
 
-    # Players: the generator, its estimators f and classifiers c
-    fabric = launch(cfg, data)
-    start, net = {"groups": plain(cfg.groups), "color": cfg.color}, plain(cfg.estimator)
-    with seeded(cfg.seed, "generator"):
-        g = ViewGenerator(**data.kind, **start, flow=plain(cfg.flow))
-    f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **net)
-    net["dim"] = max(len(data.classes), 2)
-    c = build_encoders(view_channels=g.view_channels, seed=cfg.seed, normalize=False, **net)
-    game = Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
 
-    # The game
-    run = open_run(cfg, "learn_views", f"{mode}-{cfg.color}-s{cfg.seed}", fabric.is_global_zero)
-    keeping(run.follow(game, f"learn_views {mode}", cfg.save_every), game, run, kept)
+def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
+    """Learn, check and save a generator; return it, frozen.
+
+    Arguments:
+        cfg: configuration.
+        data: given images; None reads those of the configuration.
+    """
+    settings, augment = instantiate(cfg.game), instantiate(cfg.augment)
+    kept = steps_kept(cfg)
+    data = instantiate(cfg.data) if data is None else data
+    game, labelled = build_game(cfg, settings, augment, data)
+    fabric = game.fabric
+
+    name = f"{settings.mode}-{cfg.color}-s{cfg.seed}"
+    run = open_run(cfg, "learn_views", name, fabric.is_global_zero)
+    keep(run.follow(game, f"learn_views {settings.mode}", cfg.save_every), game, run, kept)
     if not fabric.is_global_zero:
-        return
+        return game.result
 
-    # What came out, measured on held-out images
-    g, test, told = game.result.eval(), data.test.to(fabric.device), {}
+    # Measured on held-out images
+    g, f, chosen = game.result.eval(), game.f, {}
+    test = data.test.to(fabric.device)
     if cfg.select == "sweet_spot":
-        g, f, told = select(cfg, run, game, labelled)
+        g, f, chosen = select(cfg, run, game, labelled)
     views, i_nce, class_accuracy = LearnedViews(g, cfg.crops), None, []
-    if settings.informed or told:
-        numbers = settings.temperature, settings.batch
-        i_nce = evaluation.held_out_i_nce(views, f, test.images, augment, *numbers)
-    if settings.classified and not told:  # c are those of the last g
-        class_accuracy = evaluation.classifier_accuracy(views, c, test, augment.size)
+    if settings.informed or chosen:
+        i_nce = evaluation.held_out_i_nce(
+            views, f, test.images, augment, settings.temperature, settings.batch
+        )
+    if settings.classified and not chosen:  # c are those of the last g
+        class_accuracy = evaluation.classifier_accuracy(views, game.c, test, augment.size)
     sample = resize(test.images[:: max(1, len(test) // 256)][:256], data.size)
     warnings = diagnose(g, sample, i_nce, class_accuracy, len(data.classes))
     check = g.check(sample)
 
     # The generator, its card and its pictures
-    result = {"data": data.name, "objective": mode, "seed": cfg.seed, "steps": settings.steps}
-    result |= {"labels": len(labelled), "i_nce": asdict(i_nce) if i_nce else None}
-    result |= {"class_accuracy": class_accuracy, "collapsed": warnings, "check": asdict(check)}
-    result |= {"settings": plain(cfg.game), "curve": run.curve("i_nce"), **told, **run.rate}
+    result = {"data": data.name, "objective": settings.mode, "seed": cfg.seed}
+    result |= {"steps": settings.steps, "labels": len(labelled)}
+    result |= {"i_nce": asdict(i_nce) if i_nce else None, "class_accuracy": class_accuracy}
+    result |= {"collapsed": warnings, "check": asdict(check), "settings": plain(cfg.game)}
+    result |= {"curve": run.curve("i_nce"), **chosen, **run.rate}
     folder = g.cpu().save(run.place("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
-    title = f"views learned from {cfg.color}, mode={mode}, seed {cfg.seed}, {data.name}"
+    title = f"views learned from {cfg.color}, mode={settings.mode}, seed {cfg.seed}, {data.name}"
     picture = run.picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
     run.picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
-    print(f"round trip error {check.round_trip_error:.1e}; picture: {picture}\ngenerator: {folder}")
+    print(f"round trip error {check.round_trip_error:.1e}")
+    show("picture", picture)
+    show("generator", folder)
+    print("next: infomin pretrain views=learned, or infomin export-generator")
+    return g.requires_grad_(False)
+
+
+def build_game(
+    cfg: DictConfig, settings: Any, augment: CropFlip, data: DataSet
+) -> tuple[Game, Tensor]:
+    """Build the players g, f and c and their game; return the indices of labelled images too."""
+    data.needs_all("the game")
+    augment.fits(*data.train.images.shape[2:], setting="budget.patch")
+    labelled = data.train.labels[:0]  # none
+    if settings.classified:
+        data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
+        labelled = instantiate(cfg.labels, data.train.labels, seed=cfg.seed)
+    fabric = launch(cfg, data)
+    estimator = plain(cfg.estimator)
+    with seeded(cfg.seed, "generator"):
+        g = ViewGenerator(
+            **data.kind, groups=plain(cfg.groups), color=cfg.color, flow=plain(cfg.flow)
+        )
+    channels = g.view_channels
+    f = build_encoders(view_channels=channels, seed=cfg.seed, **estimator)
+    estimator["dim"] = max(len(data.classes), 2)
+    c = build_encoders(view_channels=channels, seed=cfg.seed, normalize=False, **estimator)
+    return Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric), labelled
+
+
+def steps_kept(cfg: DictConfig) -> list[int]:
+    """Return the steps after which generators are kept."""
+    one_of("select", cfg.select, ("last", "sweet_spot"))
+    if cfg.select == "sweet_spot" and cfg.game.mode == "unsup":
+        raise InputError("select: sweet_spot needs labels, mode=unsup has none; set mode=semi")
+    if cfg.select == "sweet_spot" and cfg.devices > 1:
+        raise InputError(f"select: sweet_spot is for one process, got devices={cfg.devices}")
+    return selection.along(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
+
+
+def keep(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> None:
+    """Play a game to its end, and save the generator after some of the steps."""
+    for _ in steps:
+        if run.main and game.step in kept:
+            training = {"step": game.step, "steps": game.steps}
+            game.result.save(run.place(f"along/{game.step:07d}"), training)
+
+
+def select(
+    cfg: DictConfig, run: Run, game: Game, labelled: Tensor
+) -> tuple[ViewGenerator, Encoders, dict[str, Any]]:
+    """Return the generator that the labels prefer, new encoders of its views, and candidates."""
+    s, tried = cfg.selection, []
+    settings = PretrainSettings(s.epochs, cfg.game.batch, cfg.game.temperature, seed=cfg.seed)
+    for folder in sorted((run.folder / "along").iterdir()):
+        g = load_generator(folder, game.fabric.device)
+        eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
+        views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
+        f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
+        folds, i_nce = selection.try_views(
+            views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
+        )
+        candidate = selection.Candidate(int(folder.name), folds, i_nce)
+        print(f"candidate {len(tried) + 1}: {candidate}", file=sys.stderr)
+        tried.append((candidate, g, f))
+    candidates = [candidate for candidate, _, _ in tried]
+    place = selection.preferred(candidates)
+    candidate, g, f = tried[place]
+    print(f"selected: {candidate}, {selection.compared(candidates, place)}")
+    facts = [asdict(c) | {"accuracy": c.accuracy} for c in candidates]
+    return g, f, {"selected": candidate.step, "candidates": facts}

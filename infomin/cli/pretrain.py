@@ -1,86 +1,168 @@
-"""Pretrain encoders on raw or learned views, then judge them.
+"""Pretrain encoders on raw or learned views, then evaluate them.
 
-    python scripts/pretrain.py views=learned
-    python scripts/pretrain.py views=raw views.color=ydbdr
-    python scripts/pretrain.py views=learned photometric=simclr views.combine.order=before
-    python scripts/pretrain.py views=frequency views.sigma=1.0
-    python scripts/pretrain.py views=learned memory=bank loss=logistic
-    python scripts/pretrain.py views=raw views.color=ydbdr views.crops=shared loss=l1
-    python scripts/pretrain.py views=patches views.distance=24 data=windows data.root=PATH
-    python scripts/pretrain.py views=learned views.generator=PATH data=image_folder data.root=PATH
+    infomin pretrain views=learned
+    infomin pretrain views=raw views.color=ydbdr
+    infomin pretrain views=learned method=byol
+    infomin pretrain views=learned photometric=simclr views.combine.order=before
+    infomin pretrain views=frequency views.sigma=1.0
+    infomin pretrain views=learned memory=bank loss=logistic
+    infomin pretrain views=raw views.color=ydbdr views.crops=shared loss=l1
+    infomin pretrain views=patches views.distance=24 data=windows data.root=PATH
+    infomin pretrain views=learned views.generator=PATH data=image_folder data.root=PATH
 
-Two minutes on two cores with budget=small. Leaves runs/pretrain/<run>/encoder for linear_eval.py.
+Two minutes on two cores with budget=small. The encoder is in runs/pretrain/RUN/encoder.
 """
 
+from dataclasses import asdict
+from typing import Any
+
 from omegaconf import DictConfig
+from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import resize
-from infomin.cli.augmenting import make_augment
-from infomin.cli.checking import check
-from infomin.cli.lacking import launch, seen_by
-from infomin.cli.main import build, main, open_run, plain
-from infomin.cli.pretraining import draw_predictions, held_out, make_learner
-from infomin.cli.viewing import make_views
-from infomin.cli.watching import make_monitor, train
+from infomin.cli.build import Pretraining, build_pretraining, launch, plan_pretraining
+from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.core import rng
-from infomin.models import build_encoders
-from infomin.models.pretrained import Pretrained
+from infomin.data import DataSet
+from infomin.evaluation.collapse import collapses, history
+from infomin.evaluation.monitoring import line
+from infomin.information import Estimate
+from infomin.methods.predictive import Predictive
+from infomin.models.pretrained_encoder import PretrainedEncoder
+from infomin.runs.folder import Run
 from infomin.runs.pictures import views_picture
-from infomin.training.predictive import Prediction
-from infomin.views import PatchViews
+from infomin.runs.prediction_pictures import predictions_picture
+from infomin.views import PatchViews, View
+
+MONITOR = "monitor/"
+"""Prefix of logged metrics of the monitoring."""
 
 
-@main("pretrain")
+@command("pretrain")
 def pretrain(cfg: DictConfig) -> None:
-    """Pretrain, judge and save."""
-    # Data and views
-    check(cfg)
-    settings, data = build(cfg.pretrain), build(cfg.data)
+    """Pretrain, evaluate and save."""
+    run_pretraining(cfg)
+
+
+def run_pretraining(
+    cfg: DictConfig, data: DataSet | None = None, views: View | None = None
+) -> PretrainedEncoder:
+    """Pretrain, evaluate and save; return the encoder.
+
+    Arguments:
+        cfg: configuration.
+        data, views: given ones; None builds those of the configuration.
+    """
+    plan = plan_pretraining(cfg)
+    data = instantiate(cfg.data) if data is None else data
     fabric = launch(cfg, data)
-    augment = make_augment(cfg, data)
-    views, source = make_views(cfg, data, fabric)
-    seen, present = seen_by(views, data, fabric)
-    if seen.classes:
-        seen.needs_classes("evaluation")
+    built = build_pretraining(cfg, plan, data, fabric, views)
+    encoder, views = built.encoder, built.encoder.views
 
-    # Encoders: one encoder per view
-    encoder = plain(cfg.encoder)
-    encoders = build_encoders(view_channels=views.view_channels, seed=cfg.seed, **encoder)
-    encoders.tap(cfg.probe.tap)  # unknown: say so before the training
-    learner = make_learner(cfg, views, encoders, seen, augment, settings, fabric)
-
-    # Pretraining
-    monitor = make_monitor(cfg, learner, seen)
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)
-    watched = train(run, learner, monitor, f"pretrain {views}", cfg.save_every)
+    facts = built.facts | train(run, built, f"pretrain {views}", cfg.save_every)
     if not fabric.is_global_zero:
-        return
+        return encoder
 
-    # What came out: held-out I_NCE or error; linear probe and kNN, where there are labels
     data = data.to(fabric.device)
-    test = data.seen(views.sources).test
-    found, told = held_out(learner, test, encoder["size"])
-    pretrained = Pretrained(views, encoders, encoder)
-    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "trained_by": cfg.loss.name}
-    result |= found
+    result = {"data": data.name, "views": str(views), "seed": cfg.seed, "method": cfg.method}
+    result |= {"trained_by": cfg.loss.name} | held_out(built, data)
     if data.classes:
-        result |= evaluation.judge(pretrained, data, seed=cfg.seed, **plain(cfg.probe))
-    result |= run.rate | source | present | watched
-    folder = pretrained.save(run.place("encoder"), result)
-    sample = resize(data.test.images[:: max(1, len(data.test) // 10)][:10], data.size)
-    if isinstance(learner, Prediction):
-        draw_predictions(run, learner, data, sample, encoder["size"])
-    cut = isinstance(views, PatchViews)
-    places = views.sample(len(sample), rng.generator(cfg.seed, "picture")) if cut else None
-    drawn = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names, places)
-    picture = run.picture("views", drawn)
+        result |= evaluation.evaluate(encoder, data, seed=cfg.seed, **plain(cfg.probe))
+    result |= run.rate | facts
+    folder = encoder.save(run.place("encoder"), result)
+    picture = draw(run, built, data)
     run.finish(result)
-    print(told)
-    if data.classes:
+    report(result, encoder, folder, picture)
+    return encoder
+
+
+def train(run: Run, built: Pretraining, label: str, save_every: float) -> dict[str, Any]:
+    """Run the trainer to its end; return the last measurements of the monitor for the result.
+
+    Earlier measurements are read from the log, so that a resumed run has them too.
+    """
+    trainer, monitor = built.trainer, built.monitor
+    for metrics in run.follow(trainer, label, save_every):
+        if monitor and monitor.due(trainer.step) and (values := monitor.measure(metrics)):
+            known = collapses(earlier[-1]) if (earlier := measurements(run)) else {}
+            run.log(trainer.step, {f"{MONITOR}{name}": value for name, value in values.items()})
+            run.say(line(values))
+            for kind, warning in collapses(values).items():
+                if kind not in known:
+                    run.say(f"warning: {warning}")
+    logged = measurements(run) if monitor else []
+    return {"monitor": logged[-1], "collapsed": history(logged)} if logged else {}
+
+
+def measurements(run: Run) -> list[dict[str, float]]:
+    """Return the logged measurements of the monitor, in order of time."""
+    return [
+        {name.removeprefix(MONITOR): value for name, value in row.items() if name != "step"}
+        for row in run.logged(f"{MONITOR}epoch")
+    ]
+
+
+def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
+    """Return I_NCE of held-out images, or errors of predicted pixels, for the result.
+
+    Embeddings that were not trained by a contrast are no estimate of I_NCE.
+    """
+    trainer, views = built.trainer, built.encoder.views
+    method, settings = trainer.method, trainer.settings
+    test = data.seen(views.sources).test
+    if isinstance(method, Predictive):
+        errors = evaluation.prediction_errors(method, views, test.images)
+        return {"i_nce": None, "predictions": [error._asdict() for error in errors]}
+    if method.cap is None or not settings.epochs:
+        return {"i_nce": None}
+    i_nce = evaluation.held_out_i_nce(
+        views,
+        built.encoder.encoders,
+        test.images,
+        trainer.loader.augment,
+        settings.temperature,
+        settings.batch,
+        present=test.present,
+    )
+    return {"i_nce": asdict(i_nce), "temperature": settings.temperature}
+
+
+def draw(run: Run, built: Pretraining, data: DataSet) -> Any:
+    """Draw the views of some test images, and what is predicted of them; return the path."""
+    views, method = built.encoder.views, built.trainer.method
+    images = data.test.images[:: max(1, len(data.test) // 10)][:10]
+    sample = resize(images, data.size)
+    if isinstance(method, Predictive):
+        whole, predicted = evaluation.predict(method, views, sample)
+        title = f"{views}, {method.name.upper()}"
+        figure = predictions_picture(
+            sample.cpu(), whole, predicted, title, data.channel_names, data.value_range
+        )
+        run.picture("predictions", figure)
+    params: Tensor | None = None
+    if isinstance(views, PatchViews):
+        params = views.sample(len(sample), rng.generator(built.trainer.settings.seed, "picture"))
+    figure = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names, params)
+    return run.picture("views", figure)
+
+
+def report(result: dict[str, Any], encoder: PretrainedEncoder, folder: Any, picture: Any) -> None:
+    """Print results, and what to type next."""
+    if "predictions" in result:
+        errors = [evaluation.PredictionError(**error) for error in result["predictions"]]
+        print(f"error of predicted pixels, held out: {', '.join(map(str, errors))}")
+    elif result["i_nce"] is None:
+        print("I_NCE: none, these encoders were not trained by a contrast")
+    else:
+        pair = ", of views 1 and 2" if len(encoder.views.view_channels) > 2 else ""
+        print(f"I_NCE held out{pair}: {Estimate(**result['i_nce'])}")
+    if "top1" in result:
         print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
         print(f"protocol: {result['protocol']}")
     else:
-        print(f"data {data.name} has no labels: no linear probe and no kNN; on data with labels,")
-        print(f"scripts/linear_eval.py pretrained={folder} data=image_folder data.root=PATH")
-    print(f"encoder: {folder}\npicture: {picture}")
+        print(f"data {result['data']} has no labels: no linear probe and no kNN")
+    show("picture", picture)
+    show("encoder", folder)
+    print("next: infomin evaluate, or infomin export-encoder")

@@ -8,10 +8,10 @@ PATH is that of NYU Depth V2. Minutes on two cores with budget=small.
 
 from omegaconf import DictConfig
 
-from infomin.cli.main import build, main, open_run, plain, taken
+from infomin.cli.main import command, instantiate, open_run, origin, plain
 from infomin.evaluation.segmentation import Segmentation
 from infomin.experiments.segments import segmentation_picture
-from infomin.models.pretrained import load_pretrained
+from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 from infomin.training.distributed import make_fabric
 
@@ -19,16 +19,16 @@ SHOWN = 6
 """Test frames in the picture."""
 
 
-@main("segment")
+@command("segment")
 def segment(cfg: DictConfig) -> None:
     """Load, train the decoder, judge and report."""
     # Encoder and frames
-    settings = build(cfg.segment)
+    settings = instantiate(cfg.segment)
     folder = cfg.pretrained or newest(cfg.out, "pretrain", "encoder")
-    pretrained = load_pretrained(folder)
+    pretrained = load_encoder(folder)
     views = pretrained.views
-    frames = build(cfg.data)
-    print(taken("encoder", folder, frames.images.name))
+    frames = instantiate(cfg.data)
+    print(origin("encoder", folder, frames.images.name))
     names = pretrained.channel_names
     frames.images.suits(f"encoder: {folder}", views.channels, views.value_range, names)
     pretrained = pretrained.only(plain(cfg.only_views))

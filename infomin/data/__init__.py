@@ -1,11 +1,11 @@
 """Data: every source becomes resident tensors, cached on disk, cut into seeded batches."""
 
 from infomin.data.arrays import arrays
-from infomin.data.batches import Batches
 from infomin.data.folder import image_folder
 from infomin.data.frames import Frames, nyuv2_frames
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import labelled_subset
+from infomin.data.loader import Batches, UniformBatches, ViewLoader
 from infomin.data.moving_mnist import Motion, MovingMnist, moving_mnist
 from infomin.data.moving_sources import moving_backgrounds, moving_digits
 from infomin.data.nyuv2 import nyuv2
@@ -25,6 +25,8 @@ __all__ = [
     "Motion",
     "MovingMnist",
     "Sharing",
+    "UniformBatches",
+    "ViewLoader",
     "arrays",
     "cifar10",
     "cifar100",

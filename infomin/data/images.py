@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
 
-from infomin.core import presence
 from infomin.core import value_range as units
 from infomin.core.errors import InputError
-from infomin.core.presence import Present
+from infomin.data import missing_views
+from infomin.data.missing_views import ViewMask
 from infomin.data.values import take
 
 UNLABELLED = -1
@@ -34,10 +34,10 @@ class ImageSet:
     images: Num[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
     factors: Mapping[str, Num[Tensor, "n ..."]] = field(default_factory=dict)
-    present: Present | None = None
+    present: ViewMask | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "present", presence.unless_all(self.present))
+        object.__setattr__(self, "present", missing_views.simplified(self.present))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,12 +59,14 @@ class ImageSet:
         return ImageSet(self.images.to(device), self.labels.to(device), factors, self.present)
 
     def seen(self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]) -> "ImageSet":
-        """Return the images that any of some views can be had of; see `presence.of_views`."""
+        """Return the images that have any of some views; see `missing_views.mask_of_views`."""
         if self.present is None:
             return self
-        found = replace(self, present=presence.of_views(self.present, groups, sources))
-        kept = presence.somebody(found.present)
-        return found if kept is None or len(kept) == len(self) else found.part(kept)
+        found = replace(self, present=missing_views.mask_of_views(self.present, groups, sources))
+        if found.present is None:
+            return found
+        kept = found.present.any(1).nonzero().flatten()
+        return found if len(kept) == len(self) else found.part(kept)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ class DataSet:
     def lacking(self) -> dict[str, dict[str, Any]]:
         """How many samples have each view, of the sets where some lack one; see `count`."""
         parts = {"training": self.train.present, "test": self.test.present}
-        return {name: presence.count(p) for name, p in parts.items() if p is not None}
+        return {name: missing_views.count(p) for name, p in parts.items() if p is not None}
 
     def needs_pairs(self) -> None:
         """Make sure that there are views to contrast, and test images to measure I_NCE on.
@@ -181,13 +183,13 @@ class DataSet:
         found = {"training images with two views": len(self.train)}
         if self.train.present is not None:
             found = dict.fromkeys(found, int((self.train.present.sum(1) >= 2).sum()))
-        both = presence.both(self.test.present, 0, 1)
-        found["test images with the first two views"] = len(self.test if both is None else both)
+        both = missing_views.having(self.test.present, len(self.test), 0, 1)
+        found["test images with the first two views"] = int(both.sum())
         for what, number in found.items():
-            if number < presence.FEWEST:
+            if number < missing_views.FEWEST:
                 raise InputError(
-                    f"data {self.name}: a contrast needs at least {presence.FEWEST} {what}, got "
-                    f"{number}; name views that go together, two such first"
+                    f"data {self.name}: found {number} {what}, need at least "
+                    f"{missing_views.FEWEST}; list two overlapping views first in data.views"
                 )
 
     def needs_all(self, purpose: str) -> None:
@@ -197,7 +199,7 @@ class DataSet:
             InputError: when some do.
         """
         for part in (self.train, self.test):
-            presence.needs_all(part.present, f"data {self.name}", purpose)
+            missing_views.check_complete(part.present, f"data {self.name}", purpose)
 
     def to(self, device: torch.device) -> "DataSet":
         """Move the images to a device."""

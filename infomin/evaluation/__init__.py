@@ -1,6 +1,7 @@
 """Evaluation of frozen encoders: features once, then linear probes and kNN on them, an audit."""
 
 from infomin.evaluation.audit import Survival, audit, audit_encoder, survival
+from infomin.evaluation.evaluate import classifier_accuracy, evaluate
 from infomin.evaluation.features import (
     extract,
     held_out_embeddings,
@@ -8,30 +9,29 @@ from infomin.evaluation.features import (
     i_nce_between,
     sizes,
 )
-from infomin.evaluation.judge import classifier_accuracy, judge
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import ProbeResult, linear_probe
 from infomin.evaluation.moving import held_out_pairs, read_out, supervised_errors
-from infomin.evaluation.prediction import Foretold, foretell, prediction_errors
+from infomin.evaluation.prediction import PredictionError, predict, prediction_errors
 from infomin.evaluation.ridge import RidgeResult, ridge_probe
 
 __all__ = [
-    "Foretold",
+    "PredictionError",
     "ProbeResult",
     "RidgeResult",
     "Survival",
     "audit",
     "audit_encoder",
     "classifier_accuracy",
+    "evaluate",
     "extract",
-    "foretell",
     "held_out_embeddings",
     "held_out_i_nce",
     "held_out_pairs",
     "i_nce_between",
-    "judge",
     "knn_accuracy",
     "linear_probe",
+    "predict",
     "prediction_errors",
     "read_out",
     "ridge_probe",

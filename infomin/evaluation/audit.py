@@ -18,7 +18,7 @@ from infomin.data import DataSet
 from infomin.evaluation.features import extract
 from infomin.evaluation.linear_probe import linear_probe
 from infomin.evaluation.ridge import mean_distance, ridge_probe
-from infomin.models.pretrained import Pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder
 
 Factors = Mapping[str, Tensor]
 """By name: integers `n` are classes, floats `n` or `n k` are numbers."""
@@ -102,7 +102,7 @@ def survival(name: str, error: float, train: Tensor, test: Tensor, unit: str = "
 
 
 def audit_encoder(
-    pretrained: Pretrained, data: DataSet, tap: str | None = None, seed: int = 0, **fit: Any
+    pretrained: PretrainedEncoder, data: DataSet, tap: str | None = None, seed: int = 0, **fit: Any
 ) -> list[Survival]:
     """Audit a pretrained encoder on data whose images have known factors, such as `scenes`.
 

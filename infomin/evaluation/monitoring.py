@@ -1,8 +1,8 @@
-"""Encoders looked at while they train: what their embeddings and features have become, so far.
+"""Metrics of encoders while they train: geometry of embeddings and features, kNN, a linear probe.
 
-Every look is a function of the encoders alone: it takes the same images with the same crops, in
-evaluation mode, draws from generators of its own, and changes nothing. So a training that is
-watched ends in the very numbers of one that is not, and a resumed one sees what it would have seen.
+They are a function of the encoders alone: the same images with the same crops, in evaluation mode,
+with random numbers of their own. So monitoring changes no number of a training, and a resumed
+training measures what an uninterrupted one would have measured.
 """
 
 from dataclasses import dataclass
@@ -10,28 +10,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infomin.core import presence, rng
+from infomin.core import rng
 from infomin.core.errors import whole_number
 from infomin.data import DataSet, ImageSet
+from infomin.data.missing_views import FEWEST, having
 from infomin.evaluation import geometry
 from infomin.evaluation.features import extract, held_out_embeddings
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import linear_probe
-from infomin.training.contrastive import Pretraining
-from infomin.training.learner import Metrics
-from infomin.training.predictive import Prediction
+from infomin.training.trainer import Metrics, Trainer
 
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """When to look, and at how much.
+    """Numbers of the monitoring.
 
     Attributes:
-        every: epochs from one look to the next; the last step is always looked at. 0 never looks.
-        images: held-out images looked at, and training images that kNN and the probe learn from,
-            at most.
-        neighbours: k of kNN, at most the number of these.
-        epochs: of the probe, which has one setting; scores tell a course, not a result.
+        every: epochs between two measurements; the last step is always measured. 0 never measures.
+        images: number of held-out images, and of training images for kNN and the probe, at most.
+        neighbours: k of kNN, at most the number of training images.
+        epochs: of the probe, which has one setting: its accuracy shows a course, not a result.
     """
 
     every: int = 5
@@ -47,28 +45,27 @@ class MonitorSettings:
 
 
 class Monitor:
-    """Looks at the encoders of a pretraining.
+    """Measures the encoders of a trainer.
 
-    Without labels there are no kNN and no probe. Prediction leaves embeddings as they start, so
-    of its encoders only features are looked at.
+    Without labels there are no kNN and no probe. A method that does not train embeddings has
+    metrics of features only.
 
     Arguments:
-        learner: whose encoders; unchanged by a look.
+        trainer: its encoders are measured; nothing of it changes.
         data: as its views see it; see `DataSet.seen`.
-        size: side of the images that the encoders take.
         settings: the numbers.
-        tap: of the backbones, where features are read; None is the last.
+        tap: layer of the backbones where features are read; None is the last.
     """
 
     def __init__(
         self,
-        learner: Pretraining,
+        trainer: Trainer,
         data: DataSet,
-        size: int,
         settings: MonitorSettings | None = None,
         tap: str | None = None,
     ) -> None:
-        self.learner, self.size, self.tap = learner, size, tap
+        self.trainer, self.tap = trainer, tap
+        self.encoders = trainer.method.encoders
         self.settings = settings or MonitorSettings()
         train, test = data.train.labelled(), data.test.labelled()
         self.train = self._some(train, "train")
@@ -77,40 +74,40 @@ class Monitor:
         self.test = self._some(test if self.judged else data.test, "test")
 
     def due(self, step: int) -> bool:
-        """Tell whether it is time to look, so many steps being done."""
-        every = self.settings.every * self.learner.batches.per_epoch
-        return bool(every) and (step % every == 0 or step == self.learner.steps)
+        """Return whether to measure after this number of steps."""
+        every = self.settings.every * self.trainer.loader.batches.per_epoch
+        return bool(every) and (step % every == 0 or step == self.trainer.steps)
 
-    def look(self, metrics: Metrics) -> Metrics:
-        """Measure; empty where embeddings are not finite, which the next loss will tell.
+    def measure(self, metrics: Metrics) -> Metrics:
+        """Measure the encoders; return nothing where embeddings or features are not finite.
 
         Arguments:
-            metrics: of the step before, for its I_NCE.
+            metrics: of the last step, for its I_NCE.
 
         Returns:
-            epoch: epochs that are done.
+            epoch: number of finished epochs.
             alignment: mean over pairs of views; uniformity_1, deviation_1, rank_1, ...: of the
-                embeddings of each view; see `geometry`. directions: the most rank can be.
-            i_nce, log_k: of the step before, nats.
+                embeddings of each view; see `geometry`. directions: largest possible rank.
+            i_nce, log_k: of the last step, in nats, for methods with negatives.
             feature_rank, feature_deviation, feature_directions: of the features of all encoders,
                 side by side.
             knn, probe: held-out accuracies, shares.
         """
-        learner, images = self.learner, self.test.images
-        found: Metrics = {"epoch": learner.step / learner.batches.per_epoch}
-        if not isinstance(learner, Prediction):
+        trainer, loader = self.trainer, self.trainer.loader
+        found: Metrics = {"epoch": trainer.step / loader.batches.per_epoch}
+        if trainer.method.trains_embeddings:
             z = held_out_embeddings(
-                learner.views,
-                learner.encoders,
-                images,
-                learner.augment,
-                learner.settings.seed,
-                present=self.test.present,
+                loader.views,
+                self.encoders,
+                self.test.images,
+                loader.augment,
+                trainer.settings.seed,
             )
             if not all(of_view.isfinite().all() for of_view in z):
                 return {}
             found |= self._of_embeddings(z)
-            found |= {"i_nce": metrics["i_nce"], "log_k": learner.cap}
+            if "i_nce" in metrics:
+                found |= {"i_nce": metrics["i_nce"], "log_k": trainer.cap}
         features = self._features(self.test)
         if not features.isfinite().all():
             return {}
@@ -122,30 +119,25 @@ class Monitor:
         return found | (self._scores(features) if self.judged else {})
 
     def _of_embeddings(self, z: tuple[Tensor, ...]) -> Metrics:
-        """Measure embeddings, of each view those images that have it."""
-        present = self.test.present
-        pairs = [(i, j) for j in range(len(z)) for i in range(j)]
-        met = [(z[i], z[j], presence.both(present, i, j)) for i, j in pairs]
-        aligned = [
-            geometry.alignment(presence.chosen(a, who), presence.chosen(b, who))
-            for a, b, who in met
-            if who is None or len(who)
-        ]
+        """Measure embeddings, of each view those of the images that have it."""
+        mask, n = self.test.present, len(self.test)
+        pairs = [(i, j, having(mask, n, i, j)) for j in range(len(z)) for i in range(j)]
+        aligned = [geometry.alignment(z[i][both], z[j][both]) for i, j, both in pairs if both.any()]
         found = {"alignment": sum(aligned) / len(aligned)} if aligned else {}
         found["directions"] = float(min(len(self.test), z[0].shape[1]))
         for i, of_view in enumerate(z, 1):
-            of_view = presence.chosen(of_view, presence.having(present, i - 1))
-            if len(of_view) >= presence.FEWEST:
+            of_view = of_view[having(mask, n, i - 1)]
+            if len(of_view) >= FEWEST:
                 found[f"uniformity_{i}"] = geometry.uniformity(of_view)
                 found[f"deviation_{i}"] = geometry.deviation(of_view)
                 found[f"rank_{i}"] = geometry.effective_rank(of_view)
         return found
 
     def _scores(self, features: Tensor) -> Metrics:
-        """Judge features by kNN and a probe, as they are at the moment."""
+        """Return the accuracy of kNN and of a probe on features."""
         bank, labels = self._features(self.train), self.train.labels.cpu()
         held = (features, self.test.labels.cpu())
-        settings, seed = self.settings, self.learner.settings.seed
+        settings, seed = self.settings, self.trainer.settings.seed
         k = min(settings.neighbours, len(bank))
         probe = linear_probe(
             bank,
@@ -160,19 +152,24 @@ class Monitor:
         return {"knn": knn_accuracy(bank, labels, *held, k), "probe": probe.test}
 
     def _features(self, images: ImageSet) -> Tensor:
-        encoders = self.learner.encoders
-        told = (images.images, self.size, self.tap)
-        return extract(self.learner.views, encoders, *told, present=images.present)
+        return extract(
+            self.trainer.loader.views,
+            self.encoders,
+            images.images,
+            self.encoders.size,
+            self.tap,
+            present=images.present,
+        )
 
     def _some(self, images: ImageSet, name: str) -> ImageSet:
-        """Return so many of the images, the same in every look, on the device of the encoders."""
-        generator = rng.generator(self.learner.settings.seed, "monitor", name)
+        """Return a sample of the images, always the same, on the device of the encoders."""
+        generator = rng.generator(self.trainer.settings.seed, "monitor", name)
         order = torch.randperm(len(images), generator=generator)[: self.settings.images]
-        return images.part(order.sort().values).to(self.learner.fabric.device)
+        return images.part(order.sort().values).to(self.trainer.fabric.device)
 
 
 def line(found: Metrics) -> str:
-    """Return what a look found, as one line."""
+    """Return measurements as one line."""
     parts = [f"epoch {found['epoch']:g}"]
     if "alignment" in found:
         parts.append(f"alignment {found['alignment']:.2f}")

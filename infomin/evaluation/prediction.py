@@ -1,4 +1,4 @@
-"""How well views are told from one another on held-out images, and how well without looking."""
+"""Errors of the pixels that the predictive baseline predicts, on held-out images."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,18 @@ from torch import Tensor
 
 from infomin.augment import resize
 from infomin.core.shapes import Image, Views
-from infomin.training.predictive import Direction, Prediction
+from infomin.evaluation.features import evaluating
+from infomin.methods.predictive import Direction, Predictive
+from infomin.views import View
 
 
-class Foretold(NamedTuple):
-    """One direction on held-out images.
+class PredictionError(NamedTuple):
+    """The error of one direction on held-out images.
 
     Attributes:
-        source, view: which view was predicted from which, 1 the first.
-        error: that of training, L1 or L2, in the units of the view or their square.
-        constant: the same of one number a channel, the median or the mean of some of the images.
+        source, view: the view that was read and the view that was predicted, 1 the first.
+        error: L1 or L2 as in training, in the unit of the view or its square.
+        constant: the same error of one number per channel, the median or the mean.
     """
 
     source: int
@@ -33,47 +35,43 @@ class Foretold(NamedTuple):
 
 
 @torch.no_grad()
-def foretell(
-    learner: Prediction, images: Tensor, size: int
+def predict(
+    method: Predictive, views: View, images: Tensor
 ) -> tuple[Views, dict[Direction, Image]]:
-    """Return the views of whole images, and what is told of them from one another.
+    """Return the views of whole images, and their pixels predicted from one another.
 
     Arguments:
-        learner: put into evaluation mode for the time, then back.
-        images: `n c h w`, of a data set, in its own type, on the device of the learner.
-        size: side that the encoders expect.
+        method: put into evaluation mode for the time, then back.
+        views: of the training.
+        images: `n c h w`, of a data set, in its own type, on the device of the method.
     """
-    for module in learner.modules.values():
-        module.eval()
-    views = learner.views(resize(images, size))
-    predicted = learner.predict(views)
-    for module in learner.modules.values():
-        module.train()
-    return views, predicted
+    with evaluating(method):
+        whole = views(resize(images, method.encoders.size))
+        return whole, method.predict(dict(enumerate(whole)))
 
 
 def prediction_errors(
-    learner: Prediction, images: Tensor, size: int, chunk: int = 512
-) -> list[Foretold]:
-    """Return the error of every direction on whole images; see `foretell`.
+    method: Predictive, views: View, images: Tensor, chunk: int = 512
+) -> list[PredictionError]:
+    """Return the error of every direction on whole images; see `predict`.
 
-    The constant is taken from the first `chunk` of the images.
+    The constant is fitted to the first `chunk` of the images.
     """
-    errors: dict[Direction, float] = dict.fromkeys(learner.directions, 0.0)
-    constants = dict.fromkeys(learner.directions, 0.0)
+    errors: dict[Direction, float] = dict.fromkeys(method.directions, 0.0)
+    constants = dict.fromkeys(method.directions, 0.0)
     guesses: list[Tensor] = []
     for part in images.split(chunk):
-        views, predicted = foretell(learner, part, size)
-        guesses = guesses or [_guess(view.float(), learner.name) for view in views]
+        whole, predicted = predict(method, views, part)
+        guesses = guesses or [_constant(view.float(), method.name) for view in whole]
         share = len(part) / len(images)
-        for (i, j), p in predicted.items():
-            target = views[j].float()
-            errors[i, j] += share * learner.loss(p, target).item()
-            constants[i, j] += share * learner.loss(guesses[j].expand_as(target), target).item()
-    return [Foretold(i + 1, j + 1, e, constants[i, j]) for (i, j), e in errors.items()]
+        for (i, j), pixels in predicted.items():
+            target = whole[j].float()
+            errors[i, j] += share * method.error(pixels, target).item()
+            constants[i, j] += share * method.error(guesses[j].expand_as(target), target).item()
+    return [PredictionError(i + 1, j + 1, e, constants[i, j]) for (i, j), e in errors.items()]
 
 
-def _guess(view: Image, loss: str) -> Tensor:
+def _constant(view: Image, loss: str) -> Tensor:
     """Return the best constant of every channel, `1 c 1 1`."""
     pixels = rearrange(view, "b c h w -> c (b h w)")
     best = pixels.median(1).values if loss == "l1" else pixels.mean(1)

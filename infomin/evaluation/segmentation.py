@@ -29,9 +29,9 @@ from infomin.data.frames import IGNORED
 from infomin.data.values import take
 from infomin.evaluation.overlap import confusion, constant, overlap
 from infomin.models import Decoder, levels
-from infomin.models.pretrained import Pretrained
-from infomin.training.learner import Learner, Metrics
+from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.training.schedule import factor, set_rate
+from infomin.training.trainer import Metrics, TrainingLoop
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SegmentationSettings:
         positive("segment.rate", self.rate)
 
 
-class Segmentation(Learner):
+class Segmentation(TrainingLoop):
     """Trains a decoder on the features of an encoder, frozen unless told otherwise.
 
     Frames are flipped left to right at random, which is all that is done to them.
@@ -76,7 +76,7 @@ class Segmentation(Learner):
 
     def __init__(
         self,
-        pretrained: Pretrained,
+        pretrained: PretrainedEncoder,
         frames: Frames,
         settings: SegmentationSettings,
         fabric: Fabric,

@@ -24,11 +24,13 @@ from torch import Tensor
 from infomin.augment import CropFlip
 from infomin.core import rng
 from infomin.core.errors import InputError
-from infomin.data import ImageSet
+from infomin.data import Batches, ImageSet, ViewLoader
 from infomin.evaluation.features import extract
 from infomin.evaluation.linear_probe import linear_probe
+from infomin.methods import Context
+from infomin.methods.cmc import CMC
 from infomin.models import Encoders
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.trainer import PretrainSettings, Trainer
 from infomin.views import View
 
 LEVEL = 0.05
@@ -120,7 +122,7 @@ def try_views(
     images: ImageSet,
     labelled: Int64[Tensor, " m"],
     augment: CropFlip,
-    settings: ContrastiveSettings,
+    settings: PretrainSettings,
     folds: int,
     fabric: Fabric,
 ) -> tuple[tuple[float, ...], float]:
@@ -136,9 +138,12 @@ def try_views(
         folds: of the cross-validation.
         fabric: device, precision.
     """
-    optimizer = partial(torch.optim.AdamW, lr=2e-3)
-    learner = Pretraining(views, encoders, images.images, augment, optimizer, settings, fabric)
-    values = [metrics["i_nce"] for metrics in learner]
+    numbers = images.images.to(fabric.device)
+    batches = Batches(len(images), settings.batch, settings.seed, "pretrain", "game.batch")
+    method = CMC(encoders, Context(len(images), settings.batch, settings.temperature))
+    loader = ViewLoader(numbers, batches, augment, views, method.views)
+    trainer = Trainer(method, loader, partial(torch.optim.AdamW, lr=2e-3), settings, fabric)
+    values = [metrics["i_nce"] for metrics in trainer]
     known = images.part(labelled.to(images.labels.device))
     features = extract(views, encoders, known.images, augment.size)
     accuracies = cross_validated(features, known.labels.cpu(), folds, settings.seed)

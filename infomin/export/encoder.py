@@ -26,7 +26,7 @@ from infomin.export import encoder_readme
 from infomin.export.torchvision_resnet import build, differences, normalisation, state_dict
 from infomin.export.view_names import names
 from infomin.models import ResNet
-from infomin.models.pretrained import Pretrained, load_pretrained
+from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import LearnedViews
 
 FORMAT = "infomin-torchvision/1"
@@ -66,11 +66,11 @@ def export_encoder(
         raise InputError(f"formats: expected some of {', '.join(FORMATS)}, got none")
     for name in formats:
         one_of("formats", name, FORMATS)
-    pretrained = load_pretrained(source)
+    pretrained = load_encoder(source)
     if not all(isinstance(backbone, ResNet) for backbone in pretrained.encoders.backbones):
         raise InputError(
             f"pretrained: expected a ResNet, which torchvision and timm have too, got "
-            f"{pretrained.encoder['name']}; infomin.models.pretrained.load_pretrained loads it"
+            f"{pretrained.options['name']}; infomin.models.pretrained_encoder.load_encoder loads it"
         )
     if not len(images):
         raise InputError(f"data {data}: expected images to verify an export on, got none")
@@ -109,7 +109,12 @@ def export_encoder(
 
 
 def _tower(
-    pretrained: Pretrained, i: int, view: Tensor, meant: str, folder: Path, formats: Sequence[str]
+    pretrained: PretrainedEncoder,
+    i: int,
+    view: Tensor,
+    meant: str,
+    folder: Path,
+    formats: Sequence[str],
 ) -> dict[str, Any]:
     """Write the files of one encoder, verify them, and return what the card tells of it."""
     backbone, (channels, size) = pretrained.encoders.backbones[i], (view.shape[1], pretrained.size)
@@ -144,13 +149,13 @@ def _tower(
     }
 
 
-def _model(pretrained: Pretrained) -> str:
+def _model(pretrained: PretrainedEncoder) -> str:
     """Return what torchvision and timm call the network."""
-    return f"resnet{pretrained.encoder.get('depth', 18)}"
+    return f"resnet{pretrained.options.get('depth', 18)}"
 
 
-def _stem(pretrained: Pretrained) -> str:
-    return str(pretrained.encoder.get("stem", "small"))
+def _stem(pretrained: PretrainedEncoder) -> str:
+    return str(pretrained.options.get("stem", "small"))
 
 
 def ramp(channels: int, size: int) -> Tensor:

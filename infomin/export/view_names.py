@@ -19,7 +19,7 @@ def names(views: Mapping[str, Any]) -> list[str]:
     """Return what every view is.
 
     Arguments:
-        views: what the card of an encoder tells of its views; see `infomin.models.pretrained`.
+        views: what the card of an encoder tells of its views; see `PretrainedEncoder`.
     """
     kind = views["kind"]
     if kind in ("learned", "combined"):

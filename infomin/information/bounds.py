@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.core.errors import InputError, positive
-from infomin.losses.infonce import Scores, square
+from infomin.losses.infonce import Scores, check_square
 
 Nats = Float[Tensor, ""]
 
@@ -106,6 +106,6 @@ def _independent(scores: Tensor) -> Tensor:
 
 
 def _checked(scores: Tensor) -> None:
-    square(scores)
+    check_square(scores)
     if not torch.isfinite(scores.detach()).all():
         raise InputError("scores: expected finite numbers, got NaN or infinity among them")

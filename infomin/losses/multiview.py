@@ -1,15 +1,14 @@
-r"""Losses of two views summed over pairs of M views (CMC, arXiv:1906.05849, section 3.3).
+r"""Pairs of views, and losses summed over them (CMC, arXiv:1906.05849, section 3.3).
 
-    core   sum over j >= 2 of L(V_1, V_j)   what V_1 shares with each of the others
-    full   sum over i < j of L(V_i, V_j)    what any two share
+    full      sum over i < j of L(V_i, V_j)     every two views
+    core      sum over j >= 2 of L(V_1, V_j)    the first view with each of the others
+    one_way   as core, from V_1 to the others   queries and keys (MoCo, arXiv:1911.05722)
+    own       L(V_1, V_1)                       an image and its row of a bank (InstDis, 1805.01978)
 
-With two views both are the one pair, in both directions. Two more graphs have one direction only:
-
-    one_way   V_1 asks each of the others, none asks back (MoCo, arXiv:1911.05722: queries and keys)
-    own       V_1 asks for its own row of a bank (InstDis, arXiv:1805.01978)
+`full` and `core` average both directions of a pair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import torch
@@ -19,13 +18,13 @@ from torch import Tensor
 from infomin.core.errors import InputError, one_of
 from infomin.losses.infonce import cosine_scores
 
-BOTH_WAYS = ("full", "core")
-GRAPHS = (*BOTH_WAYS, "one_way", "own")
+BOTH_DIRECTIONS = ("full", "core")
+GRAPHS = (*BOTH_DIRECTIONS, "one_way", "own")
 Pair = tuple[int, int]
 
 
-def pairs(views: int, graph: str = "full") -> list[Pair]:
-    """Return the pairs i < j of a graph over views 0, ..., M - 1; view 0 is the core, or alone.
+def view_pairs(views: int, graph: str = "full") -> list[Pair]:
+    """Return the pairs i < j of a graph over views 0, ..., M - 1; view 0 is the core.
 
     Raises:
         InputError: for fewer than two views, or an unknown graph.
@@ -38,45 +37,47 @@ def pairs(views: int, graph: str = "full") -> list[Pair]:
     return [(i, j) for i, j in combinations(range(views), 2) if graph == "full" or i == 0]
 
 
-def ways(pair: Pair, graph: str = "full") -> list[Pair]:
-    """Return the directions of a pair of views: (anchor, other), in some graphs back, too."""
-    return [pair, pair[::-1]] if graph in BOTH_WAYS else [pair]
+def directions(pair: Pair, graph: str = "full") -> list[Pair]:
+    """Return the directions (anchor, other) in which a pair of views is contrasted."""
+    return [pair, pair[::-1]] if graph in BOTH_DIRECTIONS else [pair]
 
 
-def sides(views: int, graph: str = "full") -> tuple[list[int], list[int]]:
-    """Return the views that are anchors of any direction of a graph, and those that are others."""
-    directed = [way for pair in pairs(views, graph) for way in ways(pair, graph)]
-    anchors, others = zip(*directed, strict=True)
+def anchors_and_others(views: int, graph: str = "full") -> tuple[list[int], list[int]]:
+    """Return the views that are anchors in a graph, and those that anchors are compared with."""
+    ways = [way for pair in view_pairs(views, graph) for way in directions(pair, graph)]
+    anchors, others = zip(*ways, strict=True)
     return sorted({*anchors}), sorted({*others})
 
 
-def weights_of(chosen: Sequence[Pair], weights: Sequence[float] | None) -> list[float]:
+def check_pair_weights(pairs: Sequence[Pair], weights: Sequence[float] | None) -> list[float]:
     """Return the weight of every pair, 1 by default.
 
     Raises:
-        InputError: for another number of weights than pairs, a negative one, or nothing but zeros.
+        InputError: for another number of weights than pairs, a negative one, or only zeros.
     """
     if weights is None:
-        return [1.0] * len(chosen)
-    named = ", ".join(f"{i + 1}-{j + 1}" for i, j in chosen)
-    given = list(weights) if isinstance(weights, Sequence) else [weights]
-    numbers = all(isinstance(w, int | float) for w in given)
-    if not isinstance(weights, Sequence) or not numbers or len(given) != len(chosen):
+        return [1.0] * len(pairs)
+    names = ", ".join(f"{i + 1}-{j + 1}" for i, j in pairs)
+    values = list(weights) if isinstance(weights, Sequence) else [weights]
+    numbers = all(isinstance(w, int | float) for w in values)
+    if not isinstance(weights, Sequence) or not numbers or len(values) != len(pairs):
         raise InputError(
-            f"pair_weights: expected {len(chosen)} numbers, of the views {named}, got {weights}"
+            f"pair_weights: expected {len(pairs)} numbers, for the views {names}, got {weights}"
         )
     if min(weights) < 0 or max(weights) <= 0:
         raise InputError(
-            f"pair_weights: expected numbers >= 0, not all 0, got {[*weights]} for {named}"
+            f"pair_weights: expected numbers >= 0, not all 0, got {[*weights]} for {names}"
         )
     return [float(w) for w in weights]
 
 
 def pair_scores(z: Sequence[Float[Tensor, "k d"]], temperature: float) -> list[Tensor]:
-    """Return the scores of every pair of views i < j, `(k, k)` each (the full graph)."""
-    return [cosine_scores(z[i], z[j], temperature) for i, j in pairs(len(z))]
+    """Return the cosine scores of every pair of views i < j, `(k, k)` each (the full graph)."""
+    return [cosine_scores(z[i], z[j], temperature) for i, j in view_pairs(len(z))]
 
 
-def total(losses: Sequence[Float[Tensor, ""]], weights: Sequence[float]) -> Float[Tensor, ""]:
+def weighted_sum(
+    losses: Iterable[Float[Tensor, ""]], weights: Iterable[float]
+) -> Float[Tensor, ""]:
     """Return the weighted sum of the losses of pairs."""
     return torch.stack([w * loss for w, loss in zip(weights, losses, strict=True)]).sum()

@@ -1,12 +1,10 @@
-r"""Losses of one positive against m sampled negatives, per anchor: what memories are learned from.
+r"""Losses of one positive against m sampled negatives that are not the softmax of `infonce`.
 
-    softmax    -log exp(p) / (exp(p) + sum_j exp(n_j))     the k+1-way form, I >= log(m + 1) - L
-    logistic   noise-contrastive estimation                 needs Z, and n, the number of samples
-    triplet    max(0, margin + n_j - p)                     no bound on anything
+    logistic   noise-contrastive estimation         needs Z, and n, the number of samples; nats
+    triplet    max(0, margin + n_j - p)             bounds nothing; in the unit of the scores
 
-p and n_j are scores; softmax and logistic are in nats, a triplet in the units of scores. Sources:
-CMC (arXiv:1906.05849), section 3.2 and appendix; logistic NCE is that of InstDis (arXiv:1805.01978,
-equation 8), which CMC's code uses.
+p and n_j are scores. Sources: CMC (arXiv:1906.05849), section 3.2 and appendix; logistic NCE is
+that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses.
 """
 
 import torch
@@ -14,56 +12,38 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.core.errors import InputError
-from infomin.losses.infonce import Scores, square
-
-Positive = Float[Tensor, " b"]
-Negatives = Float[Tensor, "b m"]
-Nats = Float[Tensor, ""]
-
-
-def softmax(positive: Positive, negatives: Negatives) -> Nats:
-    """Return -log of the share of the positive among m + 1; log(m + 1) where all are alike.
-
-    Negatives of -inf are none: they take part in no sum.
-
-    Raises:
-        InputError: for no anchor, or no negative.
-    """
-    _enough(negatives)
-    every = torch.cat([positive[:, None], negatives], 1)
-    return (every.logsumexp(1) - positive).mean()
+from infomin.losses.infonce import Nats, Negatives, Positive, check_negatives
 
 
 def logistic(
     positive: Positive, negatives: Negatives, log_z: Float[Tensor, ""], samples: int
 ) -> Nats:
-    """Return NCE: tell the positive from m draws of noise, which is uniform over all samples.
+    """Return the NCE loss: tell the positive from m draws of noise, uniform over all samples.
 
     With h = exp(s) / Z and P_n = 1 / n it is -log h(p) / (h(p) + m P_n), and for every negative
     -log m P_n / (h(n_j) + m P_n), summed over negatives, averaged over anchors. Negatives of -inf
-    are none: an anchor's m counts the others.
+    are ignored: m counts the others.
 
     Arguments:
         positive, negatives: scores.
-        log_z: log Z, which makes h a distribution over the samples; `estimated_log_z`.
+        log_z: log Z, which makes h a distribution over the samples; see `estimated_log_z`.
         samples: n.
 
     Raises:
         InputError: for no anchor, or no negative.
     """
-    _enough(negatives)
-    m = _drawn(negatives).sum(1).clamp(min=1).to(positive)
+    check_negatives(negatives)
+    m = valid_negatives(negatives).sum(1).clamp(min=1).to(positive)
     shift = log_z + (m / samples).log()  # log (Z m P_n)
-    told = F.logsigmoid(positive - shift) + F.logsigmoid(shift[:, None] - negatives).sum(1)
-    return -told.mean()
+    loss = F.logsigmoid(positive - shift) + F.logsigmoid(shift[:, None] - negatives).sum(1)
+    return -loss.mean()
 
 
-def estimated_log_z(negatives: Negatives, samples: int) -> Float[Tensor, ""]:
-    """Return log Z = log(n mean exp s), as if all samples scored as these draws of them do."""
-    _enough(negatives)
+def estimated_log_z(negatives: Negatives, samples: int) -> Nats:
+    """Return log Z = log(n mean exp s), estimated from the scores of sampled negatives."""
+    check_negatives(negatives)
     scores = negatives.detach()
-    number = _drawn(scores).sum().clamp(min=1).to(scores)
+    number = valid_negatives(scores).sum().clamp(min=1).to(scores)
     return scores.flatten().logsumexp(0) + (samples / number).log()
 
 
@@ -73,30 +53,10 @@ def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Te
     Raises:
         InputError: for no anchor, or no negative.
     """
-    _enough(negatives)
+    check_negatives(negatives)
     return (margin + negatives - positive[:, None]).relu().mean()
 
 
-def apart(scores: Scores) -> tuple[Float[Tensor, " k"], Float[Tensor, "k m"]]:
-    """Return the scores of a batch as positives, on the diagonal, and k - 1 negatives a row.
-
-    Raises:
-        InputError: for scores that are no square, or of fewer than two samples.
-    """
-    square(scores)
-    k = len(scores)
-    others = scores.flatten()[1:].view(k - 1, k + 1)[:, :-1].reshape(k, k - 1)
-    return scores.diagonal(), others
-
-
-def _drawn(negatives: Tensor) -> Tensor:
-    """Tell which negatives are some."""
+def valid_negatives(negatives: Negatives) -> Tensor:
+    """Return the mask of valid negatives; a score of -inf marks one that is none."""
     return negatives.detach() > -torch.inf
-
-
-def _enough(negatives: Tensor) -> None:
-    anchors, m = negatives.shape
-    if anchors < 1 or m < 1:
-        raise InputError(
-            f"negatives: expected at least one for at least one anchor, got {m} for {anchors}"
-        )

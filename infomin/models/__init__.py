@@ -11,7 +11,6 @@ from infomin.models.backbones import (
 from infomin.models.decoder import Decoder, levels
 from infomin.models.encoders import Encoder, Encoders, build_encoders
 from infomin.models.heads import HEADS, build_head
-from infomin.models.jigsaw import JigSawEncoder, JigSawEncoders
 from infomin.models.sequence import SequenceEncoder, build_sequence_encoder
 
 __all__ = [
@@ -22,8 +21,6 @@ __all__ = [
     "Encoder",
     "Encoders",
     "FourConv",
-    "JigSawEncoder",
-    "JigSawEncoders",
     "ResNet",
     "SequenceEncoder",
     "SmallAlexNet",

@@ -6,7 +6,7 @@ InfoMax; 64-pixel input, 3x3 convolutions, 96-192-384-384-192), and on Colorful-
 which costs a quarter of the elementwise work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from infomin.core.errors import InputError, at_least, one_of
+from infomin.core.registry import Registry
 from infomin.core.shapes import Images
 
 
@@ -95,6 +96,11 @@ class Backbone(nn.Module):
         return [found[name] for name in taps]
 
 
+BACKBONES: Registry[Callable[..., Backbone]] = Registry("encoder.name")
+"""Backbones by name; the decorator `@BACKBONES.register(NAME)` above a class adds one."""
+
+
+@BACKBONES.register("fourconv")
 class FourConv(Backbone):
     """Four 3x3 convolutions, 16-32-64-64, three 2x2 max-pools; taps conv1..conv4.
 
@@ -129,6 +135,7 @@ class FourConv(Backbone):
         super().__init__(in_channels, stages)
 
 
+@BACKBONES.register("alexnet")
 class SmallAlexNet(Backbone):
     """The STL-10 AlexNet of Deep InfoMax and CMC; taps conv1..conv5, fc6, fc7 (d = 4096).
 
@@ -161,6 +168,7 @@ class SmallAlexNet(Backbone):
         super().__init__(in_channels, stages)
 
 
+@BACKBONES.register("strided")
 class StridedConv(Backbone):
     """Four convolutions of stride 2, then the mean over places; taps conv1..conv4, pool (d = 64).
 
@@ -200,6 +208,7 @@ class StridedConv(Backbone):
         super().__init__(in_channels, [*stages, ("pool", nn.AdaptiveAvgPool2d(1))])
 
 
+@BACKBONES.register("resnet")
 class ResNet(Backbone):
     """torchvision's ResNet; taps stem, layer1..layer4, pool (d = 512 or 2048).
 
@@ -231,14 +240,6 @@ class ResNet(Backbone):
         layers = [(f"layer{i}", getattr(net, f"layer{i}")) for i in (1, 2, 3, 4)]
         end = nn.AdaptiveAvgPool2d(1)
         super().__init__(in_channels, [("stem", begin), *layers, ("pool", end)])
-
-
-BACKBONES = {
-    "fourconv": FourConv,
-    "alexnet": SmallAlexNet,
-    "resnet": ResNet,
-    "strided": StridedConv,
-}
 
 
 def feature_width(backbone: Backbone, channels: int, size: int, tap: str | None = None) -> int:

@@ -1,23 +1,21 @@
-"""Encoders f_i: a backbone and a head onto the unit sphere or onto classes, per view or shared.
+"""Encoders f_i, one per view or one for all: a backbone and a head, onto a sphere or classes.
 
 CMC has an encoder for each view. InstDis, MoCo, SimCLR and PIRL have one f for all of them, whose
-gradient is the sum over the views that go through it. It embeds one view after another: statistics
-of batch normalisation are those of each view by itself.
+gradient is the sum over the views that go through it. It embeds one view after another, so that
+batch statistics are those of each view by itself.
 """
 
 from collections.abc import Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.core import presence
-from infomin.core.errors import InputError, blamed_on, one_of, true_or_false
-from infomin.core.presence import Here
+from infomin.core.errors import InputError, blamed_on, true_or_false
 from infomin.core.rng import seeded
-from infomin.core.shapes import Image, Images, Seen
+from infomin.core.shapes import Image, Images
 from infomin.models.backbones import BACKBONES, Backbone, feature_width
 from infomin.models.heads import build_head
 
@@ -25,7 +23,12 @@ from infomin.models.heads import build_head
 class Encoder(nn.Module):
     """A backbone and a head, `b c h w -> (b, dim)`.
 
-    With `normalize` it is f_i, an embedding on the unit sphere (CMC); without, a classifier c_i.
+    Arguments:
+        backbone: of named stages.
+        in_channels, size: of the images, in pixels.
+        dim: of the embedding, or number of classes.
+        normalize: whether embeddings have length 1 (CMC); if not, they are the logits of c_i.
+        head: see `build_head`.
     """
 
     def __init__(
@@ -40,17 +43,23 @@ class Encoder(nn.Module):
         super().__init__()
         true_or_false("encoder.normalize", normalize)
         self.backbone, self.normalize, self.dim, self.kind = backbone, normalize, dim, head
-        self.inputs = feature_width(backbone, in_channels, size)  # that the head reads
+        self.in_channels, self.size = in_channels, size
+        self.inputs = feature_width(backbone, in_channels, size)  # of the head
         self.head = build_head(head, self.inputs, dim)
 
     def forward(self, v: Images) -> Float[Tensor, "b dim"]:
-        """Embed a view, or return its logits; float32."""
+        """Return the embedding of a view, or its logits; float32."""
         z: Tensor = self.head(self.backbone(v)).float()
         return F.normalize(z, dim=1) if self.normalize else z
 
+    def project(self, v: Images) -> Float[Tensor, "b dim"]:
+        """Return the output of the head, of any length; float32."""
+        z: Tensor = self.head(self.backbone(v))
+        return z.float()
+
 
 class Encoders(nn.Module):
-    """The encoders of M views: `(v1, ..., vM) -> (z1, ..., zM)`.
+    """The encoders of M views: `(v1, ..., vM) -> (z1, ..., zM)`; `encoders[i]` is that of view i.
 
     Arguments:
         encoders: one per view; or a single one.
@@ -65,76 +74,92 @@ class Encoders(nn.Module):
     def __len__(self) -> int:
         return self.number
 
-    @property
-    def each(self) -> list[Encoder]:
-        """The encoder of every view."""
-        encoders = [cast(Encoder, encoder) for encoder in self.encoders]
-        return encoders * self.number if self.shared else encoders
-
-    def forward(self, views: Sequence[Seen]) -> tuple[Float[Tensor, "_ dim"], ...]:
-        """Embed every view with its encoder; an encoder that is given no image is not run."""
-        return tuple(
-            encoder(v) if len(v) else v.new_zeros(0, self.width, dtype=torch.float32)
-            for encoder, v in zip(self.each, views, strict=True)
-        )
-
-    def only(self, which: Sequence[int]) -> "Encoders":
-        """Return those of some of the views."""
-        if self.shared:
-            return Encoders(self.each[:1], len(which))
-        return Encoders([self.each[i] for i in which])
-
-    def features(
-        self, views: Sequence[Image], tap: str | None = None, here: Here | None = None
-    ) -> Float[Tensor, "b d"]:
-        """Return the features of all encoders at a tap, side by side: what a probe reads.
-
-        Those of a shared encoder are there once for views that are one and the same tensor, as
-        whole images are at evaluation.
-
-        Arguments:
-            views: of all images.
-            tap: of the backbones; None is the last.
-            here: who is there; the features of views that are absent are zeros.
-        """
-        which = self._different(views)
-        here = here if here is None else here[:, which]
-        seen = presence.only([views[i] for i in which], here)
-        backbones = self.backbones
-        features = [backbones[i](v, tap).float() for i, v in zip(which, seen, strict=True)]
-        return torch.cat(presence.put_back(features, here), dim=1)
-
-    def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
-        """Return the features of all encoders at several taps, side by side, before flattening."""
-        backbones = self.backbones
-        each = [backbones[i].maps(views[i], taps) for i in self._different(views)]
-        return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
-
-    def _different(self, views: Sequence[Tensor]) -> list[int]:
-        """Return the views that tell something of their own, by number: all but repeated ones."""
-        if len(views) != self.number:
-            raise InputError(f"views: expected {self.number}, got {len(views)}")
-        seen = {id(v): i for i, v in reversed([*enumerate(views)])}
-        return sorted(seen.values()) if self.shared else [*range(self.number)]
+    def __getitem__(self, view: int) -> Encoder:
+        return cast(Encoder, self.encoders[0 if self.shared else view])
 
     @property
-    def width(self) -> int:
-        """Numbers in an embedding."""
-        return self.each[0].dim
+    def distinct(self) -> list[Encoder]:
+        """The encoders without repetition: one per view, or one."""
+        return [cast(Encoder, encoder) for encoder in self.encoders]
 
     @property
     def backbones(self) -> list[Backbone]:
         """The backbone of every view."""
-        return [encoder.backbone for encoder in self.each]
+        return [self[i].backbone for i in range(len(self))]
+
+    @property
+    def view_channels(self) -> list[int]:
+        """Channels of every view."""
+        return [self[i].in_channels for i in range(len(self))]
+
+    @property
+    def size(self) -> int:
+        """Side of the views, in pixels."""
+        return self[0].size
+
+    @property
+    def width(self) -> int:
+        """Dimension of an embedding."""
+        return self[0].dim
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """The taps of the backbones."""
+        """Names of the layers that can be read."""
         return self.backbones[0].taps
 
     def tap(self, name: str | None) -> str:
-        """Return the name of a tap, the last one for None; see `Backbone.tap`."""
+        """Return the name of a layer, the last one for None; see `Backbone.tap`."""
         return self.backbones[0].tap(name)
+
+    def forward(self, views: Sequence[Image]) -> tuple[Float[Tensor, "b dim"], ...]:
+        """Return the embedding of every view."""
+        return tuple(self[i](v) for i, v in enumerate(views))
+
+    def only(self, views: Sequence[int]) -> "Encoders":
+        """Return the encoders of some of the views."""
+        if self.shared:
+            return Encoders(self.distinct, len(views))
+        return Encoders([self[i] for i in views])
+
+    def features(
+        self,
+        views: Sequence[Image],
+        tap: str | None = None,
+        view_mask: Bool[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b d"]:
+        """Return the features of all encoders at a layer, side by side: what a probe reads.
+
+        The features of a shared encoder are there once for views that are one and the same tensor,
+        as whole images are in an evaluation.
+
+        Arguments:
+            views: of all images.
+            tap: name of the layer; None is the last.
+            view_mask: views that each image has; the features of the others are zeros.
+        """
+        features = []
+        for i in self.different(views):
+            of_view = self[i].backbone(views[i], tap).float()
+            if view_mask is not None:
+                of_view = of_view * view_mask[:, i : i + 1].to(of_view)
+            features.append(of_view)
+        return torch.cat(features, dim=1)
+
+    def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
+        """Return feature maps at several layers, the encoders side by side, before flattening."""
+        each = [self[i].backbone.maps(views[i], taps) for i in self.different(views)]
+        return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
+
+    def different(self, views: Sequence[Tensor]) -> list[int]:
+        """Return the numbers of the views that tell more than an earlier one: all but repetitions.
+
+        Raises:
+            InputError: for another number of views than encoders.
+        """
+        if len(views) != self.number:
+            raise InputError(f"views: expected {self.number}, got {len(views)}")
+        first = {id(v): i for i, v in reversed([*enumerate(views)])}
+        return sorted(first.values()) if self.shared else [*range(self.number)]
 
 
 def build_encoders(
@@ -151,21 +176,21 @@ def build_encoders(
     """Build one encoder per view, or one for all.
 
     Arguments:
-        name: one of `BACKBONES`.
+        name: of a registered backbone; see `BACKBONES`.
         view_channels: channels of each view.
-        size: side of the input, in pixels.
+        size: side of the views, in pixels.
         dim: of the embedding, or number of classes.
         seed: of the initial weights.
         normalize: embeddings on the unit sphere, or logits.
         head: see `build_head`.
         shared: one encoder for all views, which then need the same channels.
-        options: of the backbone's class.
+        options: of the class of the backbone.
 
     Raises:
         InputError: for an unknown name or head, an input too small for the backbone, or an encoder
             shared by views of different channels.
     """
-    one_of("encoder.name", name, BACKBONES)
+    build_backbone = BACKBONES.find(name)
     true_or_false("encoder.shared", shared)
     if shared and len({*view_channels}) > 1:
         raise InputError(
@@ -177,6 +202,6 @@ def build_encoders(
     for i, channels in enumerate(view_channels[:1] if shared else view_channels):
         # "tower" is the first name of an encoder: another word would change all initial weights
         with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):
-            backbone = BACKBONES[name](channels, size=size, **options)
+            backbone = build_backbone(channels, size=size, **options)
             encoders.append(Encoder(backbone, channels, size, dim, normalize, head))
     return Encoders(encoders, len(view_channels) if shared else None)

@@ -11,17 +11,17 @@ import torch
 
 from infomin.core import files
 from infomin.core.errors import InputError
-from infomin.training.learner import Learner
+from infomin.training.trainer import TrainingLoop
 
 
-def save(path: Path, learner: Learner, seconds: float = 0.0) -> None:
+def save(path: Path, learner: TrainingLoop, seconds: float = 0.0) -> None:
     """Write a learner's state and its run's seconds; the old file stays until this is whole."""
     buffer = io.BytesIO()
     torch.save({"seconds": seconds, **learner.state_dict()}, buffer)
     files.write_bytes(path, buffer.getvalue())
 
 
-def restore(path: Path, learner: Learner) -> float:
+def restore(path: Path, learner: TrainingLoop) -> float:
     """Put a learner back to a saved state; return how long its run had lasted, in seconds.
 
     Raises:

@@ -24,7 +24,7 @@ from infomin.training import distributed as parallel
 from infomin.core.errors import InputError
 from infomin.runs.progress import Progress
 from infomin.runs.provenance import provenance
-from infomin.training.learner import Diverged, Learner, Metrics
+from infomin.training.trainer import Diverged, TrainingLoop, Metrics
 
 _LOG_EVERY = 10  # steps between logged metrics
 CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
@@ -105,7 +105,7 @@ class Run:
             folder = runs / f"{stamp}-{name}-{again}"
         return cls(folder, config, main)
 
-    def follow(self, learner: Learner, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
+    def follow(self, learner: TrainingLoop, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
         """Iterate over a learner; show, log and save on the way; stop cleanly on a signal.
 
         A checkpoint is saved every `save_every` seconds and at a signal, after which all processes
@@ -157,7 +157,7 @@ class Run:
             }
         self.save(learner)
 
-    def save(self, learner: Learner) -> None:
+    def save(self, learner: TrainingLoop) -> None:
         """Write a checkpoint, and what TensorBoard holds back."""
         if self.main:
             checkpoint.save(self.checkpoint, learner, time.perf_counter() - self.began)

@@ -12,9 +12,9 @@ from torch import Tensor
 from infomin.core import rng
 from infomin.core.errors import at_least, positive
 from infomin.information.critics import Critic
-from infomin.losses import infonce, matched
-from infomin.training.learner import Learner, Metrics
+from infomin.losses import infonce, top1
 from infomin.training.schedule import factor, set_rate
+from infomin.training.trainer import Metrics, TrainingLoop
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CriticSettings:
         positive("rate", self.rate)
 
 
-class CriticLearning(Learner):
+class CriticLearning(TrainingLoop):
     """Trains a critic.
 
     Arguments:
@@ -82,7 +82,7 @@ class CriticLearning(Learner):
         return {
             "loss": value,
             "i_nce": self.cap - value,
-            "accuracy": matched(scores.detach()),
+            "accuracy": top1(scores.detach()),
             "rate": self.optimizer.param_groups[0]["lr"],
             "data_seconds": waited,
         }

@@ -1,52 +1,53 @@
-r"""The gradient of a loss over a large batch, embedded a part at a time (arXiv:2101.06983).
+r"""The gradient of a loss over a large batch, embedded a chunk at a time (arXiv:2101.06983).
 
 A contrastive loss needs all embeddings at once, but its gradient with respect to each of them is
-all that its encoder has to know. So: embed in chunks and forget how; take the loss and its gradient
-at the embeddings; embed in chunks again, and hand each chunk the gradient of its embeddings. The
-result is the gradient of the whole, exactly, at the price of a second forward pass. Batch
+all that an encoder has to know. So: embed chunks without a graph; take the loss and its gradient at
+the embeddings; embed the chunks again, and pass each chunk the gradient of its embeddings. The
+result is exactly the gradient of the whole batch, at the price of a second forward pass. Batch
 normalisation sees chunks, in both passes alike, and counts them once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from infomin.methods.base import Batch, Method
 from infomin.models.statistics import uncounted
 
-Chunks = Sequence[tuple[Tensor, ...]]
-"""Views of a batch, some images at a time; the last may have fewer, views that are rare none."""
+Views = Mapping[int, Tensor]
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def embed(encoders: nn.Module, chunks: Chunks, autocast: Autocast) -> list[Tensor]:
-    """Return the embeddings of views, which know nothing of the encoders; their gradients are kept.
+def embed(
+    method: Method, chunks: Sequence[Views], batch: Batch, autocast: Autocast
+) -> dict[int, Tensor]:
+    """Return the embeddings of a batch as leaves of the graph; their gradients are kept.
 
     Arguments:
-        encoders: or another module from views to embeddings, as it is; its running statistics do
-            not change.
+        method: embeds views; its batch statistics do not change.
         chunks: views of the batch, some images at a time.
-        autocast: makes the context that encoders run in.
+        batch: see `Method.embed`.
+        autocast: makes the context that the method runs in.
     """
     parts = []
-    with torch.no_grad(), uncounted(encoders):
+    with torch.no_grad(), uncounted(method):
         for views in chunks:
             with autocast():
-                parts.append(encoders(views))
-    return [torch.cat(of_view).requires_grad_() for of_view in zip(*parts, strict=True)]
+                parts.append(method.embed(views, batch))
+    return {i: torch.cat([part[i] for part in parts]).requires_grad_() for i in parts[0]}
 
 
-def pass_on(encoders: nn.Module, chunks: Chunks, z: Sequence[Tensor], autocast: Autocast) -> None:
-    """Add the gradients of embeddings to those of the encoders, chunk by chunk; see `embed`."""
-    sizes = [[len(of_view) for of_view in views] for views in zip(*chunks, strict=True)]
-    gradients = [
-        [None] * len(chunks) if of_view.grad is None else of_view.grad.split(lengths)
-        for of_view, lengths in zip(z, sizes, strict=True)
-    ]
-    for views, *of_chunk in zip(chunks, *gradients, strict=True):
+def pass_on(
+    method: Method, chunks: Sequence[Views], z: Views, batch: Batch, autocast: Autocast
+) -> None:
+    """Add the gradients of embeddings to those of the method's parameters; see `embed`."""
+    start = 0
+    for views in chunks:
         with autocast():
-            again = encoders(views)
-        known = [(e, g) for e, g in zip(again, of_chunk, strict=True) if len(e) and g is not None]
-        if known:  # a view can be absent, or in no loss
-            torch.autograd.backward([e for e, _ in known], [g for _, g in known])
+            again = method.embed(views, batch)
+        stop = start + len(next(iter(again.values())))
+        gradients = {i: e.grad[start:stop] for i, e in z.items() if e.grad is not None}
+        torch.autograd.backward([again[i] for i in gradients], [*gradients.values()])
+        start = stop

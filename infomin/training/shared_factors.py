@@ -18,11 +18,10 @@ from torch.nn import functional as F
 from infomin.core import rng
 from infomin.core.errors import InputError, at_least, positive
 from infomin.data import MovingMnist, Sharing
-from infomin.losses import cosine_scores, infonce, matched
+from infomin.losses import cosine_scores, infonce, top1
 from infomin.models import Encoder, SequenceEncoder
-from infomin.training.contrastive import MakeOptimizer
-from infomin.training.learner import Learner, Metrics
 from infomin.training.schedule import factor, set_rate
+from infomin.training.trainer import MakeOptimizer, Metrics, TrainingLoop
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class SharedFactorsSettings:
             raise InputError(f"warmup: expected a share within [0, 1), got {self.warmup}")
 
 
-class _OnTheFly(Learner):
+class _OnTheFly(TrainingLoop):
     """Makes a batch, takes a step, tells: what both ways of training have in common."""
 
     def __init__(
@@ -123,7 +122,7 @@ class SharedFactors(_OnTheFly):
             z1, z2 = self.f1(v1), self.f2(v2)
         scores = cosine_scores(z1, z2, self.settings.temperature)
         told = self.descend(infonce(scores), "L_NCE")
-        told |= {"i_nce": self.cap - told["loss"], "accuracy": matched(scores)}
+        told |= {"i_nce": self.cap - told["loss"], "accuracy": top1(scores)}
         return told | {"data_seconds": waited}
 
 

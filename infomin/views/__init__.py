@@ -1,6 +1,7 @@
 """Views: images in, a tuple of views out; interchangeable behind one contract (`base.View`)."""
 
-from infomin.views.base import View
+from infomin.core.registry import import_modules
+from infomin.views.base import VIEWS, View, build_view, describe_view, register_view
 from infomin.views.channels import ChannelViews
 from infomin.views.chosen import ChosenViews
 from infomin.views.combined import CombinedViews
@@ -10,7 +11,10 @@ from infomin.views.modalities import ModalityViews
 from infomin.views.patches import PatchViews
 from infomin.views.whole import WholeViews
 
+import_modules(__name__, __path__)
+
 __all__ = [
+    "VIEWS",
     "ChannelViews",
     "ChosenViews",
     "CombinedViews",
@@ -20,4 +24,7 @@ __all__ = [
     "PatchViews",
     "View",
     "WholeViews",
+    "build_view",
+    "describe_view",
+    "register_view",
 ]

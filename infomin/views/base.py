@@ -1,25 +1,42 @@
-"""The contract of a view: a map from images to a tuple of M views.
+"""The contract of a view: images `b c h w` -> a tuple of M views.
 
 All views of an image can come from one crop, or each from a crop of its own. The second is the
-default, as the authors appear to have done: what two crops do not share is one more thing that the
-views need not share either.
+default, as the authors appear to have done: views need not share what two crops do not share
+either.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import nn
 
-from infomin.core.errors import InputError, one_of
+from infomin.core.errors import InputError, blamed_on, one_of
+from infomin.core.registry import Registry
 from infomin.core.shapes import Image, Images, Views
-from infomin.core.value_range import UNIT, ends
+from infomin.core.value_range import UNIT, Range, ends
 
 CROPS = ("per_view", "shared")
+ViewParams = Any
+"""Sampled parameters of a batch: None, or something with `.part(slice)`."""
+
+
+class ImageInfo(NamedTuple):
+    """Facts of images that views depend on.
+
+    Attributes:
+        channels: C.
+        value_range: lowest and highest value.
+        groups: channels of every sensor, where images come from several; else empty.
+    """
+
+    channels: int
+    value_range: Range = UNIT
+    groups: tuple[tuple[int, ...], ...] = ()
 
 
 class View(nn.Module):
-    """Maps images `b c h w` to M views `b c_i h w`. Members define `split`.
+    """Maps images `b c h w` to M views `b c_i h w`. Subclasses define `split`.
 
     Arguments:
         view_channels: number of channels of each view.
@@ -29,13 +46,19 @@ class View(nn.Module):
         sources: channels of the images that each view is made of; by default all.
 
     Raises:
-        InputError: for another word in `crops`, or a range that is none.
+        InputError: for another word in `crops`, or a wrong range.
 
     Attributes:
+        kind: name in the registry; empty for views that cannot be saved.
         in_color: whether the channels of every view are those of the images, scaled to [-1, 1].
+        same_pixels: whether the views of one crop show the same pixels.
+        pixelwise: whether a pixel of a view depends on one pixel of the image only.
     """
 
+    kind: ClassVar[str] = ""
     in_color = False
+    same_pixels = True
+    pixelwise = False
 
     def __init__(
         self,
@@ -53,19 +76,34 @@ class View(nn.Module):
         self.sources = every if sources is None else tuple(map(tuple, sources))
         self.crops = 1 if crops == "shared" else len(view_channels)
 
-    def sample(self, n: int, generator: torch.Generator) -> Any:
-        """Draw what training leaves to chance in a batch of n: nothing, or what has `.part`."""
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> Self:
+        """Build views from the options of `conf/views/` and facts of the images."""
+        return cls(**options, channels=images.channels, value_range=images.value_range)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build views from what `to_config` returned."""
+        return cls(**config)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return plain values to build these views again; weights are in the state dict."""
+        crops = "shared" if self.crops == 1 else "per_view"
+        return {"channels": self.channels, "value_range": list(self.value_range), "crops": crops}
+
+    def sample(self, n: int, generator: torch.Generator) -> ViewParams:
+        """Sample the random parameters of a batch of n in training; None by default."""
         return None
 
     def fits(self, height: int, width: int) -> None:
-        """Make sure that crops of this height and width are large enough; by default all are."""
+        """Check that crops of this height and width are large enough; by default all are."""
 
-    def forward(self, *crops: Image, drawn: Any = None) -> Views:
+    def forward(self, *crops: Image, drawn: ViewParams = None) -> Views:
         """Return M views, of one crop or of M crops, view i from crop i.
 
         Arguments:
             crops: the images.
-            drawn: by `sample`; None takes the views as evaluation sees them.
+            drawn: parameters from `sample`; None makes the views of an evaluation.
 
         Raises:
             InputError: for another number of crops.
@@ -74,7 +112,7 @@ class View(nn.Module):
             return self.split(crops[0])
         if len(crops) != len(self.view_channels):
             raise InputError(
-                f"crops: expected 1 or {len(self.view_channels)}, one a view, got {len(crops)}"
+                f"crops: expected 1 or {len(self.view_channels)}, one per view, got {len(crops)}"
             )
         return tuple(self.one(crop, i) for i, crop in enumerate(crops))
 
@@ -84,9 +122,48 @@ class View(nn.Module):
         return x if self.value_range == UNIT else (x - low) / (high - low)
 
     def one(self, x: Images, i: int) -> Image:
-        """Return view i of a crop; members that can make it alone, cheaper, say how."""
+        """Return view i of a crop; subclasses override it where that is cheaper than `split`."""
         return self.split(x)[i]
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""
         raise NotImplementedError
+
+
+VIEWS: Registry[type[View]] = Registry("views.kind")
+"""Views by kind; `@register_view("raw")` above a class adds one."""
+
+
+def register_view(kind: str) -> Any:
+    """Return a decorator that registers a class of views under its kind."""
+
+    def register(cls: type[View]) -> type[View]:
+        cls.kind = kind
+        return VIEWS.register(kind)(cls)
+
+    return register
+
+
+def build_view(config: Mapping[str, Any]) -> View:
+    """Build views from `kind` and what `to_config` of that class returned.
+
+    Raises:
+        InputError: for an unknown kind or option.
+    """
+    options = dict(config)
+    with blamed_on("views"):
+        return VIEWS.find(options.pop("kind")).from_config(options)
+
+
+def describe_view(views: View) -> dict[str, Any]:
+    """Return `kind` and configuration of views, as `build_view` reads them.
+
+    Raises:
+        InputError: for views that are not registered, which cannot be saved.
+    """
+    if VIEWS.get(views.kind) is not type(views):
+        raise InputError(
+            f"views: {type(views).__name__} cannot be saved with an encoder; register the "
+            "class with infomin.views.register_view"
+        )
+    return {"kind": views.kind, **views.to_config()}

@@ -1,6 +1,7 @@
 """Raw views: the channels of a colour space, as CMC split them ({L | ab}, {Y | DbDr})."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 
@@ -8,9 +9,10 @@ from infomin.color import convert
 from infomin.core.channel_groups import partition, split
 from infomin.core.shapes import Images, Views
 from infomin.core.value_range import UNIT
-from infomin.views.base import View
+from infomin.views.base import ImageInfo, View, register_view
 
 
+@register_view("raw")
 class ChannelViews(View):
     """Splits the channels of any colour space, linear or not, into views.
 
@@ -24,6 +26,8 @@ class ChannelViews(View):
     Raises:
         InputError: for a colour space that is unknown or needs another number of channels.
     """
+
+    pixelwise = True
 
     def __init__(
         self,
@@ -39,6 +43,17 @@ class ChannelViews(View):
         super().__init__(counts, crops, value_range, channels, None if mixed else self.groups)
         self.color = color
         self.split(torch.zeros(1, channels, 1, 1))  # a wrong colour space shows at once
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> Self:
+        """Build raw views; the groups are those of the sensors by default."""
+        groups = options.get("groups") or images.groups or None
+        return super().from_options({**options, "groups": groups}, images)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class."""
+        groups = [list(group) for group in self.groups]
+        return {**super().to_config(), "color": self.color, "groups": groups}
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop, each channel scaled from its range to [-1, 1]."""

@@ -9,6 +9,7 @@ would have made of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -22,6 +23,7 @@ from infomin.core.channel_groups import split
 from infomin.core.errors import InputError, probability
 from infomin.core.shapes import Image, Images, Views
 from infomin.generator import ViewGenerator
+from infomin.views.base import register_view
 from infomin.views.color_table import ColorTable
 from infomin.views.learned import LearnedViews
 
@@ -48,6 +50,7 @@ class CombinedParams:
         )
 
 
+@register_view("combined")
 class CombinedViews(LearnedViews):
     """Views of g with probability p, those chosen; raw channels otherwise.
 
@@ -87,6 +90,10 @@ class CombinedViews(LearnedViews):
                 f"views.combine.views: expected all, or some of {[*range(number)]}, got {chosen}"
             )
         self.p, self.photometric, self.randaugment = p, photometric, randaugment
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class; an evaluation changes no colours."""
+        return {**super().to_config(), "p": self.p, "chosen": list(self.chosen)}
 
     def sample(self, n: int, generator: torch.Generator) -> CombinedParams:
         """Draw which samples g makes, and how their colours change afterwards."""

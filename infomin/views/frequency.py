@@ -11,6 +11,7 @@ A blur is separable, so that of a batch is two matrix products, several times as
 
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -21,7 +22,7 @@ from infomin.color import convert
 from infomin.core.errors import InputError, positive
 from infomin.core.shapes import Images, Views
 from infomin.core.value_range import UNIT
-from infomin.views.base import View
+from infomin.views.base import View, register_view
 
 DEVIATIONS = 4
 """How far the kernel reaches."""
@@ -29,6 +30,7 @@ SIGMAS = (0.1, 1000.0)
 """Least and most deviation: below, neighbours weigh 1e-22; above, nothing but the mean is left."""
 
 
+@register_view("frequency")
 class FrequencyViews(View):
     """Low and high frequencies, all channels in each; of one crop they add up to it.
 
@@ -60,6 +62,10 @@ class FrequencyViews(View):
             )
         super().__init__((channels, channels), crops, value_range, channels)
         self.sigma = sigma
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class."""
+        return {**super().to_config(), "sigma": self.sigma}
 
     def split(self, x: Images) -> Views:
         """Return both bands of one crop."""

@@ -1,11 +1,15 @@
 """Learned views: those of a view generator."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 from infomin.core.shapes import Image, Images, Views
 from infomin.generator import ViewGenerator
-from infomin.views.base import View
+from infomin.views.base import View, register_view
 from infomin.views.color_table import ColorTable
 
 
+@register_view("learned")
 class LearnedViews(View):
     """The views of a generator g, from `infomin.load_generator` or still being learned.
 
@@ -16,6 +20,8 @@ class LearnedViews(View):
             to 8 bits first.
     """
 
+    pixelwise = True
+
     def __init__(
         self,
         generator: ViewGenerator,
@@ -24,6 +30,15 @@ class LearnedViews(View):
     ) -> None:
         super().__init__(generator.view_channels, crops, generator.value_range)
         self.generator, self.table = generator, table
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the generator, without its weights, and its views."""
+        return cls(**{**config, "generator": ViewGenerator(**config["generator"])})
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class, with the architecture of the generator."""
+        return {"crops": super().to_config()["crops"], "generator": self.generator.architecture}
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""

@@ -1,6 +1,6 @@
 r"""What sensors see as views: brightness, colour, depth and the direction of surfaces.
 
-Images are R, G, B and depth, as data=nyuv2 gives them. CMC (arXiv:1906.05849, section 4.4) has a
+Images are R, G, B and depth, as data=nyuv2 gives them. CMC (arXiv:1906.05849, section 4.4) has an
 encoder for each of L, ab, depth and surface normals of NYU Depth V2, and L as the core view.
 
 Normals are those of the depth of a crop, seen by a camera whose focal length is given in pixels of
@@ -8,8 +8,9 @@ the crops, so that a flipped crop has the normals of the flipped scene. Their di
 depend on the unit of depth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -19,13 +20,14 @@ from infomin.color import convert
 from infomin.core.errors import InputError, at_least, positive
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT
-from infomin.views.base import View
+from infomin.views.base import ImageInfo, View, register_view
 
 MODALITIES = {"L": 1, "ab": 2, "depth": 1, "normals": 3}
 """Views by name, and their channels."""
 _NEAR = 1 / 255  # least depth: at 0 there is no direction
 
 
+@register_view("modalities")
 class ModalityViews(View):
     """Some of L, ab, depth and normals, each of its own encoder; all within [-1, 1].
 
@@ -66,6 +68,18 @@ class ModalityViews(View):
         sources = [(3,) if name in ("depth", "normals") else (0, 1, 2) for name in chosen]
         super().__init__(counts, crops, UNIT, channels, sources)
         self.names, self.focal, self.smooth = chosen, float(focal), float(smooth)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> Self:
+        """Build the views of R, G, B and depth, which lie within [0, 1]."""
+        return cls(**options, channels=images.channels)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class."""
+        config = super().to_config()
+        del config["value_range"]
+        own = {"names": list(self.names), "focal": self.focal, "smooth": self.smooth}
+        return {**config, **own}
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""

@@ -14,6 +14,7 @@ images are, and K counts them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64, Num
@@ -24,7 +25,7 @@ from infomin.color import convert
 from infomin.core.errors import InputError, whole_number
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT
-from infomin.views.base import View
+from infomin.views.base import View, register_view
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class PatchParams:
         )
 
 
+@register_view("patches")
 class PatchViews(View):
     """Two patches of an image, all channels in each, scaled to [-1, 1].
 
@@ -62,6 +64,7 @@ class PatchViews(View):
     """
 
     in_color = True
+    same_pixels = False
 
     def __init__(
         self,
@@ -74,6 +77,15 @@ class PatchViews(View):
         whole_number("views.distance", distance, 0)
         super().__init__((channels, channels), "shared", value_range, channels)
         self.patch, self.distance = patch, distance
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class."""
+        return {
+            "channels": self.channels,
+            "value_range": list(self.value_range),
+            "patch": self.patch,
+            "distance": self.distance,
+        }
 
     def sample(self, n: int, generator: torch.Generator) -> PatchParams:
         """Draw where n pairs lie; in pixels once the size of the images is known."""

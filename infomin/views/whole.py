@@ -5,6 +5,7 @@ augmentation alone, against which splits of channels are held.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -12,9 +13,10 @@ from infomin.color import convert
 from infomin.core.errors import at_least
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT
-from infomin.views.base import View
+from infomin.views.base import View, register_view
 
 
+@register_view("whole")
 class WholeViews(View):
     """M views with all channels each, of any colour space.
 
@@ -30,6 +32,8 @@ class WholeViews(View):
             number of channels.
     """
 
+    pixelwise = True
+
     def __init__(
         self,
         channels: int = 3,
@@ -42,6 +46,10 @@ class WholeViews(View):
         super().__init__((channels,) * number, crops, value_range, channels)
         self.color = color
         self.one(torch.zeros(1, channels, 1, 1), 0)  # a wrong colour space shows at once
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the arguments of the class."""
+        return {**super().to_config(), "color": self.color, "number": len(self.view_channels)}
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop: the same."""

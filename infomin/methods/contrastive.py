@@ -1,0 +1,156 @@
+r"""Contrastive methods: a loss summed over pairs of views (CMC, arXiv:1906.05849, section 3.3).
+
+A method says by `scores` what an anchor is compared with; everything else is common to all.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from infomin.core.errors import InputError
+from infomin.losses import (
+    anchors_and_others,
+    check_pair_weights,
+    directions,
+    softmax,
+    view_pairs,
+    weighted_sum,
+)
+from infomin.methods.base import Batch, Context, Embeddings, LossOutput, Method
+from infomin.methods.pair_loss import SoftmaxLoss, build_pair_loss
+from infomin.models import Encoders
+
+SOFTMAX: Mapping[str, Any] = {"name": "infonce"}
+
+
+class PairOutput(NamedTuple):
+    """The loss of a pair of views.
+
+    Attributes:
+        loss: mean over the directions of the pair.
+        infonce: the softmax loss of the same scores, of every direction, in nats.
+        log_k: K counts the positive.
+        accuracy: share of anchors whose positive scores highest.
+    """
+
+    loss: Float[Tensor, ""]
+    infonce: Sequence[Float[Tensor, ""]]
+    log_k: float
+    accuracy: float | Float[Tensor, ""]
+
+
+def memory_options(
+    memory: Mapping[str, Any] | None, method: str, kinds: Sequence[str]
+) -> dict[str, Any]:
+    """Return the options of a memory; empty for none.
+
+    Arguments:
+        memory: `kind`, one of `none`, `bank`, `queue`, and its options; None is none.
+        method: that the memory is for.
+        kinds: that the method can have.
+
+    Raises:
+        InputError: for another kind.
+    """
+    options = dict(memory or {"kind": "none"})
+    kind = options.pop("kind")
+    if kind not in kinds:
+        raise InputError(
+            f"memory: expected {' or '.join(kinds)} with method={method}, got {kind}; set "
+            f"memory={kinds[0]}, or another method"
+        )
+    return options
+
+
+class ContrastiveMethod(Method):
+    """Contrasts pairs of views.
+
+    Arguments:
+        encoders, context: see `Method`.
+        negatives: of every anchor, K - 1.
+        loss: `name` of a pair loss, `infonce`, `logistic` or `triplet`, and its options.
+        graph: pairs of views, `full`, `core`, `one_way` or `own`; see `losses.multiview`.
+        weights: of the pairs; None is 1 each.
+
+    Raises:
+        InputError: for an unknown loss or graph, or wrong weights.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        context: Context,
+        negatives: int,
+        loss: Mapping[str, Any] = SOFTMAX,
+        graph: str = "full",
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(encoders, context)
+        self.graph, self.pairs = graph, view_pairs(len(encoders), graph)
+        self.anchors, self.others = anchors_and_others(len(encoders), graph)
+        self.weights = check_pair_weights(self.pairs, weights)
+        self.temperature, self.loss_options = context.temperature, loss
+        self.pair_loss = build_pair_loss(
+            loss, 2 * len(self.pairs), context.samples, context.temperature
+        )
+        self.cap = math.log(negatives + 1)
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """Numbers of the views that the graph needs."""
+        return tuple(sorted({*self.anchors, *self.others}))
+
+    def check(self, share: slice, layer: str | None = None) -> None:
+        """Refuse encoders that the graph would never train; see `Method.check`."""
+        if not self.encoders.shared and len(self.trained_views) < len(self.encoders):
+            raise InputError(
+                f"graph: {self.graph} trains the encoder of view 1 only, and every view has its "
+                "own; set graph=full, or encoders=shared"
+            )
+
+    def scores(
+        self, anchor: Tensor, i: int, j: int, z: Embeddings, targets: Embeddings, batch: Batch
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b m"]]:
+        """Return the scores of anchors with their positives and negatives.
+
+        Arguments:
+            anchor: `(b, d)`, embeddings of length 1: those of view i, or others in their place.
+            i, j: numbers of the anchor's view and of the view that it is compared with.
+            z, targets, batch: see `Method.loss`.
+        """
+        raise NotImplementedError
+
+    def contrast(self, number: int, z: Embeddings, targets: Embeddings, batch: Batch) -> PairOutput:
+        """Return the loss of the pair of this number."""
+        losses, infonce, hits, log_k = [], [], [], 0.0
+        for side, (i, j) in enumerate(directions(self.pairs[number], self.graph)):
+            positive, negatives = self.scores(z[i], i, j, z, targets, batch)
+            losses.append(self.pair_loss(positive, negatives, 2 * number + side))
+            with torch.no_grad():
+                is_softmax = isinstance(self.pair_loss, SoftmaxLoss)
+                infonce.append(losses[-1] if is_softmax else softmax(positive, negatives))
+                hits.append((positive >= negatives.amax(1)).float().mean())
+            log_k = math.log(negatives.shape[1] + 1)
+        return PairOutput(torch.stack(losses).mean(), infonce, log_k, torch.stack(hits).mean())
+
+    def loss(self, z: Embeddings, targets: Embeddings, batch: Batch) -> LossOutput:
+        """Return the weighted sum over the pairs of views of the batch.
+
+        I_NCE is the mean over pairs of log K minus the softmax loss; accuracy is that of the first
+        pair.
+        """
+        numbers = self.pairs_of({*z, *targets})
+        outputs = [self.contrast(number, z, targets, batch) for number in numbers]
+        weights = [self.weights[number] for number in numbers]
+        infonce = torch.stack([nats.detach() for output in outputs for nats in output.infonce])
+        log_k = sum(output.log_k for output in outputs) / len(outputs)
+        metrics = {"i_nce": log_k - infonce.mean().item(), "accuracy": float(outputs[0].accuracy)}
+        return LossOutput(weighted_sum([output.loss for output in outputs], weights), metrics)
+
+    def pairs_of(self, views: Collection[int]) -> list[int]:
+        """Return the numbers of the pairs of which a batch has both views."""
+        return [n for n, (i, j) in enumerate(self.pairs) if i in views and j in views]

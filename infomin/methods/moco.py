@@ -1,0 +1,171 @@
+r"""Momentum Contrast (MoCo: He et al., arXiv:1911.05722; v2: arXiv:2003.04297).
+
+    L_q = -log exp(q . k+ / tau) / sum_i exp(q . k_i / tau)             (equation 1)
+    theta_k <- m theta_k + (1 - m) theta_q                              (equation 2)
+
+The query q is a view of the trained encoder, the keys k are views of a slow encoder: the positive
+of this batch, the negatives of a queue of earlier batches.
+
+Shuffled batch normalisation (section 3.3). If a query and its key are normalised by the same batch,
+its statistics give the positive away. The paper has 8 GPUs, each with statistics of its own, and
+shuffles the keys among them. In one process, `groups` parts of a batch are embedded one by one,
+keys in other groups than queries, as in the authors' CIFAR demo.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from infomin.core import rng
+from infomin.core.errors import InputError, blamed_on, whole_number
+from infomin.methods.bank_negatives import needs_bank
+from infomin.methods.base import METHODS, Batch, Context, Embeddings, Views, follow
+from infomin.methods.contrastive import SOFTMAX, ContrastiveMethod, memory_options
+from infomin.methods.memory import MomentumQueue, check_momentum
+from infomin.models import Encoders
+
+SMALLEST_GROUP = 2
+"""Samples that batch normalisation needs."""
+
+
+@METHODS.register("moco")
+class MoCo(ContrastiveMethod):
+    """Contrasts queries with keys of a momentum encoder.
+
+    Arguments:
+        encoders, context, loss, graph: see `ContrastiveMethod`; `one_way` is the paper's.
+        pair_weights: of the pairs of views; None is 1 each.
+        memory: `kind` queue, `size` of the queue, `momentum` m of the slow encoder, `groups` of
+            batch normalisation (1 is the whole batch), `dtype` of the rows.
+
+    Raises:
+        InputError: as `ContrastiveMethod`; for numbers out of range, or the graph `own`.
+    """
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        context: Context,
+        loss: Mapping[str, Any] = SOFTMAX,
+        memory: Mapping[str, Any] | None = None,
+        graph: str = "full",
+        pair_weights: Sequence[float] | None = None,
+    ) -> None:
+        needs_bank(graph, "queue")
+        super().__init__(encoders, context, 1, loss, graph, pair_weights)
+        with blamed_on("memory=queue"):
+            self._remember(**memory_options(memory, "moco", ("queue",)))
+        self.momentum_encoders = deepcopy(encoders).requires_grad_(False)
+
+    def _remember(
+        self, size: int = 4096, momentum: float = 0.99, dtype: str = "float32", groups: int = 1
+    ) -> None:
+        context = self.context
+        whole_number("memory.size", size, 1)
+        check_momentum(momentum)
+        whole_number("memory.groups", groups, 1)
+        if size < context.batch:
+            raise InputError(f"memory.size: expected at least a batch, {context.batch}, got {size}")
+        self.place = {view: place for place, view in enumerate(self.others)}
+        self.queue = MomentumQueue(len(self.place), size, self.encoders.width, dtype, context.seed)
+        self.momentum, self.groups = momentum, groups
+        self.targets_in_chunks = groups == 1
+        self.cap = math.log(size + 1)
+
+    @property
+    def trained_views(self) -> tuple[int, ...]:
+        """Queries; keys have no gradient."""
+        return tuple(self.anchors)
+
+    def check(self, share: slice, layer: str | None = None) -> None:
+        """Refuse a batch that does not divide into groups; see `Method.check`."""
+        super().check(share, layer)
+        images, chunk = share.stop - share.start, self.context.chunk
+        if images % self.groups or images // self.groups < SMALLEST_GROUP:
+            raise InputError(
+                f"memory.groups: expected a divisor of the {images} images of a batch that leaves "
+                f"at least {SMALLEST_GROUP} in each, got {self.groups}"
+            )
+        size = images // self.groups
+        if self.groups > 1 and chunk not in (None, size):
+            raise InputError(
+                f"pretrain.chunk: expected {size}, the images of each of memory.groups="
+                f"{self.groups}, or null, got {chunk}"
+            )
+
+    def embed(self, views: Views, batch: Batch) -> Embeddings:
+        """Return the queries q; a chunk of a batch is one group."""
+        queries = {i: views[i] for i in self.anchors if i in views}
+        n = len(next(iter(queries.values())))
+        whole_share = n == len(batch.index[batch.share])
+        return {
+            i: in_groups(self.encoders[i], v, self.groups if whole_share else 1, torch.arange(n))
+            for i, v in queries.items()
+        }
+
+    @torch.no_grad()
+    def targets(self, views: Views, batch: Batch) -> Embeddings:
+        """Return the keys k, each group of another order than the queries."""
+        order = self.shuffled(batch)
+        return {
+            j: in_groups(self.momentum_encoders[j], views[j], self.groups, order)
+            for j in self.others
+            if j in views
+        }
+
+    def shuffled(self, batch: Batch) -> Int64[Tensor, " b"]:
+        """Return the order in which keys go into groups; of every `groups` samples each gets one.
+
+        So the groups of a batch are the same in one process and in several.
+        """
+        rows = len(batch.index) // self.groups
+        generator = rng.generator(self.context.seed, "groups", batch.step)
+        order = torch.rand(rows, self.groups, generator=generator).argsort(1)
+        order += rearrange(self.groups * torch.arange(rows), "n -> n 1")
+        return order.flatten()[batch.share] - (batch.share.start or 0)
+
+    def scores(
+        self, anchor: Tensor, i: int, j: int, z: Embeddings, targets: Embeddings, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """Compare q with its key and with the queue; old keys of the same sample are left out."""
+        place = self.place[j]
+        rows = self.queue.rows[place].to(anchor.dtype)
+        negatives = anchor @ rows.mT / self.temperature
+        own = self.queue.own_rows(batch.index, place)
+        if own is not None:
+            negatives = negatives.masked_fill(own, -torch.inf)
+        return (anchor * targets[j]).sum(1) / self.temperature, negatives
+
+    @torch.no_grad()
+    def update(self, z: Embeddings, targets: Embeddings, batch: Batch) -> None:
+        """Push the keys of the batch; let the slow encoders follow."""
+        self.queue.push(batch.index, {self.place[j]: key for j, key in targets.items()})
+        follow(self.momentum_encoders, self.encoders, self.momentum)
+
+
+def in_groups(
+    embed: Callable[[Tensor], Tensor],
+    view: Tensor,
+    groups: int,
+    order: Int64[Tensor, " b"],
+) -> Float[Tensor, "b d"]:
+    """Embed the groups of a batch one by one; return embeddings in the order of the batch.
+
+    Arguments:
+        embed: an encoder.
+        view: of the batch.
+        groups: number of groups, a divisor of the batch. Every `groups`-th sample of `order` is of
+            one group, so that several processes have a share of each.
+        order: in which samples go into the groups.
+    """
+    if groups == 1:
+        return embed(view)
+    parts = rearrange(order, "(n g) -> g n", g=groups)
+    z = torch.cat([embed(view[part]) for part in parts])
+    return z[parts.flatten().argsort()]

@@ -1,0 +1,163 @@
+r"""The JigSaw branch of PIRL (Misra and van der Maaten, arXiv:1912.01991) and of InfoMin.
+
+    (1 - beta) L(v) + beta L(jigsaw)                    (PyContrast, learning/contrast_trainer.py)
+
+An image cut into nine shuffled pieces is an anchor beside every view that is one: it has the same
+positive and the same negatives, of a batch, a bank or a queue, in which it changes nothing. Its
+head embeds each piece (2048-128 or 2048-2048-128), concatenates the nine results in the shuffled
+order and maps them to the width of an embedding (PyContrast, networks/util.py, `JigsawHead`). Where
+every view has an encoder of its own, the same pieces are seen as each of them (PyContrast's
+CMCPIRL).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomin.augment.jigsaw import GRID
+from infomin.core.errors import InputError
+from infomin.core.rng import seeded
+from infomin.losses import directions, weighted_sum
+from infomin.methods.base import Batch, Embeddings, LossOutput, Method, Views
+from infomin.methods.contrastive import ContrastiveMethod
+from infomin.methods.pair_loss import build_pair_loss
+from infomin.models import Encoder
+from infomin.models.backbones import feature_width
+from infomin.models.heads import build_head
+from infomin.models.statistics import uncounted
+
+PIECES = GRID**2
+
+
+class PIRL(Method):
+    """A contrastive method with a JigSaw branch.
+
+    The pieces of view i come beside the views, under the number M + i. One encoder for all views
+    has one set of pieces.
+
+    Arguments:
+        method: the contrast of the views.
+        channels: of the pieces of each encoder.
+        piece: side of a piece, in pixels.
+        beta: weight of the branch, within [0, 1]; with 0 it changes nothing.
+
+    Raises:
+        InputError: for a weight out of range, or pieces too small for the encoder.
+    """
+
+    def __init__(
+        self, method: ContrastiveMethod, channels: Sequence[int], piece: int, beta: float = 0.5
+    ) -> None:
+        super().__init__(method.encoders, method.context)
+        check_weight(beta)
+        self.method, self.beta, context = method, beta, method.context
+        self.cap, self.targets_in_chunks = method.cap, method.targets_in_chunks
+        self.heads = nn.ModuleList(
+            JigSawHead(encoder, channels[i], piece, context.seed, i)
+            for i, encoder in enumerate(self.encoders.distinct)
+        )
+        self.pair_loss = build_pair_loss(
+            method.loss_options, 2 * len(method.pairs), context.samples, context.temperature
+        )
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """Numbers of the views that the contrast reads."""
+        return self.method.views
+
+    @property
+    def jigsaw_views(self) -> range:
+        """Numbers of the views that pieces are seen as, one per encoder."""
+        return range(len(self.heads))
+
+    def check(self, share: slice, layer: str | None = None) -> None:
+        """Refuse what the contrast refuses."""
+        self.method.check(share, layer)
+
+    def embed(self, views: Views, batch: Batch) -> Embeddings:
+        """Return the embeddings of views and, under M + i, of pieces."""
+        m = len(self.encoders)
+        z = self.method.embed({i: v for i, v in views.items() if i < m}, batch)
+        pieces = {
+            m + i: head(self.encoders.distinct[i], views[m + i])
+            for i, head in enumerate(self.heads)
+        }
+        return {**z, **pieces}
+
+    def targets(self, views: Views, batch: Batch) -> Embeddings:
+        """Return the targets of the contrast."""
+        m = len(self.encoders)
+        return self.method.targets({i: v for i, v in views.items() if i < m}, batch)
+
+    def loss(self, z: Embeddings, targets: Embeddings, batch: Batch) -> LossOutput:
+        """Return (1 - beta) L(v) + beta L(jigsaw)."""
+        m, method = len(self.encoders), self.method
+        of_views = {i: e for i, e in z.items() if i < m}
+        of_pieces = [z[m + (i if len(self.heads) > 1 else 0)] for i in range(m)]
+        loss, metrics = method.loss(of_views, targets, batch)
+        losses = []
+        for number, pair in enumerate(method.pairs):
+            of_pair = [
+                self.pair_loss(
+                    *method.scores(of_pieces[i], i, j, of_views, targets, batch), 2 * number + side
+                )
+                for side, (i, j) in enumerate(directions(pair, method.graph))
+            ]
+            losses.append(torch.stack(of_pair).mean())
+        jigsaw = weighted_sum(losses, method.weights)
+        parts = {"loss_views": loss.item(), "loss_jigsaw": jigsaw.item()}
+        return LossOutput((1 - self.beta) * loss + self.beta * jigsaw, {**metrics, **parts})
+
+    def update(self, z: Embeddings, targets: Embeddings, batch: Batch) -> None:
+        """Update the memory of the contrast, by views alone."""
+        m = len(self.encoders)
+        self.method.update({i: e for i, e in z.items() if i < m}, targets, batch)
+
+
+class JigSawHead(nn.Module):
+    """Embeds the nine pieces of an image with the backbone of an encoder.
+
+    Pieces are smaller than images, so they go as far as the backbone takes images of any size: in
+        the
+    small AlexNet to conv5. They are normalised by their own batch statistics, which are not
+    remembered: an evaluation gives the encoder whole images.
+
+    Arguments:
+        encoder: of a view; the head is of the same kind.
+        channels, size: of a piece.
+        seed, view: of the initial weights.
+
+    Raises:
+        InputError: for pieces too small for the backbone.
+    """
+
+    def __init__(self, encoder: Encoder, channels: int, size: int, seed: int, view: int) -> None:
+        super().__init__()
+        self.layer = encoder.backbone.dense_taps[-1]
+        try:
+            width = feature_width(encoder.backbone, channels, size, self.layer)
+        except RuntimeError:  # a layer is left without pixels
+            raise InputError(
+                f"jigsaw: pieces of {size}x{size} pixels are too small for the encoder; set a "
+                "larger encoder.size, or jigsaw.cell and jigsaw.piece"
+            ) from None
+        with seeded(seed, "puzzle", view):  # the name of the stream: another would change weights
+            self.each = build_head(encoder.kind, width, encoder.dim)
+            self.join = nn.Linear(PIECES * encoder.dim, encoder.dim)
+
+    def forward(self, encoder: Encoder, pieces: Float[Tensor, "b 9 c s s"]) -> Float[Tensor, "b d"]:
+        """Return embeddings of length 1, in float32."""
+        with uncounted(encoder.backbone):
+            features = encoder.backbone(rearrange(pieces, "b k c h w -> (b k) c h w"), self.layer)
+        z = self.join(rearrange(self.each(features), "(b k) d -> b (k d)", k=PIECES))
+        return F.normalize(z.float(), dim=1)
+
+
+def check_weight(beta: float) -> None:
+    """Raise an InputError unless the weight of the branch is within [0, 1]."""
+    if not (isinstance(beta, int | float) and 0 <= beta <= 1):
+        raise InputError(f"jigsaw.beta: expected a weight within [0, 1], got {beta}")

@@ -1,0 +1,213 @@
+r"""The game that learns g (InfoMin, section 4.2).
+
+    unsup   min_g max_{f1,f2}  I_NCE(g(X)_1; g(X)_2:3)
+    semi    min_{g,c1,c2} max_{f1,f2}  I_NCE(...) + CE(c1(g(X)_1), y) + CE(c2(g(X)_2:3), y)
+    sup     min_{g,c1,c2}  CE + CE
+
+Estimators f look for what the views share, g takes it away, and the classifiers c keep every view
+telling the label. I_NCE runs on all images, CE on labelled ones; a step draws one batch of each.
+
+Negatives are those of the batch: through a memory bank g would get no gradient on the key side.
+One backward pass serves all players. Each follows its own objective, and g follows the gradients
+at the views: that of L_NCE with its sign turned, those of CE weighted.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomin.augment import CropFlip
+from infomin.data import Batches, ImageSet
+from infomin.data.missing_views import check_complete
+from infomin.generator import ViewGenerator
+from infomin.losses import infonce, pair_scores, top1
+from infomin.models import Encoders
+from infomin.training import distributed as parallel
+from infomin.training.game_settings import GameSettings
+from infomin.training.schedule import factor, set_rate
+from infomin.training.trainer import Metrics, TrainingLoop
+from infomin.views import LearnedViews
+
+AtViews = list[tuple[Tensor, Tensor]]
+"""Views, and the gradients that g follows there."""
+
+
+class Game(TrainingLoop):
+    """g against f1, ..., fM, with c1, ..., cM on g's side.
+
+    Arguments:
+        generator: g; its weights are trained.
+        crops: `per_view` or `shared`, see `View`.
+        estimators: f, one encoder per view.
+        classifiers: c, one per view; unused in `unsup`.
+        train: all training images, resident.
+        labelled: indices of those whose label may be seen.
+        augment: cuts the crops; small patches suffice, since g is pixel-wise.
+        settings: the numbers.
+        fabric: device, precision, processes.
+    """
+
+    def __init__(
+        self,
+        generator: ViewGenerator,
+        crops: str,
+        estimators: Encoders,
+        classifiers: Encoders,
+        train: ImageSet,
+        labelled: Tensor,
+        augment: CropFlip,
+        settings: GameSettings,
+        fabric: Fabric,
+    ) -> None:
+        super().__init__(
+            settings.steps,
+            settings.batch * settings.estimator_steps * settings.informed
+            + settings.labelled_batch * settings.classified,
+            math.log(settings.batch),
+            fabric,
+        )
+        self.settings, self.augment = settings, augment
+        check_complete(train.present, "train", "the game")
+        self.train = train.to(fabric.device)
+        self.part = parallel.share(fabric, settings.batch)
+        self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")
+        if settings.classified:
+            self.labelled_part = parallel.share(fabric, settings.labelled_batch)
+            self.labelled_batches = Batches(
+                labelled,
+                settings.labelled_batch,
+                settings.seed,
+                "labelled game",
+                "game.labelled_batch",
+            )
+        self.g = generator.to(fabric.device).train()
+        self.views = LearnedViews(self.g, crops)
+        self.f = estimators.to(fabric.device).train()
+        self.c = classifiers.to(fabric.device).train()
+        for encoders in (self.f, self.c):
+            parallel.share_batch_norm(fabric, encoders)
+        self.average = deepcopy(self.g).requires_grad_(False) if settings.average else None
+        self.modules = {"g": self.g, "f": self.f, "c": self.c}
+        if self.average is not None:
+            self.modules["average"] = self.average
+        rates = {"g": settings.lr_g, "f": settings.lr_f, "c": settings.lr_c}
+        betas = (settings.betas[0], settings.betas[1])
+        for name, rate in rates.items():
+            parameters = self.modules[name].parameters()
+            self.optimizers[name] = torch.optim.Adam(parameters, lr=rate, betas=betas)
+
+    @property
+    def result(self) -> ViewGenerator:
+        """The generator learned so far: averaged weights if asked for."""
+        return self.average if self.average is not None else self.g
+
+    @torch.no_grad()
+    def make(self, step: int) -> tuple[list[list[Tensor]], tuple[Tensor, Tensor] | None]:
+        """Return the crops for I_NCE, a batch for each step of f, and those with labels for CE."""
+        s, unlabelled, labelled = self.settings, [], None
+        if s.informed:
+            for number in range(step * s.estimator_steps, (step + 1) * s.estimator_steps):
+                crops, _ = self.batches.crops(
+                    self.train.images, number, self.augment, self.views.crops, self.part
+                )
+                unlabelled.append(crops)
+        if s.classified:
+            (crop,), chosen = self.labelled_batches.crops(
+                self.train.images, step, self.augment, 1, self.labelled_part
+            )
+            labelled = crop, self.train.labels[chosen.to(self.train.labels.device)]
+        return unlabelled, labelled
+
+    def advance(self) -> Metrics:
+        """One step of g and c, `estimator_steps` of f."""
+        s = self.settings
+        for name, optimizer in self.optimizers.items():
+            final = s.final_f if name == "f" else 0.0
+            warmup = s.warmup_g if name == "g" else 0.0
+            set_rate(optimizer, factor(s.schedule, self.step, s.steps, warmup, final))
+            optimizer.zero_grad()
+        metrics: Metrics = {}
+        began = time.perf_counter()
+        unlabelled, labelled = self.make(self.step)
+        waited = time.perf_counter() - began
+        at_views: AtViews = []
+        if s.informed:
+            *extra, last = unlabelled
+            for crops in extra:
+                self._estimate(crops)
+                self._move("f")
+            metrics |= self._estimate(last, at_views)
+        if labelled is not None:
+            metrics |= self._classify(*labelled, at_views)
+        views, gradients = zip(*at_views, strict=True)
+        torch.autograd.backward(views, gradients)
+        for name in ("f", "g", "c"):
+            self._move(name)
+        if self.average is not None:
+            for mean, now in zip(self.average.parameters(), self.g.parameters(), strict=True):
+                mean.lerp_(now.detach(), 1 - s.average)
+        return metrics | {"data_seconds": waited}
+
+    def _estimate(self, crops: Sequence[Tensor], at_views: AtViews | None = None) -> Metrics:
+        """Leave the gradient of L_NCE on f, and on the views, if asked, its opposite for g."""
+        s = self.settings
+        with torch.set_grad_enabled(at_views is not None):
+            views = self.views(*crops)
+        leaves = [v.detach().requires_grad_(at_views is not None) for v in views]
+        with self.fabric.autocast():
+            z = [parallel.gather(self.fabric, z_i) for z_i in self.f(leaves)]
+        scores = pair_scores(z, s.temperature)
+        loss = torch.stack([infonce(score) for score in scores]).sum()
+        value = self.finite("L_NCE", loss)
+        loss.backward()
+        if at_views is not None:
+            at_views += [
+                (v, -s.info_weight * _gradient(leaf)) for v, leaf in zip(views, leaves, strict=True)
+            ]
+        mean = value / len(scores)
+        return {"loss": mean, "i_nce": self.cap - mean, "accuracy": top1(scores[0])}
+
+    def _classify(self, crop: Tensor, y: Tensor, at_views: AtViews) -> Metrics:
+        """Leave the gradient of CE on c, and on the views, weighted, for g."""
+        views = self.views.split(crop)
+        leaves = [v.detach().requires_grad_() for v in views]
+        with self.fabric.autocast():
+            logits = self.c(leaves)
+        losses = torch.stack([F.cross_entropy(o, y) for o in logits])
+        hits = torch.stack([(o.argmax(1) == y).float().mean() for o in logits])
+        metrics: Metrics = {}
+        for i, loss in enumerate(parallel.average(self.fabric, losses)):
+            metrics[f"ce_{i + 1}"] = self.finite(f"CE of view {i + 1}", loss)
+        for i, share in enumerate(parallel.average(self.fabric, hits)):
+            metrics[f"class_accuracy_{i + 1}"] = share.item()
+        losses.sum().backward()
+        s = self.settings
+        fallen = min(self.step / (s.class_until * s.steps), 1)
+        left = factor("cosine", fallen, 1, final=s.final_class)
+        for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
+            weight = left * s.class_weights[min(i, len(s.class_weights) - 1)]
+            at_views.append((v, weight * _gradient(leaf)))
+        if not self.settings.informed:
+            metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))
+            metrics["accuracy"] = metrics["class_accuracy_1"]
+        return metrics
+
+    def _move(self, player: str) -> None:
+        """Let one player take its step; nobody else's parameters are touched."""
+        parameters: list[nn.Parameter] = list(self.modules[player].parameters())
+        if all(p.grad is None for p in parameters):
+            return
+        parallel.average_gradients(self.fabric, parameters)
+        self.optimizers[player].step()
+        self.optimizers[player].zero_grad()
+
+
+def _gradient(leaf: Tensor) -> Tensor:
+    assert leaf.grad is not None, "every view reaches a loss"
+    return leaf.grad
