@@ -1,6 +1,6 @@
 """Entry file of `infomin estimate-information`."""
 
-from infomin.cli.estimate_information import estimate_information
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    estimate_information()
+    main("estimate_information")

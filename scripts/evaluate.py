@@ -1,6 +1,6 @@
 """Entry file of `infomin evaluate`."""
 
-from infomin.cli.evaluate import evaluate
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    evaluate()
+    main("evaluate")

@@ -1,6 +1,6 @@
 """Entry file of `infomin export-encoder`."""
 
-from infomin.cli.export_encoder import export_encoder
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    export_encoder()
+    main("export_encoder")

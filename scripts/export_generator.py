@@ -1,6 +1,6 @@
 """Entry file of `infomin export-generator`."""
 
-from infomin.cli.export_generator import export_generator
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    export_generator()
+    main("export_generator")

@@ -1,6 +1,6 @@
 """Entry file of `infomin learn-views`."""
 
-from infomin.cli.learn_views import learn_views
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    learn_views()
+    main("learn_views")

@@ -1,6 +1,6 @@
 """Entry file of `infomin pretrain`."""
 
-from infomin.cli.pretrain import pretrain
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    pretrain()
+    main("pretrain")

@@ -1,6 +1,6 @@
 """Entry file of `infomin report`."""
 
-from infomin.cli.report import report
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    report()
+    main("report")

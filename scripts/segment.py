@@ -1,6 +1,6 @@
 """Entry file of `infomin segment`."""
 
-from infomin.cli.segment import segment
+from infomin.__main__ import main
 
 if __name__ == "__main__":
-    segment()
+    main("segment")

@@ -23,7 +23,7 @@ from infomin.cli.build import launch
 from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.core.errors import InputError, one_of
 from infomin.core.rng import seeded
-from infomin.data import DataSet
+from infomin.data import DataSet, labelled_subset
 from infomin.evaluation import selection
 from infomin.generator import ViewGenerator, load_generator
 from infomin.models import Encoders, build_encoders
@@ -110,7 +110,7 @@ def build_game(
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
-        labelled = instantiate(cfg.labels, data.train.labels, seed=cfg.seed)
+        labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
     estimator = plain(cfg.estimator)
     with seeded(cfg.seed, "generator"):
@@ -122,6 +122,15 @@ def build_game(
     estimator["dim"] = max(len(data.classes), 2)
     c = build_encoders(view_channels=channels, seed=cfg.seed, normalize=False, **estimator)
     return Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric), labelled
+
+
+def labelled_images(cfg: DictConfig, data: DataSet) -> Tensor:
+    """Return the indices of the images whose labels may be seen; a number or a share will do."""
+    if isinstance(cfg.labels, DictConfig):
+        labelled: Tensor = instantiate(cfg.labels, data.train.labels, seed=cfg.seed)
+        return labelled
+    name = "number" if isinstance(cfg.labels, int) else "share"
+    return labelled_subset(data.train.labels, **{name: cfg.labels}, seed=cfg.seed)
 
 
 def steps_kept(cfg: DictConfig) -> list[int]:

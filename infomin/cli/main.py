@@ -3,22 +3,20 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from infomin.cli import CONF
 from infomin.cli.plainly import plainly
 from infomin.core import artifact
 from infomin.core.errors import InputError
 from infomin.runs.folder import Run
 from infomin.shipped import located
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-CONF = CHECKOUT / "conf" if (CHECKOUT / "conf").is_dir() else Path(__file__).parents[1] / "conf"
-"""Configuration: that of a checkout, or that inside the wheel."""
 _QUIET = [
     "hydra.run.dir=.",  # the run folder is ours: it also holds checkpoints, and resume finds it
     "hydra.sweep.dir=${out}",
@@ -29,14 +27,17 @@ _QUIET = [
 ]
 OVERRIDES: list[str] = []
 """The words that the user typed."""
+COMMANDS: dict[str, Callable[..., None]] = {}
+"""Commands by the name of their configuration, once their modules are imported."""
 
 
-def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[..., None]]:
     """Make a command with `conf/<name>.yaml`; it exits with 2 and one line on bad input."""
 
-    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+    def decorate(function: Callable[[DictConfig], None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def run() -> None:
+        def run(prefix: Sequence[str] = ()) -> None:
+            """Run the command with the words in `sys.argv`, which came after those of `prefix`."""
             os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through to us
             overrides = sys.argv[1:]
             several = [word for word in overrides if word in ("-m", "--multirun")]
@@ -46,13 +47,14 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], 
 
             @functools.wraps(function)
             def with_typed_words(cfg: DictConfig) -> None:
-                sys.argv[1:] = overrides  # for provenance, and for the other processes
+                sys.argv[1:] = [*prefix, *overrides]  # for provenance, and for other processes
                 function(cfg)
 
             with plainly():  # outside for the configuration, inside for the command: Hydra would
                 job = plainly()(with_typed_words)  # add a line to an error that passes it
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
 
+        COMMANDS[name] = run
         return run
 
     return decorate

@@ -25,11 +25,11 @@ def plainly() -> Iterator[None]:
         print("stopped", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Say what Hydra wraps into several lines in one; what we said ourselves comes first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause: BaseException | None = error

@@ -85,7 +85,7 @@ def train(run: Run, built: Pretraining, label: str, save_every: float) -> dict[s
     """
     trainer, monitor = built.trainer, built.monitor
     for metrics in run.follow(trainer, label, save_every):
-        if monitor and monitor.due(trainer.step) and (values := monitor.measure(metrics)):
+        if monitor and trainer.step in monitor.steps and (values := monitor.measure(metrics)):
             known = collapses(earlier[-1]) if (earlier := measurements(run)) else {}
             run.log(trainer.step, {f"{MONITOR}{name}": value for name, value in values.items()})
             run.say(line(values))

@@ -55,6 +55,9 @@ class Monitor:
         data: as its views see it; see `DataSet.seen`.
         settings: the numbers.
         tap: layer of the backbones where features are read; None is the last.
+
+    Attributes:
+        steps: numbers of finished steps after which to measure.
     """
 
     def __init__(
@@ -67,16 +70,13 @@ class Monitor:
         self.trainer, self.tap = trainer, tap
         self.encoders = trainer.method.encoders
         self.settings = settings or MonitorSettings()
+        steps, every = trainer.steps, self.settings.every * trainer.loader.batches.per_epoch
+        self.steps = {*range(every, steps, every), steps} if every else set()
         train, test = data.train.labelled(), data.test.labelled()
         self.train = self._some(train, "train")
         judged = len(self.train) >= 10 and len(torch.unique(self.train.labels)) >= 2
         self.judged = judged and len(test) > 0
         self.test = self._some(test if self.judged else data.test, "test")
-
-    def due(self, step: int) -> bool:
-        """Return whether to measure after this number of steps."""
-        every = self.settings.every * self.trainer.loader.batches.per_epoch
-        return bool(every) and (step % every == 0 or step == self.trainer.steps)
 
     def measure(self, metrics: Metrics) -> Metrics:
         """Measure the encoders; return nothing where embeddings or features are not finite.

@@ -17,8 +17,13 @@ from infomin.core.errors import blamed_on
 from infomin.losses import cosine_scores, infonce, infonce_in_blocks, split_positives, top1
 from infomin.methods.bank_negatives import BankNegatives, needs_bank
 from infomin.methods.base import METHODS, Batch, Context, Embeddings
-from infomin.methods.contrastive import SOFTMAX, ContrastiveMethod, PairOutput, memory_options
-from infomin.methods.pair_loss import SoftmaxLoss
+from infomin.methods.contrastive import (
+    SOFTMAX,
+    ContrastiveMethod,
+    PairOutput,
+    SoftmaxLoss,
+    memory_options,
+)
 from infomin.models import Encoders
 
 

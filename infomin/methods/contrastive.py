@@ -1,6 +1,13 @@
 r"""Contrastive methods: a loss summed over pairs of views (CMC, arXiv:1906.05849, section 3.3).
 
-A method says by `scores` what an anchor is compared with; everything else is common to all.
+A method says by `scores` what an anchor is compared with; everything else is common to all. The
+loss of one direction of a pair is one of three:
+
+    infonce    needs nothing but scores logistic   has a constant Z for every direction, which the
+    first batch sets to n times the mean exp
+               of the scores of its negatives; with `every` > 0 it is estimated anew after so many
+               steps, since encoders that have learned nothing say little about Z
+    triplet    compares cosines
 """
 
 import math
@@ -9,22 +16,123 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from infomin.core.errors import InputError
+from infomin.core.errors import InputError, blamed_on, one_of, whole_number
 from infomin.losses import (
     anchors_and_others,
     check_pair_weights,
     directions,
+    estimated_log_z,
+    logistic,
     softmax,
+    triplet,
     view_pairs,
-    weighted_sum,
 )
 from infomin.methods.base import Batch, Context, Embeddings, LossOutput, Method
-from infomin.methods.pair_loss import SoftmaxLoss, build_pair_loss
 from infomin.models import Encoders
 
 SOFTMAX: Mapping[str, Any] = {"name": "infonce"}
+
+
+class PairLoss(nn.Module):
+    """A loss of the scores `(b,)` of positives and `(b, m)` of negatives.
+
+    Arguments:
+        directions: number of directions, two per pair of views.
+        samples: n, number of training images.
+        temperature: tau of the scores.
+    """
+
+    def __init__(self, directions: int, samples: int, temperature: float) -> None:
+        super().__init__()
+        self.directions, self.samples, self.temperature = directions, samples, temperature
+
+    def forward(self, positive: Tensor, negatives: Tensor, direction: int) -> Tensor:
+        """Return the loss of one direction."""
+        raise NotImplementedError
+
+
+class SoftmaxLoss(PairLoss):
+    """InfoNCE, in nats."""
+
+    def forward(self, positive: Tensor, negatives: Tensor, direction: int) -> Tensor:
+        """Return -log of the softmax of the positive."""
+        return softmax(positive, negatives)
+
+
+class LogisticLoss(PairLoss):
+    """Noise-contrastive estimation, in nats.
+
+    Arguments:
+        every: steps after which Z is estimated anew; 0 estimates it once.
+        directions, samples, temperature: see `PairLoss`.
+    """
+
+    log_z: Tensor
+    steps: Tensor
+
+    def __init__(self, directions: int, samples: int, temperature: float, every: int = 0) -> None:
+        super().__init__(directions, samples, temperature)
+        whole_number("loss.every", every, 0)
+        self.every = every
+        self.register_buffer("log_z", torch.zeros(directions))
+        self.register_buffer("steps", torch.zeros(directions, dtype=torch.int64))
+
+    def forward(self, positive: Tensor, negatives: Tensor, direction: int) -> Tensor:
+        """Return the loss; in training, estimate Z first when it is due."""
+        if self.training:
+            steps = int(self.steps[direction])
+            if steps == 0 or (self.every and steps % self.every == 0):
+                self.log_z[direction] = estimated_log_z(negatives, self.samples)
+            self.steps[direction] += 1
+        return logistic(positive, negatives, self.log_z[direction], self.samples)
+
+
+class TripletLoss(PairLoss):
+    """A hinge on the difference of cosines.
+
+    Arguments:
+        margin: least lead of the cosine of the positive, within (0, 2].
+        directions, samples, temperature: see `PairLoss`.
+    """
+
+    def __init__(
+        self, directions: int, samples: int, temperature: float, margin: float = 0.2
+    ) -> None:
+        super().__init__(directions, samples, temperature)
+        if not (isinstance(margin, int | float) and 0 < margin <= 2):
+            raise InputError(
+                f"loss.margin: expected a difference of cosines in (0, 2], got {margin}"
+            )
+        self.margin = margin
+
+    def forward(self, positive: Tensor, negatives: Tensor, direction: int) -> Tensor:
+        """Return the loss, in the unit of cosines."""
+        t = self.temperature
+        return triplet(t * positive, t * negatives, self.margin)
+
+
+PAIR_LOSSES: dict[str, type[PairLoss]] = {
+    "infonce": SoftmaxLoss,
+    "logistic": LogisticLoss,
+    "triplet": TripletLoss,
+}
+
+
+def build_pair_loss(
+    options: Mapping[str, Any], directions: int, samples: int, temperature: float
+) -> PairLoss:
+    """Build a loss from `name`, one of `PAIR_LOSSES`, and its own options.
+
+    Raises:
+        InputError: for an unknown name or option.
+    """
+    own = dict(options)
+    name = own.pop("name")
+    one_of("loss", name, PAIR_LOSSES)
+    with blamed_on(f"loss={name}"):
+        return PAIR_LOSSES[name](directions, samples, temperature, **own)
 
 
 class PairOutput(NamedTuple):
@@ -91,6 +199,7 @@ class ContrastiveMethod(Method):
     ) -> None:
         super().__init__(encoders, context)
         self.graph, self.pairs = graph, view_pairs(len(encoders), graph)
+        self.directions = [directions(pair, graph) for pair in self.pairs]
         self.anchors, self.others = anchors_and_others(len(encoders), graph)
         self.weights = check_pair_weights(self.pairs, weights)
         self.temperature, self.loss_options = context.temperature, loss
@@ -127,7 +236,7 @@ class ContrastiveMethod(Method):
     def contrast(self, number: int, z: Embeddings, targets: Embeddings, batch: Batch) -> PairOutput:
         """Return the loss of the pair of this number."""
         losses, infonce, hits, log_k = [], [], [], 0.0
-        for side, (i, j) in enumerate(directions(self.pairs[number], self.graph)):
+        for side, (i, j) in enumerate(self.directions[number]):
             positive, negatives = self.scores(z[i], i, j, z, targets, batch)
             losses.append(self.pair_loss(positive, negatives, 2 * number + side))
             with torch.no_grad():
@@ -149,7 +258,8 @@ class ContrastiveMethod(Method):
         infonce = torch.stack([nats.detach() for output in outputs for nats in output.infonce])
         log_k = sum(output.log_k for output in outputs) / len(outputs)
         metrics = {"i_nce": log_k - infonce.mean().item(), "accuracy": float(outputs[0].accuracy)}
-        return LossOutput(weighted_sum([output.loss for output in outputs], weights), metrics)
+        losses = [w * output.loss for w, output in zip(weights, outputs, strict=True)]
+        return LossOutput(torch.stack(losses).sum(), metrics)
 
     def pairs_of(self, views: Collection[int]) -> list[int]:
         """Return the numbers of the pairs of which a batch has both views."""

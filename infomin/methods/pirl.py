@@ -21,10 +21,9 @@ from torch.nn import functional as F
 from infomin.augment.jigsaw import GRID
 from infomin.core.errors import InputError
 from infomin.core.rng import seeded
-from infomin.losses import directions, weighted_sum
+from infomin.losses import weighted_sum
 from infomin.methods.base import Batch, Embeddings, LossOutput, Method, Views
-from infomin.methods.contrastive import ContrastiveMethod
-from infomin.methods.pair_loss import build_pair_loss
+from infomin.methods.contrastive import ContrastiveMethod, build_pair_loss
 from infomin.models import Encoder
 from infomin.models.backbones import feature_width
 from infomin.models.heads import build_head
@@ -100,12 +99,12 @@ class PIRL(Method):
         of_pieces = [z[m + (i if len(self.heads) > 1 else 0)] for i in range(m)]
         loss, metrics = method.loss(of_views, targets, batch)
         losses = []
-        for number, pair in enumerate(method.pairs):
+        for number, ways in enumerate(method.directions):
             of_pair = [
                 self.pair_loss(
                     *method.scores(of_pieces[i], i, j, of_views, targets, batch), 2 * number + side
                 )
-                for side, (i, j) in enumerate(directions(pair, method.graph))
+                for side, (i, j) in enumerate(ways)
             ]
             losses.append(torch.stack(of_pair).mean())
         jigsaw = weighted_sum(losses, method.weights)

@@ -26,9 +26,9 @@ from infomin.augment import CropFlip
 from infomin.data import Batches, ImageSet
 from infomin.data.missing_views import check_complete
 from infomin.generator import ViewGenerator
-from infomin.losses import infonce, pair_scores, top1
+from infomin.losses import cosine_scores, infonce, top1, view_pairs
 from infomin.models import Encoders
-from infomin.training import distributed as parallel
+from infomin.training import distributed
 from infomin.training.game_settings import GameSettings
 from infomin.training.schedule import factor, set_rate
 from infomin.training.trainer import Metrics, TrainingLoop
@@ -73,12 +73,14 @@ class Game(TrainingLoop):
             fabric,
         )
         self.settings, self.augment = settings, augment
+        self.informed, self.classified = settings.informed, settings.classified
+        self.pairs = view_pairs(len(estimators))
         check_complete(train.present, "train", "the game")
         self.train = train.to(fabric.device)
-        self.part = parallel.share(fabric, settings.batch)
+        self.part = distributed.share(fabric, settings.batch)
         self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")
         if settings.classified:
-            self.labelled_part = parallel.share(fabric, settings.labelled_batch)
+            self.labelled_part = distributed.share(fabric, settings.labelled_batch)
             self.labelled_batches = Batches(
                 labelled,
                 settings.labelled_batch,
@@ -91,7 +93,7 @@ class Game(TrainingLoop):
         self.f = estimators.to(fabric.device).train()
         self.c = classifiers.to(fabric.device).train()
         for encoders in (self.f, self.c):
-            parallel.share_batch_norm(fabric, encoders)
+            distributed.share_batch_norm(fabric, encoders)
         self.average = deepcopy(self.g).requires_grad_(False) if settings.average else None
         self.modules = {"g": self.g, "f": self.f, "c": self.c}
         if self.average is not None:
@@ -111,13 +113,13 @@ class Game(TrainingLoop):
     def make(self, step: int) -> tuple[list[list[Tensor]], tuple[Tensor, Tensor] | None]:
         """Return the crops for I_NCE, a batch for each step of f, and those with labels for CE."""
         s, unlabelled, labelled = self.settings, [], None
-        if s.informed:
+        if self.informed:
             for number in range(step * s.estimator_steps, (step + 1) * s.estimator_steps):
                 crops, _ = self.batches.crops(
                     self.train.images, number, self.augment, self.views.crops, self.part
                 )
                 unlabelled.append(crops)
-        if s.classified:
+        if self.classified:
             (crop,), chosen = self.labelled_batches.crops(
                 self.train.images, step, self.augment, 1, self.labelled_part
             )
@@ -137,7 +139,7 @@ class Game(TrainingLoop):
         unlabelled, labelled = self.make(self.step)
         waited = time.perf_counter() - began
         at_views: AtViews = []
-        if s.informed:
+        if self.informed:
             *extra, last = unlabelled
             for crops in extra:
                 self._estimate(crops)
@@ -161,8 +163,10 @@ class Game(TrainingLoop):
             views = self.views(*crops)
         leaves = [v.detach().requires_grad_(at_views is not None) for v in views]
         with self.fabric.autocast():
-            z = [parallel.gather(self.fabric, z_i) for z_i in self.f(leaves)]
-        scores = pair_scores(z, s.temperature)
+            z = self.f(leaves)
+        if self.fabric.world_size > 1:
+            z = tuple(distributed.gather(self.fabric, z_i) for z_i in z)
+        scores = [cosine_scores(z[i], z[j], s.temperature) for i, j in self.pairs]
         loss = torch.stack([infonce(score) for score in scores]).sum()
         value = self.finite("L_NCE", loss)
         loss.backward()
@@ -182,9 +186,9 @@ class Game(TrainingLoop):
         losses = torch.stack([F.cross_entropy(o, y) for o in logits])
         hits = torch.stack([(o.argmax(1) == y).float().mean() for o in logits])
         metrics: Metrics = {}
-        for i, loss in enumerate(parallel.average(self.fabric, losses)):
+        for i, loss in enumerate(self._mean(losses)):
             metrics[f"ce_{i + 1}"] = self.finite(f"CE of view {i + 1}", loss)
-        for i, share in enumerate(parallel.average(self.fabric, hits)):
+        for i, share in enumerate(self._mean(hits)):
             metrics[f"class_accuracy_{i + 1}"] = share.item()
         losses.sum().backward()
         s = self.settings
@@ -193,17 +197,24 @@ class Game(TrainingLoop):
         for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
             weight = left * s.class_weights[min(i, len(s.class_weights) - 1)]
             at_views.append((v, weight * _gradient(leaf)))
-        if not self.settings.informed:
+        if not self.informed:
             metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))
             metrics["accuracy"] = metrics["class_accuracy_1"]
         return metrics
+
+    def _mean(self, values: Tensor) -> Tensor:
+        """Average numbers over processes, without gradients."""
+        if self.fabric.world_size == 1:
+            return values.detach()
+        return distributed.average(self.fabric, values)
 
     def _move(self, player: str) -> None:
         """Let one player take its step; nobody else's parameters are touched."""
         parameters: list[nn.Parameter] = list(self.modules[player].parameters())
         if all(p.grad is None for p in parameters):
             return
-        parallel.average_gradients(self.fabric, parameters)
+        if self.fabric.world_size > 1:
+            distributed.average_gradients(self.fabric, parameters)
         self.optimizers[player].step()
         self.optimizers[player].zero_grad()
 

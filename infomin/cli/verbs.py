@@ -1,0 +1,190 @@
+"""The verbs of the Python API: commands as functions, on data and views that are already there.
+
+    train = infomin.from_torch(dataset)
+    g = infomin.learn_views(train, mode="semi", labels=0.1)
+    encoder = infomin.pretrain(train, views=g, method="cmc", encoder="resnet18", epochs=20)
+    print(infomin.evaluate(encoder, train, test))
+
+Every option of a command is a keyword of its verb, under the same name and with the same default
+from `conf/`; an option inside a node is written `**{"views.crops": "shared"}` or `views={"crops":
+"shared"}`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+from torch.utils.data import Dataset
+
+from infomin import evaluation
+from infomin.cli import CONF
+from infomin.cli.estimate_information import run_estimate
+from infomin.cli.learn_views import run_game
+from infomin.cli.plainly import one_line
+from infomin.cli.pretrain import run_pretraining
+from infomin.core.errors import InputError
+from infomin.data import DataSet, from_torch
+from infomin.generator import ViewGenerator
+from infomin.models.pretrained_encoder import PretrainedEncoder
+from infomin.views import LearnedViews, View
+
+Data = DataSet | Dataset[Any] | Any
+"""A `DataSet`, or anything that `infomin.from_torch` takes."""
+
+
+def learn_views(data: Data, *, mode: str = "semi", **options: Any) -> ViewGenerator:
+    """Learn a view generator, as `infomin learn-views` does (InfoMin, section 4.2).
+
+    Arguments:
+        data: images, with labels for the modes `semi` and `sup`.
+        mode: `semi` (I_NCE and labels), `unsup` (I_NCE) or `sup` (labels).
+        options: of the command: `labels` (a share or a number), `steps`, `batch`, `color`,
+            `groups`, `seed`, `device`, `budget`, `out`, ...; `infomin learn-views --help` lists
+            them all.
+
+    Returns:
+        The generator, frozen; the run folder below `out` holds it too.
+
+    Raises:
+        InputError: in one line, for whatever does not fit.
+    """
+    images = from_torch(data)
+    return run_game(compose("learn_views", images, {"mode": mode, **options}), images)
+
+
+def pretrain(
+    data: Data, *, views: View | ViewGenerator | str | Path = "raw", **options: Any
+) -> PretrainedEncoder:
+    """Pretrain encoders on views and evaluate them, as `infomin pretrain` does.
+
+    Arguments:
+        data: images; labels are used for the evaluation only.
+        views: a generator, views, the folder of a saved generator, or a word of the command: `raw`,
+            `whole`, `frequency`, ...
+        options: of the command: `method`, `encoder`, `epochs`, `batch`, `seed`, `device`, `budget`,
+            `out`, ...; `infomin pretrain --help` lists them all.
+
+    Returns:
+        One module: images with all their channels in, features out; the run folder holds it too.
+
+    Raises:
+        InputError: in one line, for whatever does not fit.
+    """
+    images, (words, made) = from_torch(data), view_options(views)
+    cfg = compose("pretrain", images, {**words, **options})
+    return run_pretraining(cfg, images, made)
+
+
+def estimate_information(
+    data: Data, *, views: View | ViewGenerator | str | Path = "raw", **options: Any
+) -> list[dict[str, Any]]:
+    """Estimate the nats that pairs of views share, as `infomin estimate-information` does.
+
+    Arguments:
+        data: images.
+        views: see `pretrain`.
+        options: of the command: `k`, `pretrained`, `unit`, ...
+
+    Returns:
+        Of every pair and K: `views`, `k`, and `value`, `low`, `high` and `cap` in nats.
+
+    Raises:
+        InputError: in one line, for whatever does not fit.
+    """
+    images, (words, made) = from_torch(data), view_options(views)
+    return run_estimate(compose("estimate_information", images, {**words, **options}), images, made)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The accuracy of frozen features.
+
+    Attributes:
+        top1, knn: of a linear probe and of k nearest neighbours on test images, shares of 1.
+        chance: of a guess.
+        protocol: of both, in words.
+    """
+
+    top1: float
+    knn: float
+    chance: float
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"linear probe {self.top1:.1%}, kNN {self.knn:.1%}, chance {self.chance:.1%}"
+
+
+def evaluate(
+    encoder: PretrainedEncoder,
+    train: Data,
+    test: Data | None = None,
+    *,
+    seed: int = 0,
+    **probe: Any,
+) -> Evaluation:
+    """Evaluate frozen features by a linear probe and kNN, as `infomin evaluate` does.
+
+    Arguments:
+        encoder: of `pretrain` or `load_encoder`.
+        train: labelled images that the probe learns from.
+        test: labelled images; None takes the test images of `train`.
+        seed: of the validation split and the order.
+        probe: `tap` (a layer), `neighbours`, `epochs`, ... of the probe.
+
+    Raises:
+        InputError: without labels, or for images that the encoder does not take.
+    """
+    data = from_torch(train)
+    if test is not None:
+        held_out = from_torch(test, train_share=0)
+        data = replace(data, test=held_out.test)
+    data.suits("encoder", encoder.channels, encoder.value_range, encoder.channel_names)
+    usual = OmegaConf.to_container(compose("evaluate", data, {}).probe, resolve=True)
+    assert isinstance(usual, dict)
+    result = evaluation.evaluate(encoder, data, seed=seed, **{**usual, **probe})
+    return Evaluation(*(result[name] for name in ("top1", "knn", "chance", "protocol")))
+
+
+def view_options(views: Any) -> tuple[dict[str, Any], View | None]:
+    """Return the words of a command for views, and the views where they are there already."""
+    if isinstance(views, View):
+        return {}, views
+    if isinstance(views, ViewGenerator):
+        return {}, LearnedViews(views)
+    if isinstance(views, str) and (CONF / "views" / f"{views}.yaml").is_file():
+        return {"views": views}, None
+    return {"views": "learned", "views.generator": str(views)}, None
+
+
+def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
+    """Return the configuration of a command with options as keywords.
+
+    Raises:
+        InputError: for an unknown option or choice.
+    """
+    words = [
+        f"{key}={value}"
+        for key, value in options.items()
+        if isinstance(value, str) and (CONF / key / f"{value}.yaml").is_file()
+    ]
+    chosen = {word.partition("=")[0] for word in words}
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = hydra.compose(name, words)
+        for key, value in options.items():
+            if key in chosen:
+                continue
+            if isinstance(value, str) and (CONF / key).is_dir():
+                names = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
+                raise InputError(f"{key}: expected one of {', '.join(names)}, got {value!r}")
+            OmegaConf.update(cfg, key, value)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(one_line(error)) from None
+    with open_dict(cfg):
+        cfg.data = {"name": data.name}
+    return cfg
