@@ -1,0 +1,1 @@
+"""Run folders: configuration, checkpoints, metrics, provenance and progress of one command."""
