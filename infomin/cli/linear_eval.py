@@ -52,7 +52,7 @@ def linear_eval(cfg: DictConfig) -> None:
     audited = []
     if data.test.factors:
         tap, epochs = cfg.probe.tap, cfg.probe.epochs
-        audited = evaluation.audit_encoder(pretrained, data, tap, cfg.seed, epochs=epochs)
+        audited = evaluation.probe_encoder(pretrained, data, tap, cfg.seed, epochs=epochs)
         run.picture("audit", audit_chart(audited, f"encoder of {views}"))
         result["audit"] = [asdict(s) | {"survival": s.score} for s in audited]
 

@@ -12,7 +12,6 @@ from infomin.models.decoder import Decoder, levels
 from infomin.models.encoders import Encoder, Encoders, build_encoders
 from infomin.models.heads import HEADS, build_head
 from infomin.models.jigsaw import JigSawEncoder, JigSawEncoders
-from infomin.models.sequence import SequenceEncoder, build_sequence_encoder
 
 __all__ = [
     "BACKBONES",
@@ -25,11 +24,9 @@ __all__ = [
     "JigSawEncoder",
     "JigSawEncoders",
     "ResNet",
-    "SequenceEncoder",
     "SmallAlexNet",
     "StridedConv",
     "build_encoders",
     "build_head",
-    "build_sequence_encoder",
     "levels",
 ]
