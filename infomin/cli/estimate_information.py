@@ -79,7 +79,7 @@ def estimate_information(cfg: DictConfig) -> None:
         pair = presence.chosen(z1, who), presence.chosen(z2, who)
         for size in k:
             i_nce = evaluation.i_nce_between(*pair, temperature, size)
-            print(f"I_NCE(v{i}; v{j}), K = {size}: {i_nce.told(bits=cfg.unit == 'bits')}")
+            print(f"I_NCE(v{i}; v{j}), K = {size}: {i_nce.format(bits=cfg.unit == 'bits')}")
             found.append({"views": [i, j], "k": size, **asdict(i_nce)})
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": found}
     run.finish(result | {"temperature": temperature} | present)
