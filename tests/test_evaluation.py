@@ -161,7 +161,7 @@ def test_wrong_input_is_told():
     x, y = clusters(30)
     with pytest.raises(InputError, match=r"k: expected 1..30 neighbours, got 31"):
         knn_accuracy(x, y, x, y, 31)
-    with pytest.raises(InputError, match="a probe needs at least 2 classes, got 1"):
+    with pytest.raises(InputError, match="labels: expected at least 2 classes, got 1"):
         linear_probe(x, torch.zeros(30).long(), x, y)
     with pytest.raises(InputError, match="validation: 0.0 of 30 samples leaves a part empty"):
         linear_probe(x, y, x, y, validation=0.0)

@@ -32,7 +32,7 @@ def steps_kept(cfg: DictConfig) -> list[int]:
         raise InputError("select: sweet_spot asks labels, mode=unsup has none; take mode=semi")
     if cfg.select == "sweet_spot" and cfg.devices > 1:
         raise InputError(f"select: sweet_spot is for one process, got devices={cfg.devices}")
-    return selection.along(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
+    return selection.steps_to_keep(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
 
 
 def keeping(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> None:
@@ -54,16 +54,16 @@ def select(
         eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
         views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
         f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
-        judged = selection.try_views(
+        judged = selection.score_views(
             views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
         )
         found = selection.Candidate(int(folder.name), *judged)
         print(f"candidate {len(tried) + 1}: {found}", file=sys.stderr)
         tried.append((found, g, f))
     candidates = [found for found, _, _ in tried]
-    place = selection.preferred(candidates)
+    place = selection.select_candidate(candidates)
     found, g, f = tried[place]
-    print(f"selected: {found}, {selection.compared(candidates, place)}")
+    print(f"selected: {found}, {selection.explain_selection(candidates, place)}")
     return (
         g,
         f,

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from infomin.cli.main import build
 from infomin.data import DataSet
-from infomin.evaluation.collapse import collapses, history
+from infomin.evaluation.collapse import collapse_history, find_collapses
 from infomin.evaluation.monitoring import Monitor, line
 from infomin.runs.folder import Run
 from infomin.training.contrastive import Pretraining
@@ -32,14 +32,14 @@ def train(
     """
     for metrics in run.follow(learner, label, save_every):
         if monitor and monitor.due(learner.step) and (found := monitor.look(metrics)):
-            known = collapses(looks[-1]) if (looks := _looks(run)) else {}
+            known = find_collapses(looks[-1]) if (looks := _looks(run)) else {}
             run.log(learner.step, {f"{PREFIX}{name}": value for name, value in found.items()})
             run.say(line(found))
-            for kind, warning in collapses(found).items():
+            for kind, warning in find_collapses(found).items():
                 if kind not in known:
                     run.say(f"warning: {warning}")
     looks = _looks(run) if monitor else []
-    return {"monitor": looks[-1], "collapsed": history(looks)} if looks else {}
+    return {"monitor": looks[-1], "collapsed": collapse_history(looks)} if looks else {}
 
 
 def _looks(run: Run) -> list[dict[str, float]]:

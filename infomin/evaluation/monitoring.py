@@ -13,7 +13,7 @@ from torch import Tensor
 from infomin.core import presence, rng
 from infomin.core.errors import whole_number
 from infomin.data import DataSet, ImageSet
-from infomin.evaluation import geometry
+from infomin.evaluation import representation_metrics as geometry
 from infomin.evaluation.features import extract, held_out_embeddings
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import linear_probe
