@@ -47,9 +47,9 @@ def test_the_chosen_setting_is_fitted_on_the_whole_training_set():
     x_test, y_test = clusters(200)
     fit = {"rates": (1e-2,), "decays": (1e-2,), "epochs": 3}
     shares = (0.1, 0.5, 0.9)
-    found = [linear_probe(x, y, x_test, y_test, validation=v, **fit) for v in shares]
-    assert len({probe.test for probe in found}) == 1
-    assert len({probe.validation for probe in found}) > 1
+    probes = [linear_probe(x, y, x_test, y_test, validation=v, **fit) for v in shares]
+    assert len({probe.test for probe in probes}) == 1
+    assert len({probe.validation for probe in probes}) > 1
 
 
 def test_test_labels_choose_nothing():

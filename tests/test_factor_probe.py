@@ -139,17 +139,19 @@ def test_the_table_says_error_chance_and_survival():
 
 @pytest.mark.parametrize("shared", [None, ["digit"]])
 def test_the_chart_shows_every_bar_chance_and_n(shared):
-    told = [
+    readouts = [
         FactorReadout("digit", 0.1, 0.9, "%", 4000),
         FactorReadout("$x", 16.2, 13.8, "px", 4000),
     ]
-    axis = audit_chart(told, "an encoder", shared).axes[0]
-    assert [bar.get_width() for bar in axis.patches] == pytest.approx([s.score for s in told])
+    axis = audit_chart(readouts, "an encoder", shared).axes[0]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([s.score for s in readouts])
     assert axis.get_title(loc="left") == "an encoder, n = 4,000 test images"
     assert [label.get_text() for label in axis.get_yticklabels()] == ["digit", "$x"]
     words = [text.get_text() for text in axis.texts]
     assert words == ["10.0 % (chance 90.0 %)", "16.20 px (chance 13.80 px)"]
-    assert "chance" in axis.get_xticklabels()[0].get_text() and axis.get_xlim()[0] < told[1].score
+    assert (
+        "chance" in axis.get_xticklabels()[0].get_text() and axis.get_xlim()[0] < readouts[1].score
+    )
     assert (axis.get_legend() is None) == (shared is None)
     colors = {bar.get_facecolor() for bar in axis.patches}
     assert len(colors) == (1 if shared is None else 2)

@@ -79,9 +79,9 @@ def test_frames_keep_their_labels_and_lose_their_border(root):
     unlabelled = (whole.train == IGNORED).float().mean((0, 1))
     assert (unlabelled[32:34] == 1).all() and unlabelled.sum() == 2, "the strip, and no border"
     for label, color in COLORS.items():
-        found = whole.images.train.images[:, :3].permute(0, 2, 3, 1)[whole.train == label]
+        pixels = whole.images.train.images[:, :3].permute(0, 2, 3, 1)[whole.train == label]
         torch.testing.assert_close(
-            found.float().mean(0), torch.tensor(color).float(), atol=12, rtol=0
+            pixels.float().mean(0), torch.tensor(color).float(), atol=12, rtol=0
         )
     half = data.nyuv2_frames(str(root), 24, 32, "rgb")
     assert half.images.train.images.shape == (24, 3, 24, 32) and half.images.channels == 3
@@ -122,9 +122,8 @@ def encoder(views, options=NETS[0][0]):
 def test_the_last_tap_of_every_resolution_is_read_on_frames_of_any_size(options, taps):
     one = encoder(VIEWS[0], options)
     views = one.views.split(torch.rand(1, 3, 40, 56))
-    found = levels(one.encoders.eval(), views)
-    assert found == taps
-    maps = one.encoders.maps(views, found)
+    assert levels(one.encoders.eval(), views) == taps
+    maps = one.encoders.maps(views, taps)
     sides = [m.shape[3] for m in maps]
     assert sides == sorted(set(sides), reverse=True)
     decoder = Decoder([m.shape[1] for m in maps], [8] * len(maps), 7)
@@ -222,8 +221,8 @@ def test_the_picture_shows_frames_truth_and_guess(frames):
 @pytest.mark.slow
 @pytest.mark.usefixtures("single")
 def test_the_real_frames_have_39_classes():
-    found = data.nyuv2_frames(str(DATA / "nyuv2"), 36, 48)
-    assert len(found.train) == 795 and len(found.test) == 654
-    shares = torch.bincount(found.train.flatten(), minlength=256)
+    frames = data.nyuv2_frames(str(DATA / "nyuv2"), 36, 48)
+    assert len(frames.train) == 795 and len(frames.test) == 654
+    shares = torch.bincount(frames.train.flatten(), minlength=256)
     assert (shares[:39] > 0).all() and shares[39:255].sum() == 0
     assert shares.argsort(descending=True)[:3].tolist()[0] in (0, IGNORED)

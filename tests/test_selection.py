@@ -35,13 +35,13 @@ def test_kept_steps_are_evenly_spaced_and_include_the_last():
 def test_every_label_is_held_out_once():
     """One feature is the label itself; another tells only whether a sample was there before."""
     labels = torch.arange(60) % 3
-    told = torch.nn.functional.one_hot(labels).float()
-    assert cross_validate(told, labels, 5) == (1,) * 5
+    one_hot = torch.nn.functional.one_hot(labels).float()
+    assert cross_validate(one_hot, labels, 5) == (1,) * 5
     own = cross_validate(torch.eye(60), labels, 5)
     assert sum(own) / 5 < 0.6, "knowing a sample by heart is worth nothing"
-    assert len(cross_validate(told[:24], labels[:24], 7)) == 7, "parts of four and of three"
+    assert len(cross_validate(one_hot[:24], labels[:24], 7)) == 7, "parts of four and of three"
     with refused("selection.folds: expected 2..60, got 1"):
-        cross_validate(told, labels, 1)
+        cross_validate(one_hot, labels, 1)
 
 
 def candidates(*folds):
@@ -49,11 +49,11 @@ def candidates(*folds):
 
 
 def test_of_equals_the_last_is_selected():
-    tried = candidates((0.5, 0.7), (0.6, 0.6), (0.7, 0.5))
-    assert select_candidate(tried) == 2
-    assert explain_selection(tried, 2) == "the last, which is the most accurate"
-    assert str(tried[1]) == "after 200 steps, 60.0% on held-out labels, I_NCE 1.00 nats"
-    assert p_value(tried[0], tried[0]) == 1
+    scored = candidates((0.5, 0.7), (0.6, 0.6), (0.7, 0.5))
+    assert select_candidate(scored) == 2
+    assert explain_selection(scored, 2) == "the last, which is the most accurate"
+    assert str(scored[1]) == "after 200 steps, 60.0% on held-out labels, I_NCE 1.00 nats"
+    assert p_value(scored[0], scored[0]) == 1
 
 
 def test_the_p_value_is_that_of_the_published_test():
@@ -69,16 +69,16 @@ def test_luck_selects_nothing_and_a_real_gain_does():
     lucky = [select_candidate(candidates(*(0.6 + game).tolist())) for game in noise]
     assert sum(place != 7 for place in lucky) < 0.05 * len(lucky)
     lead = torch.tensor([0.0, 0, 0.2, 0.15, 0, 0, 0, 0])[:, None]
-    found = [select_candidate(candidates(*(0.6 + lead + game).tolist())) for game in noise[:100]]
-    assert found.count(2) > 80
-    (tried,) = [candidates(*(0.6 + lead + game).tolist()) for game in noise[:1]]
-    assert explain_selection(tried, 2).endswith(
-        f"more than the last, p = {p_value(tried[2], tried[7]):.2g}"
+    selected = [select_candidate(candidates(*(0.6 + lead + game).tolist())) for game in noise[:100]]
+    assert selected.count(2) > 80
+    (scored,) = [candidates(*(0.6 + lead + game).tolist()) for game in noise[:1]]
+    assert explain_selection(scored, 2).endswith(
+        f"more than the last, p = {p_value(scored[2], scored[7]):.2g}"
     )
-    assert "less than after 300 steps, which may be chance" in explain_selection(tried, 7)
+    assert "less than after 300 steps, which may be chance" in explain_selection(scored, 7)
 
 
-def test_views_are_tried_with_new_encoders_and_few_labels():
+def test_views_are_scored_with_new_encoders_and_few_labels():
     data = scenes(size=16, train=128, test=8)
     views = ChannelViews(3, "ydbdr", None)
     seen = []

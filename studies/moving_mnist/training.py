@@ -198,9 +198,8 @@ class SupervisedFactors(_FactorTraining):
     position. So all three factors start with a weight of order 1.
 
     Arguments:
-        scenes: the training set.
+        scenes, optimizer, settings, fabric: see `ContrastiveFactors`; without a temperature.
         model: backbone and heads.
-        optimizer, settings, fabric: see `ContrastiveFactors`; the temperature has no effect.
     """
 
     def __init__(
