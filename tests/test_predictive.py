@@ -10,7 +10,7 @@ from refusal import refused
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.evaluation import predict_views, prediction_errors
+from infomin.evaluation import foretell, prediction_errors
 from infomin.losses import l1, l2
 from infomin.models import build_encoders, levels
 from infomin.runs.prediction_pictures import predictions_picture
@@ -198,7 +198,7 @@ def test_held_out_errors_do_not_depend_on_chunks_and_leave_everything_as_it_was(
     images = scenes(size=16, train=8, test=40).test.images
     before = copy.deepcopy(one.state_dict())
     whole = prediction_errors(one, images, 16)
-    views, predicted = predict_views(one, images, 16)
+    views, predicted = foretell(one, images, 16)
     assert whole[0].error == pytest.approx(l1(predicted[0, 1], views[1]).item(), rel=1e-5)
     for a, b in zip(whole, prediction_errors(one, images, 16, chunk=7), strict=True):
         assert a.error == pytest.approx(b.error, rel=1e-4)
@@ -278,7 +278,7 @@ def test_what_does_not_go_together_is_told():
 def test_the_picture_has_truth_and_prediction_below_one_another():
     images = torch.rand(4, 3, 16, 16)
     one = learner(images=images, batch=4, views=WholeViews(3, number=2, crops="shared"))
-    views, predicted = predict_views(one, images, 16)
+    views, predicted = foretell(one, images, 16)
     figure = predictions_picture(images, views, predicted, "title", ("R", "G", "B"))
     shown = [axis.get_ylabel() for axis in figure.axes]
     named = [f"view {i}, channel {c}" for i in (1, 2) for c in (1, 2, 3)]

@@ -75,6 +75,6 @@ def draw_predictions(
     run: Run, learner: Prediction, data: DataSet, images: Tensor, size: int
 ) -> None:
     """Draw what is predicted of some images beside what is there."""
-    views, predicted = evaluation.predict_views(learner, images, size)
+    views, predicted = evaluation.foretell(learner, images, size)
     told = (f"{learner.views}, {learner.name.upper()}", data.channel_names, data.value_range)
     run.picture("predictions", predictions_picture(images.cpu(), views, predicted, *told))

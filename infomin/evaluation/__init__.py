@@ -11,23 +11,23 @@ from infomin.evaluation.features import (
 from infomin.evaluation.judge import classifier_accuracy, judge
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import ProbeResult, linear_probe
-from infomin.evaluation.prediction import DirectionError, predict_views, prediction_errors
+from infomin.evaluation.prediction import Foretold, foretell, prediction_errors
 from infomin.evaluation.ridge import RidgeResult, ridge_probe
 
 __all__ = [
-    "DirectionError",
     "FactorReadout",
+    "Foretold",
     "ProbeResult",
     "RidgeResult",
     "classifier_accuracy",
     "extract",
+    "foretell",
     "held_out_embeddings",
     "held_out_i_nce",
     "i_nce_between",
     "judge",
     "knn_accuracy",
     "linear_probe",
-    "predict_views",
     "prediction_errors",
     "probe_encoder",
     "probe_factors",

@@ -1,4 +1,4 @@
-"""Errors of predicting views from one another on held-out images, against a constant."""
+"""How well views are told from one another on held-out images, and how well without looking."""
 
 from typing import NamedTuple
 
@@ -11,13 +11,13 @@ from infomin.core.shapes import Image, Views
 from infomin.training.predictive import Direction, Prediction
 
 
-class DirectionError(NamedTuple):
-    """Error of predicting one view from another, on held-out images.
+class Foretold(NamedTuple):
+    """One direction on held-out images.
 
     Attributes:
-        source, view: numbers of the given and the predicted view; 1 is the first.
-        error: training loss, L1 or L2, in the unit of the view or its square.
-        constant: the same loss of a constant per channel: median (L1) or mean (L2).
+        source, view: which view was predicted from which, 1 the first.
+        error: that of training, L1 or L2, in the units of the view or their square.
+        constant: the same of one number a channel, the median or the mean of some of the images.
     """
 
     source: int
@@ -33,15 +33,15 @@ class DirectionError(NamedTuple):
 
 
 @torch.no_grad()
-def predict_views(
+def foretell(
     learner: Prediction, images: Tensor, size: int
 ) -> tuple[Views, dict[Direction, Image]]:
-    """Return the views of whole images, and the predictions of every direction.
+    """Return the views of whole images, and what is told of them from one another.
 
     Arguments:
-        learner: its modules are in evaluation mode meanwhile.
-        images: `n c h w` of a data set, in their own type, on the device of the learner.
-        size: side of the images that the encoders take.
+        learner: put into evaluation mode for the time, then back.
+        images: `n c h w`, of a data set, in its own type, on the device of the learner.
+        size: side that the encoders expect.
     """
     for module in learner.modules.values():
         module.eval()
@@ -54,27 +54,26 @@ def predict_views(
 
 def prediction_errors(
     learner: Prediction, images: Tensor, size: int, chunk: int = 512
-) -> list[DirectionError]:
-    """Return the error of every direction on whole images; see `predict_views`.
+) -> list[Foretold]:
+    """Return the error of every direction on whole images; see `foretell`.
 
-    The first `chunk` images give the constants.
+    The constant is taken from the first `chunk` of the images.
     """
     errors: dict[Direction, float] = dict.fromkeys(learner.directions, 0.0)
-    of_constants = dict.fromkeys(learner.directions, 0.0)
-    constants: list[Tensor] = []
+    constants = dict.fromkeys(learner.directions, 0.0)
+    guesses: list[Tensor] = []
     for part in images.split(chunk):
-        views, predicted = predict_views(learner, part, size)
-        constants = constants or [_best_constant(view.float(), learner.name) for view in views]
+        views, predicted = foretell(learner, part, size)
+        guesses = guesses or [_guess(view.float(), learner.name) for view in views]
         share = len(part) / len(images)
-        for (i, j), prediction in predicted.items():
+        for (i, j), p in predicted.items():
             target = views[j].float()
-            errors[i, j] += share * learner.loss(prediction, target).item()
-            constant = constants[j].expand_as(target)
-            of_constants[i, j] += share * learner.loss(constant, target).item()
-    return [DirectionError(i + 1, j + 1, e, of_constants[i, j]) for (i, j), e in errors.items()]
+            errors[i, j] += share * learner.loss(p, target).item()
+            constants[i, j] += share * learner.loss(guesses[j].expand_as(target), target).item()
+    return [Foretold(i + 1, j + 1, e, constants[i, j]) for (i, j), e in errors.items()]
 
 
-def _best_constant(view: Image, loss: str) -> Tensor:
+def _guess(view: Image, loss: str) -> Tensor:
     """Return the best constant of every channel, `1 c 1 1`."""
     pixels = rearrange(view, "b c h w -> c (b h w)")
     best = pixels.median(1).values if loss == "l1" else pixels.mean(1)
