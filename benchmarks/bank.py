@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import torch
 from gather import GatherBank
+from infomin.methods.objectives import Banked
+from infomin.methods.objectives.contrasts import build_contrast
 from memory import afresh, peak
 from rows import Row, main
 from timing import interleaved, rate
@@ -19,8 +21,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from infomin.methods.memory import MemoryBank
-from infomin.methods.objectives import Banked
-from infomin.methods.objectives.contrasts import build_contrast
 
 SAMPLES, WIDTH, BATCH, TEMPERATURE = 50_000, 128, 128, 0.07
 SIZES = (4_096, 16_384)

@@ -10,12 +10,12 @@ which are wanted twice.
 from functools import partial
 
 import small
+from infomin.training.contrastive import Pretraining
 from memory import peak
 from rows import Row, main
 from timing import per_step
 
 from infomin.data import photos
-from infomin.training.contrastive import Pretraining
 from infomin.views import ChannelViews
 
 LARGE, CHUNK = 4096, 256

@@ -21,6 +21,7 @@ import time
 
 import small
 import torch
+from infomin.training.contrastive import Pretraining
 from lightly.loss import NTXentLoss
 from lightly.transforms.simclr_transform import SimCLRTransform
 from rivals import BATCH, SKIP, TwoCrops, fed, pictures
@@ -31,7 +32,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from infomin.data import photos
 from infomin.losses import infonce, pair_scores
-from infomin.training.contrastive import Pretraining
 from infomin.views import ChannelViews, LearnedViews
 from infomin.views.color_table import ColorTable
 

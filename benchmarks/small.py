@@ -5,15 +5,15 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from infomin.training.contrastive import MakeOptimizer, Pretraining
+from infomin.training.view_learning import Game
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from infomin.data import DataSet
 from infomin.generator import ViewGenerator
 from infomin.models import Encoders, build_encoders
-from infomin.training.contrastive import MakeOptimizer, Pretraining
 from infomin.training.distributed import make_fabric
-from infomin.training.view_learning import Game
 from infomin.views import View
 
 _CONF = Path(__file__).resolve().parent.parent / "conf"

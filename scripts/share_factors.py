@@ -1,6 +1,8 @@
-"""Entry file of `infomin share-factors`."""
+"""Entry file of the study `moving_mnist`."""
 
-from infomin.cli.share_factors import share_factors
+import runpy
+import sys
+from pathlib import Path
 
-if __name__ == "__main__":
-    share_factors()
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+runpy.run_module("studies.moving_mnist.share_factors", run_name="__main__")

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.view_learning import Game
 from refusal import Burglar, refused
 from running import Process
 
@@ -13,10 +15,8 @@ from infomin.data import ImageSet
 from infomin.models import build_encoders
 from infomin.runs import checkpoint
 from infomin.runs.folder import Run
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
 from infomin.training.game_settings import GameSettings
-from infomin.training.view_learning import Game
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")

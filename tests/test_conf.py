@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from infomin.core.errors import InputError
-from infomin.experiments.grid import cells, sharing
+from infomin.experiments.grid import cells
 from infomin.flows import build_flow
 from infomin.models import BACKBONES
 
@@ -239,15 +239,3 @@ def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, compos
             meant.setdefault((cell.color, what), []).append(trained)
     assert len(cfg["seeds"]) >= 3 and [len(group) for group in meant.values()] == [3, 3]
     assert all(one == group[0] for group in meant.values() for one in group)
-
-
-def test_table_4_is_the_seven_sharings_of_the_paper_and_labels(tmp_path, composed):
-    cfg = OmegaConf.to_container(composed("report", "experiment=table4"))
-    made = sharing.cells(tmp_path, cfg["sharings"], cfg["seeds"])
-    assert len({cell.folder for cell in made}) == len(made) == 8 * len(cfg["seeds"]) >= 16
-    for cell in made:
-        script, *told = cell.command(["budget=smoke"])
-        known = composed("share_factors", *told)  # every override is known there
-        assert script == "scripts/share_factors.py" and known.seed == cell.seed
-        assert known.supervised == (not cell.shared)
-        assert not cell.shared or tuple(known.shared) == cell.shared

@@ -7,14 +7,14 @@ import pytest
 import reference
 import torch
 from going_on import assert_goes_on
+from infomin.methods.objectives import Embedded, build_objective
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from refusal import refused
 from torch.nn import functional as F
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.methods.objectives import Embedded, build_objective
 from infomin.models import build_encoders
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews, WholeViews
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from infomin.core.errors import InputError
-from infomin.models import BACKBONES, build_encoders, build_sequence_encoder
+from infomin.models import BACKBONES, build_encoders
 
 NETS = [
     ("fourconv", {"size": 16}, ("conv1", "conv2", "conv3", "conv4")),
@@ -81,50 +81,6 @@ def test_the_strided_net_is_the_papers(single):
         torch.testing.assert_close(backbone(x), backbone(x, "conv4").unflatten(1, (64, 16)).mean(2))
 
 
-def sequence_tower(**options):
-    (f2,) = build_encoders("strided", (3,), 16, dim=4).encoders
-    return build_sequence_encoder(f2.backbone, 3, 16, **{"hidden": 8, "dim": 4} | options).eval()
-
-
-def test_a_sequence_is_embedded_on_the_sphere_whatever_its_length(single):
-    encoder = sequence_tower()
-    with torch.no_grad():
-        for length in (1, 5):
-            z = encoder(torch.rand(3, length, 3, 16, 16))
-            assert z.shape == (3, 4)
-            torch.testing.assert_close(z.norm(dim=1), torch.ones(3))
-
-
-def test_a_sequence_is_more_than_its_frames_and_none_of_its_neighbours(single):
-    """Order matters, and another sequence in the batch does not."""
-    encoder, frames = sequence_tower(), torch.rand(2, 5, 3, 16, 16)
-    with torch.no_grad():
-        whole = encoder(frames)
-        assert (whole - encoder(frames.flip(1))).abs().max() > 1e-4
-        torch.testing.assert_close(whole[:1], encoder(frames[:1]))
-
-
-def test_an_lstm_runs_over_the_features_of_the_frames(single):
-    """Gates, one frame at a time, from the weights."""
-    encoder, frames = sequence_tower(), torch.rand(2, 3, 3, 16, 16)
-    w = dict(encoder.memory.named_parameters())
-    h, c = torch.zeros(2, 8), torch.zeros(2, 8)
-    with torch.no_grad():
-        for t in range(3):
-            x = encoder.backbone(frames[:, t])
-            gates = x @ w["weight_ih_l0"].T + h @ w["weight_hh_l0"].T
-            i, f, g, o = (gates + w["bias_ih_l0"] + w["bias_hh_l0"]).chunk(4, 1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
-        z = torch.nn.functional.normalize(encoder.head(h), dim=1)
-        torch.testing.assert_close(encoder(frames), z, atol=1e-5, rtol=1e-4)
-
-
-def test_sequence_towers_are_seeded(single):
-    one, same, other = (sequence_tower(seed=s).head.weight for s in (0, 0, 1))
-    assert torch.equal(one, same) and not torch.equal(one, other)
-
-
 def test_towers_are_seeded_and_differ(single):
     one, same, other = (build_encoders("fourconv", (1, 1), 16, seed=s) for s in (0, 0, 1))
     weights = [next(t.parameters()) for t in (one, same, other)]
@@ -152,8 +108,6 @@ def test_wrong_arguments_are_told():
         build_encoders("strided", (3,), 64, kernel=4)
     with pytest.raises(InputError, match="size: StridedConv needs images of at least 16 pixels"):
         build_encoders("strided", (3,), 8)
-    with pytest.raises(InputError, match="encoder.hidden: expected at least 1, got 0"):
-        sequence_tower(hidden=0)
     with pytest.raises(InputError, match="encoder.depth: expected 18 or 50, got 34"):
         build_encoders("resnet", (1, 2), 32, depth=34)
     with pytest.raises(InputError, match="tap: expected one of conv1"):

@@ -47,9 +47,9 @@ def test_the_chosen_setting_is_fitted_on_the_whole_training_set():
     x_test, y_test = clusters(200)
     fit = {"rates": (1e-2,), "decays": (1e-2,), "epochs": 3}
     shares = (0.1, 0.5, 0.9)
-    found = [linear_probe(x, y, x_test, y_test, validation=v, **fit) for v in shares]
-    assert len({probe.test for probe in found}) == 1
-    assert len({probe.validation for probe in found}) > 1
+    probes = [linear_probe(x, y, x_test, y_test, validation=v, **fit) for v in shares]
+    assert len({probe.test for probe in probes}) == 1
+    assert len({probe.validation for probe in probes}) > 1
 
 
 def test_test_labels_choose_nothing():
@@ -161,7 +161,7 @@ def test_wrong_input_is_told():
     x, y = clusters(30)
     with pytest.raises(InputError, match=r"k: expected 1..30 neighbours, got 31"):
         knn_accuracy(x, y, x, y, 31)
-    with pytest.raises(InputError, match="a probe needs at least 2 classes, got 1"):
+    with pytest.raises(InputError, match="labels: expected at least 2 classes, got 1"):
         linear_probe(x, torch.zeros(30).long(), x, y)
     with pytest.raises(InputError, match="validation: 0.0 of 30 samples leaves a part empty"):
         linear_probe(x, y, x, y, validation=0.0)

@@ -58,7 +58,9 @@ def saved(folder, views, depth=18, name="resnet", training=None, **options):
     with torch.no_grad():
         for _ in range(3):
             encoders(views.split(torch.rand(8, views.channels, SIZE, SIZE)))
-    return PretrainedEncoder(views, encoders.eval(), encoder).save(folder, training or {"data": "noise"})
+    return PretrainedEncoder(views, encoders.eval(), encoder).save(
+        folder, training or {"data": "noise"}
+    )
 
 
 def exported(tmp_path, views, formats=None, **options):

@@ -84,7 +84,9 @@ def test_the_ends_of_sigma_are_those_of_blur(sigma):
 def test_a_saved_encoder_rebuilds_its_views(tmp_path):
     views = FrequencyViews(1.25, 4, "shared", (-1, 3))
     encoder = {"name": "fourconv", "size": 16, "dim": 8}
-    one = PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
+    one = PretrainedEncoder(
+        views, build_encoders(view_channels=views.view_channels, **encoder), encoder
+    )
     again = load_encoder(one.save(tmp_path / "encoder"))
     assert str(again.views) == "frequency-1.25" and again.views.crops == 1
     assert again.views.value_range == (-1, 3)

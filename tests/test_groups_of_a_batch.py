@@ -5,15 +5,15 @@ from functools import partial
 
 import pytest
 import torch
+from infomin.methods.objectives import build_objective
+from infomin.methods.objectives.grouped import in_groups
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from refusal import refused
 from torch import nn
 
 from infomin.augment import CropFlip
 from infomin.data import scenes
-from infomin.methods.objectives import build_objective
-from infomin.methods.objectives.grouped import in_groups
 from infomin.models import build_encoders
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
 from infomin.views import WholeViews
 

@@ -23,7 +23,7 @@ from infomin.information import (
     i_nce,
     nwj,
 )
-from infomin.information.bounds import in_bits, log_mean_exp
+from infomin.information.bounds import log_mean_exp, to_bits
 from infomin.information.known import bent, channel, gaussians, mixture
 from infomin.losses import infonce
 
@@ -36,7 +36,7 @@ def random_scores(k, scale, seed):
 
 @pytest.mark.parametrize("k", [2, 7, 128])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_constant_scores_share_exactly_nothing(k, dtype):
+def test_constant_scores_give_exactly_0(k, dtype):
     for bound in (i_nce, donsker_varadhan):
         for constant in (0.0, 3.0, -100.0, 0.1):
             assert bound(torch.full((k, k), constant, dtype=dtype)).item() == 0
@@ -46,7 +46,7 @@ def test_constant_scores_share_exactly_nothing(k, dtype):
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 20), st.floats(0, 50), seeds)
-def test_i_nce_is_what_the_loss_leaves_of_its_cap(k, scale, seed):
+def test_i_nce_is_its_cap_minus_the_loss(k, scale, seed):
     scores = random_scores(k, scale, seed)
     assert i_nce(scores).item() == pytest.approx(math.log(k) - infonce(scores).item(), abs=1e-9)
     assert i_nce(scores) <= math.log(k) + 1e-12
@@ -90,7 +90,7 @@ def test_the_best_shift_turns_nwj_into_donsker_varadhan():
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_scores_that_bound_nothing_are_refused(name):
+def test_wrong_scores_are_refused(name):
     bound = BOUNDS[name]
     with refused("scores: expected a square matrix, positives on its diagonal, got 3 x 4"):
         bound(torch.zeros(3, 4))
@@ -103,13 +103,13 @@ def test_scores_that_bound_nothing_are_refused(name):
             bound(scores)
 
 
-def test_a_clip_is_a_positive_number():
+def test_a_clip_that_is_not_positive_is_refused():
     with refused("clip: expected a number > 0, got 0"):
         clipped_donsker_varadhan(torch.zeros(2, 2), clip=0)
 
 
 def test_a_bit_is_log_2_nats():
-    assert in_bits(math.log(2)) == 1
+    assert to_bits(math.log(2)) == 1
 
 
 KNOWN = {
@@ -123,43 +123,44 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_information_is_the_mean_log_ratio(name):
     known = KNOWN[name]
-    x, y = known.draw(50_000, rng.generator(0, name))
-    rows = [known.ratio(a, b).diagonal() for a, b in zip(x.split(125), y.split(125), strict=True)]
-    ratio = torch.cat(rows)
-    error = ratio.std().item() / len(ratio) ** 0.5
-    assert ratio.mean().item() == pytest.approx(known.nats, abs=4 * error)
+    x, y = known.sample(50_000, rng.generator(0, name))
+    rows = [
+        known.log_ratio(a, b).diagonal() for a, b in zip(x.split(125), y.split(125), strict=True)
+    ]
+    log_ratio = torch.cat(rows)
+    error = log_ratio.std().item() / len(log_ratio) ** 0.5
+    assert log_ratio.mean().item() == pytest.approx(known.nats, abs=4 * error)
     assert error < 0.02
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_the_known_ratio_is_one_of_densities(name):
-    """Of independent pairs exp ratio has mean 1, whatever x is."""
+def test_the_density_ratio_of_independent_pairs_has_mean_1_for_every_x(name):
     known = KNOWN[name]
-    x, y = known.draw(100_000, rng.generator(1, name))
-    ratio = known.ratio(x[:20], y[20:]).exp()
+    x, y = known.sample(100_000, rng.generator(1, name))
+    ratio = known.log_ratio(x[:20], y[20:]).exp()
     error = ratio.std(1) / ratio.shape[1] ** 0.5
     assert ((ratio.mean(1) - 1).abs() < 5 * error + 1e-9).all()
 
 
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("bound", ["i_nce", "donsker_varadhan", "nwj"])
-def test_bounds_find_what_is_known_with_the_best_critic(name, bound):
+def test_bounds_reach_the_known_information_with_the_best_critic(name, bound):
     known, values = KNOWN[name], []
     for i in range(8):
-        x, y = known.draw(1024, rng.generator(i, name))
-        values.append(BOUNDS[bound](known.ratio(x, y)).item())
+        x, y = known.sample(1024, rng.generator(i, name))
+        values.append(BOUNDS[bound](known.log_ratio(x, y)).item())
     assert sum(values) / 8 == pytest.approx(known.nats, abs=0.08)
 
 
-def test_bending_moves_pairs_and_leaves_ratios():
+def test_invertible_maps_change_pairs_and_no_log_ratio():
     straight = gaussians(4, 2.0)
-    x, y = straight.draw(6, rng.generator(0, "t"))
-    u, v = bent(straight).draw(6, rng.generator(0, "t"))
-    torch.testing.assert_close(bent(straight).ratio(u, v), straight.ratio(x, y))
+    x, y = straight.sample(6, rng.generator(0, "t"))
+    u, v = bent(straight).sample(6, rng.generator(0, "t"))
+    torch.testing.assert_close(bent(straight).log_ratio(u, v), straight.log_ratio(x, y))
     assert not torch.allclose(x, u) and not torch.allclose(y, v)
 
 
-def test_what_no_distribution_has_is_refused():
+def test_wrong_parameters_of_distributions_are_refused():
     for make, text in (
         (lambda: gaussians(0, 1.0), "dimensions: expected at least 1, got 0"),
         (lambda: gaussians(2, 0.0), "nats: expected a number > 0, got 0.0"),
@@ -172,7 +173,7 @@ def test_what_no_distribution_has_is_refused():
 
 
 @pytest.mark.parametrize("name", CRITICS)
-def test_critics_score_every_pair_alone(name):
+def test_critics_score_every_pair_independently(name):
     critic = CRITICS[name](0.5) if name == "cosine" else CRITICS[name](3, 3)
     x, y = torch.randn(4, 3), torch.randn(6, 3)
     scores = critic(x, y)
@@ -197,19 +198,19 @@ def unit(n, d):
 
 def test_the_estimate_is_the_mean_i_nce_of_its_groups():
     z1, z2 = unit(128, 4), unit(128, 4)
-    found = estimate(z1, z2, COSINE, 32, rng.generator(0, "t"))
+    result = estimate(z1, z2, COSINE, 32, rng.generator(0, "t"))
     order = torch.randperm(128, generator=rng.generator(0, "t"))
     groups = [i_nce(COSINE(z1[group], z2[group])).item() for group in order.split(32)]
-    assert found.value == pytest.approx(sum(groups) / 4)
-    assert found.images == 128 and found.cap == math.log(32)
+    assert result.value == pytest.approx(sum(groups) / 4)
+    assert result.images == 128 and result.cap == math.log(32)
 
 
-def test_pieces_and_anchors_change_no_ratio(monkeypatch):
+def test_blocks_and_anchors_change_no_log_ratio(monkeypatch):
     z1, z2 = unit(96, 4), unit(96, 4)
     whole = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"))
     monkeypatch.setattr("infomin.information.held_out._SCORES", 7 * 48)
-    pieces = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"))
-    assert astuple(pieces) == pytest.approx(astuple(whole))
+    blocks = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"))
+    assert astuple(blocks) == pytest.approx(astuple(whole))
     few = estimate(z1, z2, COSINE, 48, rng.generator(0, "t"), anchors=10)
     order = torch.randperm(96, generator=rng.generator(0, "t"))
     ratios = []
@@ -220,7 +221,7 @@ def test_pieces_and_anchors_change_no_ratio(monkeypatch):
     assert few.images == 10 and few.value == pytest.approx(torch.cat(ratios).mean().item())
 
 
-def test_the_estimate_embeds_for_a_critic_and_not_for_a_comparison():
+def test_the_estimate_embeds_for_a_critic_and_not_for_a_score_function():
     x, y, critic = torch.randn(64, 3), torch.randn(64, 5), SeparableCritic(3, 5, 8, 1, 4)
     by_critic = estimate(x, y, critic, 16, rng.generator(0, "t"))
     embedded = critic.first(x), critic.second(y)
@@ -228,16 +229,17 @@ def test_the_estimate_embeds_for_a_critic_and_not_for_a_comparison():
 
 
 def test_the_estimate_of_independent_views_is_not_above_zero():
-    found = estimate(unit(512, 8), unit(512, 8), CosineCritic(0.5), 64, rng.generator(0, "t"))
-    assert found.value < 0.02 and found.low <= found.value <= found.high and not found.saturated
+    result = estimate(unit(512, 8), unit(512, 8), CosineCritic(0.5), 64, rng.generator(0, "t"))
+    assert result.value < 0.02 and result.low <= result.value <= result.high
+    assert not result.saturated
 
 
 def test_the_estimate_of_equal_views_is_saturated():
     z = unit(300, 64)
-    found = estimate(z, z, CosineCritic(0.05), 64, rng.generator(0, "t"))
-    assert found.saturated and found.images == 256 and found.cap == pytest.approx(math.log(64))
-    assert str(found).endswith("nats, cap 4.16, saturated")
-    assert found.told(bits=True).endswith("bits, cap 6.00, saturated")
+    result = estimate(z, z, CosineCritic(0.05), 64, rng.generator(0, "t"))
+    assert result.saturated and result.images == 256 and result.cap == pytest.approx(math.log(64))
+    assert str(result).endswith("nats, cap 4.16, saturated")
+    assert result.format(bits=True).endswith("bits, cap 6.00, saturated")
 
 
 def test_the_interval_covers_repeated_measurements():
@@ -253,13 +255,13 @@ def test_the_interval_covers_repeated_measurements():
 
 def test_a_larger_k_lifts_the_cap():
     known = gaussians(2, 5.0)
-    x, y = known.draw(2048, rng.generator(0, "t"))
-    small, large = (estimate(x, y, known.ratio, k, rng.generator(0, "t")) for k in (32, 2048))
+    x, y = known.sample(2048, rng.generator(0, "t"))
+    small, large = (estimate(x, y, known.log_ratio, k, rng.generator(0, "t")) for k in (32, 2048))
     assert small.saturated and small.value < math.log(32) < 4.5 < large.value < 5.1
     assert not large.saturated
 
 
-def test_what_cannot_be_estimated_is_told():
+def test_wrong_arguments_of_the_estimate_are_refused():
     z, generator = unit(10, 3), rng.generator(0, "t")
     with refused("k: expected 2 <= K <= 10 held-out images, got 11"):
         estimate(z, z, COSINE, 11, generator)

@@ -7,18 +7,18 @@ import pytest
 import reference
 import torch
 from going_on import assert_goes_on
+from infomin.methods.objectives import build_objective
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.jigsaw import JigSawBranch
 from refusal import refused
 from torch.nn import functional as F
 
 from infomin import ViewGenerator
 from infomin.augment import CropFlip, JigSaw
 from infomin.data import scenes
-from infomin.methods.objectives import build_objective
 from infomin.models import JigSawEncoder, JigSawEncoders, build_encoders
 from infomin.runs.progress import Progress
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
-from infomin.training.jigsaw import JigSawBranch
 from infomin.views import ChannelViews, FrequencyViews, LearnedViews, WholeViews
 
 N, B, D, T, K, PIECE = 60, 5, 8, 0.2, 12, 5

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
+from infomin.methods.objectives import build_objective
 from refusal import refused
 from torch.nn import functional as F
 
 from infomin.core import rng
 from infomin.methods.memory import MemoryBank, MomentumQueue
-from infomin.methods.objectives import build_objective
 from infomin.models import build_encoders
 
 VIEWS, N, D = 2, 40, 6

@@ -4,21 +4,21 @@ import copy
 
 import pytest
 import torch
+from infomin.methods.objectives import build_objective
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.predictive import Prediction
 from refusal import refused
 from torch import nn
 
 from infomin.augment import CropFlip
 from infomin.core import rng
 from infomin.data import DataSet, ImageSet
-from infomin.evaluation.collapse import collapses, history
+from infomin.evaluation.collapse import collapse_history, find_collapses
 from infomin.evaluation.features import held_out_embeddings
-from infomin.evaluation.geometry import effective_rank
 from infomin.evaluation.monitoring import Monitor, MonitorSettings, line
-from infomin.methods.objectives import build_objective
+from infomin.evaluation.representation_metrics import effective_rank
 from infomin.models import build_encoders
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
-from infomin.training.predictive import Prediction
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -114,7 +114,7 @@ def test_without_labels_nothing_is_judged():
 def test_of_prediction_features_alone_are_looked_at():
     found = monitor(learner(prediction=True)).look({"loss": 1.0})
     assert found.keys() == {"epoch"} | FEATURES | SCORES
-    assert line(found).startswith("epoch 0 | features rank ") and collapses(found) == {}
+    assert line(found).startswith("epoch 0 | features rank ") and find_collapses(found) == {}
 
 
 def test_views_that_samples_lack_are_left_out():
@@ -147,17 +147,17 @@ def test_collapse_is_named_as_it_happens():
     trained = learner()
     trained.step = 3
     good = monitor(trained).look({"i_nce": 1.0})
-    assert collapses(good) == {}, line(good)
+    assert find_collapses(good) == {}, line(good)
     flat(trained.encoders.encoders[0].head, 0)
     flat(trained.encoders.encoders[1].head, 1)
     bad = monitor(trained).look({"i_nce": 0.01})
-    told = collapses(bad)
+    told = find_collapses(bad)
     assert told == {
-        "place_1": "embeddings of view 1 are in one place: deviation 0 of 1/sqrt(d), below 0.1, so "
-        "the encoder tells images hardly apart",
-        "rank_2": "embeddings of view 2 lie in few directions: effective rank 1.0 of 16, below 2.0",
-        "i_nce": "the loss is at log K: I_NCE 0.01 of 2.77 nats, below 2%, so the views tell "
-        "nothing of each other",
+        "place_1": "embeddings of view 1 are almost equal for all images: deviation 0 of "
+        "1/sqrt(d), below 0.1",
+        "rank_2": "embeddings of view 2 have few directions: effective rank 1.0 of 16, below 2.0",
+        "i_nce": "the loss is at log K: I_NCE 0.01 of 2.77 nats, below 2%, so the encoders find "
+        "nothing that the views share",
     }
     assert line(bad).split(" | ")[5] == "loss 100% of log K"
 
@@ -168,28 +168,30 @@ def test_collapse_of_features_is_named_apart_from_that_of_embeddings():
         nn.init.zeros_(encoder.backbone.stages["conv2"][0].weight)
     found = monitor(trained).look({"i_nce": 1.0})
     assert line(found).split(" | ")[6] == "features rank 1 of 40"
-    told = collapses(found)["place_features"]
-    assert told.startswith("features are in one place: deviation 0 of 1/sqrt(d), below 0.1")
+    told = find_collapses(found)["place_features"]
+    assert told.startswith(
+        "features are almost equal for all images: deviation 0 of 1/sqrt(d), below 0.1"
+    )
     few = {"epoch": 5.0, "feature_deviation": 0.5, "feature_rank": 3.0, "feature_directions": 256.0}
-    lie = "features lie in few directions: effective rank 3.0 of 256, below 12.8"
-    assert collapses(few) == {"rank_features": lie}
-    assert collapses(few | {"feature_rank": 13.0}) == {}
+    lie = "features have few directions: effective rank 3.0 of 256, below 12.8"
+    assert find_collapses(few) == {"rank_features": lie}
+    assert find_collapses(few | {"feature_rank": 13.0}) == {}
 
 
 def test_the_history_tells_from_when_to_when():
     good = {"epoch": 5, "i_nce": 1.0, "log_k": 2.0, "directions": 16.0}
     good |= {"deviation_1": 0.9, "rank_1": 9.0}
     bad = good | {"epoch": 10, "deviation_1": 0.01}
-    silent = "the loss is at log K: I_NCE 0.00 of 2.00 nats, below 2%, so the views tell nothing "
-    assert history([good, copy.copy(good)]) == []
-    assert [text[:40] for text in history([good, bad, bad | {"epoch": 15}])] == [
+    silent = "the loss is at log K: I_NCE 0.00 of 2.00 nats, below 2%, so the encoders find "
+    assert collapse_history([good, copy.copy(good)]) == []
+    assert [text[:40] for text in collapse_history([good, bad, bad | {"epoch": 15}])] == [
         "since epoch 10: embeddings of view 1 are"
     ]
     last = good | {"epoch": 15, "i_nce": 0.0}
-    over, since = history([good, bad, last])
-    assert over.startswith("epochs 10 to 15, then over: embeddings of view 1 are in one place")
-    assert since == f"since epoch 15: {silent}of each other"
-    assert history([]) == []
+    over, since = collapse_history([good, bad, last])
+    assert over.startswith("epochs 10 to 15, then over: embeddings of view 1 are almost equal")
+    assert since == f"since epoch 15: {silent}nothing that the views share"
+    assert collapse_history([]) == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,10 @@ import socket
 
 import pytest
 import torch
+from infomin.methods.objectives import build_objective
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.predictive import Prediction
+from infomin.training.view_learning import Game
 from running import Process
 from torch import nn
 
@@ -16,15 +20,11 @@ from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
 from infomin.evaluation.monitoring import Monitor
-from infomin.methods.objectives import build_objective
 from infomin.models import build_encoders
 from infomin.runs.folder import Run
 from infomin.runs.signals import Interrupted
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric, share, share_batch_norm
 from infomin.training.game_settings import GameSettings
-from infomin.training.predictive import Prediction
-from infomin.training.view_learning import Game
 from infomin.views import ChannelViews, CombinedViews, WholeViews
 
 pytestmark = pytest.mark.usefixtures("single")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from lightning_fabric import Fabric
 from refusal import refused
 
@@ -13,7 +14,6 @@ from infomin.evaluation import extract, held_out_i_nce
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.runs.pictures import views_picture
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.views import PatchViews
 
 HEIGHT, WIDTH, PATCH = 13, 17, 4
@@ -172,7 +172,9 @@ def test_the_picture_shows_the_patches_in_colour():
 @pytest.mark.usefixtures("single")
 def test_a_saved_encoder_rebuilds_its_views(tmp_path):
     views, encoder = PatchViews(4, 16, 5, (0, 4095)), {"name": "fourconv", "size": 16, "dim": 8}
-    one = PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
+    one = PretrainedEncoder(
+        views, build_encoders(view_channels=views.view_channels, **encoder), encoder
+    )
     again = load_encoder(one.save(tmp_path / "encoder"))
     assert str(again.views) == "patches-d5" and again.views.patch == 16 and again.views.crops == 1
     assert again.views.value_range == (0, 4095) and again.views.view_channels == (4, 4)

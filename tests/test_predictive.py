@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 import torch
 from going_on import assert_goes_on
+from infomin.training.contrastive import ContrastiveSettings
+from infomin.training.predictive import WIDEST, Prediction
 from refusal import refused
 
 from infomin.augment import CropFlip
@@ -14,9 +16,7 @@ from infomin.evaluation import foretell, prediction_errors
 from infomin.losses import l1, l2
 from infomin.models import build_encoders, levels
 from infomin.runs.prediction_pictures import predictions_picture
-from infomin.training.contrastive import ContrastiveSettings
 from infomin.training.distributed import make_fabric
-from infomin.training.predictive import WIDEST, Prediction
 from infomin.views import ChannelViews, PatchViews, WholeViews
 
 single = pytest.mark.usefixtures("single")

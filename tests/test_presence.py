@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 import reference
 import torch
+from infomin.methods.objectives import build_objective
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from refusal import refused
 from torch import nn
 from torch.nn import functional as F
@@ -13,10 +15,8 @@ from torch.nn import functional as F
 from infomin.augment import CropFlip
 from infomin.core import presence
 from infomin.losses import pairs
-from infomin.methods.objectives import build_objective
 from infomin.models import build_encoders
 from infomin.training import gradient_cache
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews
 

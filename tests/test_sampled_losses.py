@@ -5,6 +5,7 @@ import math
 import pytest
 import reference
 import torch
+from infomin.methods.objectives.contrasts import build_contrast
 from refusal import refused
 
 from infomin.losses import (
@@ -24,7 +25,6 @@ from infomin.losses import (
     ways,
     weights_of,
 )
-from infomin.methods.objectives.contrasts import build_contrast
 
 B, M, N = 5, 7, 100
 

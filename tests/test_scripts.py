@@ -267,7 +267,7 @@ def test_the_labels_choose_among_generators_kept_along_the_game(tmp_path):
     few = ("keep=3", "selection.epochs=1", "selection.folds=2", "select=sweet_spot")
     game = Script(tmp_path, "learn_views", *GAME, *few)
     assert game.wait() == 0, game.err
-    assert game.err.count("candidate ") == 3 and "labels held out" in game.out
+    assert game.err.count("candidate ") == 3 and "held-out labels" in game.out
     (run,) = game.folders
     assert sorted(path.name for path in (run / "along").iterdir()) == [
         "0000002",

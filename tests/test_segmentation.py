@@ -12,8 +12,12 @@ from rooms import BED, COLORS, FLOOR, WALL, write
 
 from infomin import ViewGenerator, data
 from infomin.data.frames import ALL_CLASSES, IGNORED
-from infomin.evaluation.overlap import confusion, constant, overlap
 from infomin.evaluation.segmentation import Segmentation, SegmentationSettings
+from infomin.evaluation.segmentation_metrics import (
+    confusion_matrix,
+    constant_scores,
+    segmentation_scores,
+)
 from infomin.experiments.segments import segmentation_picture
 from infomin.models import Decoder, build_encoders, levels
 from infomin.models.pretrained_encoder import PretrainedEncoder
@@ -32,34 +36,37 @@ def frames(root):
 
 def test_iou_by_hand():
     truth = torch.tensor([[0, 0, 1, 1], [2, 2, 2, IGNORED]], dtype=torch.uint8)
-    guess = torch.tensor([[0, 1, 1, 1], [2, 2, 3, 0]])
-    found = overlap(confusion(truth, guess, 5))
-    # class 0: 1 of 2; class 1: 2 of 3; class 2: 2 of 3; 3 is guessed and never true; 4 is neither
-    assert found.iou == (0.5, pytest.approx(2 / 3), pytest.approx(2 / 3), None, None)
-    assert found.mean_iou == pytest.approx((0.5 + 4 / 3) / 3)
-    assert found.pixel_accuracy == pytest.approx(5 / 7)
-    perfect = overlap(confusion(truth, truth.clamp(max=4), 5))
+    prediction = torch.tensor([[0, 1, 1, 1], [2, 2, 3, 0]])
+    scores = segmentation_scores(confusion_matrix(truth, prediction, 5))
+    # class 0: 1 of 2; class 1: 2 of 3; class 2: 2 of 3; 3 is predicted and never true; 4 is neither
+    assert scores.iou == (0.5, pytest.approx(2 / 3), pytest.approx(2 / 3), None, None)
+    assert scores.mean_iou == pytest.approx((0.5 + 4 / 3) / 3)
+    assert scores.pixel_accuracy == pytest.approx(5 / 7)
+    perfect = segmentation_scores(confusion_matrix(truth, truth.clamp(max=4), 5))
     assert perfect.mean_iou == 1 and perfect.pixel_accuracy == 1
 
 
 def test_overlap_equals_its_slow_reference():
-    truth, guess = torch.randint(0, 7, (6, 9, 11)), torch.randint(0, 9, (6, 9, 11))
+    truth, prediction = torch.randint(0, 7, (6, 9, 11)), torch.randint(0, 9, (6, 9, 11))
     truth[torch.rand(truth.shape) < 0.2] = IGNORED
-    mean, accuracy = reference.segmentation(truth, guess, IGNORED)
-    found = overlap(confusion(truth, guess, 9))
-    assert found.mean_iou == pytest.approx(mean) and found.pixel_accuracy == pytest.approx(accuracy)
-    parts = [confusion(t, g, 9) for t, g in zip(truth, guess, strict=True)]
-    assert torch.equal(sum(parts), confusion(truth, guess, 9)), "frame by frame, exactly"
+    mean, accuracy = reference.segmentation(truth, prediction, IGNORED)
+    scores = segmentation_scores(confusion_matrix(truth, prediction, 9))
+    expected = pytest.approx((mean, accuracy))
+    assert (scores.mean_iou, scores.pixel_accuracy) == expected
+    parts = [confusion_matrix(t, g, 9) for t, g in zip(truth, prediction, strict=True)]
+    assert torch.equal(sum(parts), confusion_matrix(truth, prediction, 9)), (
+        "frame by frame, exactly"
+    )
 
 
 def test_chance_is_one_class_everywhere():
     truth = torch.tensor([0] * 6 + [1] * 3 + [4])
-    guess = torch.randint(0, 5, (10,))
-    found = constant(confusion(truth, guess, 5), 0)
-    assert found == overlap(confusion(truth, torch.zeros(10).long(), 5))
-    assert found.mean_iou == pytest.approx(0.6 / 3) and found.pixel_accuracy == pytest.approx(0.6)
+    prediction = torch.randint(0, 5, (10,))
+    scores = constant_scores(confusion_matrix(truth, prediction, 5), 0)
+    assert scores == segmentation_scores(confusion_matrix(truth, torch.zeros(10).long(), 5))
+    assert scores.mean_iou == pytest.approx(0.6 / 3) and scores.pixel_accuracy == pytest.approx(0.6)
     with refused("labels: expected a pixel with a label, got none"):
-        overlap(confusion(torch.full((3,), IGNORED), torch.zeros(3).long(), 2))
+        segmentation_scores(confusion_matrix(torch.full((3,), IGNORED), torch.zeros(3).long(), 2))
 
 
 @pytest.mark.usefixtures("single")
@@ -72,9 +79,9 @@ def test_frames_keep_their_labels_and_lose_their_border(root):
     unlabelled = (whole.train == IGNORED).float().mean((0, 1))
     assert (unlabelled[32:34] == 1).all() and unlabelled.sum() == 2, "the strip, and no border"
     for label, color in COLORS.items():
-        found = whole.images.train.images[:, :3].permute(0, 2, 3, 1)[whole.train == label]
+        pixels = whole.images.train.images[:, :3].permute(0, 2, 3, 1)[whole.train == label]
         torch.testing.assert_close(
-            found.float().mean(0), torch.tensor(color).float(), atol=12, rtol=0
+            pixels.float().mean(0), torch.tensor(color).float(), atol=12, rtol=0
         )
     half = data.nyuv2_frames(str(root), 24, 32, "rgb")
     assert half.images.train.images.shape == (24, 3, 24, 32) and half.images.channels == 3
@@ -83,7 +90,7 @@ def test_frames_keep_their_labels_and_lose_their_border(root):
     assert agree.float().mean() > 0.99
 
 
-def test_what_is_wrong_with_frames_is_told(root, tmp_path):
+def test_wrong_frames_are_refused(root, tmp_path):
     with refused("data.root: expected the folder of train/rgb, train/label40, ..., got none"):
         data.nyuv2_frames()
     with refused("data.height: expected a whole number of at least 1, got 0"):
@@ -107,7 +114,9 @@ NETS = [
 
 
 def encoder(views, options=NETS[0][0]):
-    return PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **options), options)
+    return PretrainedEncoder(
+        views, build_encoders(view_channels=views.view_channels, **options), options
+    )
 
 
 @pytest.mark.usefixtures("single")
@@ -115,9 +124,8 @@ def encoder(views, options=NETS[0][0]):
 def test_the_last_tap_of_every_resolution_is_read_on_frames_of_any_size(options, taps):
     one = encoder(VIEWS[0], options)
     views = one.views.split(torch.rand(1, 3, 40, 56))
-    found = levels(one.encoders.eval(), views)
-    assert found == taps
-    maps = one.encoders.maps(views, found)
+    assert levels(one.encoders.eval(), views) == taps
+    maps = one.encoders.maps(views, taps)
     sides = [m.shape[3] for m in maps]
     assert sides == sorted(set(sides), reverse=True)
     decoder = Decoder([m.shape[1] for m in maps], [8] * len(maps), 7)
@@ -141,15 +149,15 @@ def test_a_decoder_learns_and_leaves_the_encoder_bit_identical(frames, views):
     before = {name: w.clone() for name, w in one.encoders.state_dict().items()}
     learner, metrics = trained(one, frames)
     assert metrics[-1]["loss"] < metrics[0]["loss"] / 2
-    result = learner.judge()
+    result = learner.evaluate()
     assert result["mean_iou"] > result["chance"]["mean_iou"] + 0.3
     assert result["iou"].keys() == {"wall", "floor", "bed"}
     assert "taps conv1, conv2, conv4, decoder of 4 layers" in result["protocol"]
     assert "mean over the 3 classes of 8 test frames of 32x24 pixels" in result["protocol"]
     after = one.encoders.state_dict()
     assert all(torch.equal(w, after[name]) for name, w in before.items())
-    guess = learner.guess(frames.images.test.images, chunk=3)
-    assert torch.equal(guess, learner.guess(frames.images.test.images))
+    guess = learner.predict(frames.images.test.images, chunk=3)
+    assert torch.equal(guess, learner.predict(frames.images.test.images))
     assert learner.decoder.training
 
 
@@ -159,7 +167,7 @@ def test_the_same_seed_gives_the_same_decoder_and_a_resumed_one_goes_on(frames):
     first, metrics = trained(one, frames, epochs=2)
     again, same = trained(one, frames, epochs=2)
     assert [m["loss"] for m in metrics] == [m["loss"] for m in same]
-    assert first.judge() == again.judge()
+    assert first.evaluate() == again.evaluate()
     half = Segmentation(one, frames, first.settings, first.fabric)
     steps = iter(half)
     for _ in range(3):
@@ -178,7 +186,7 @@ def test_an_encoder_that_is_not_frozen_is_trained_and_the_one_given_is_not(frame
     now = learner.encoders.state_dict()
     moved = {name for name, w in before.items() if not torch.equal(w, now[name])}
     assert {name for name in before if "backbone" in name} == moved
-    assert "features, trained along with it, of taps conv1" in learner.judge()["protocol"]
+    assert "features, trained along with it, of taps conv1" in learner.evaluate()["protocol"]
     half, resumed = (Segmentation(one, frames, learner.settings, learner.fabric) for _ in "12")
     steps = iter(half)
     for _ in range(3):
@@ -187,7 +195,7 @@ def test_an_encoder_that_is_not_frozen_is_trained_and_the_one_given_is_not(frame
     assert [m["loss"] for m in resumed] == [m["loss"] for m in metrics[3:]]
 
 
-def test_wrong_numbers_are_told():
+def test_wrong_settings_are_refused():
     with refused("segment.epochs: expected a whole number of at least 1, got 0"):
         SegmentationSettings(epochs=0)
     with refused("segment.rate: expected a number > 0, got 0"):
@@ -215,8 +223,8 @@ def test_the_picture_shows_frames_truth_and_guess(frames):
 @pytest.mark.slow
 @pytest.mark.usefixtures("single")
 def test_the_real_frames_have_39_classes():
-    found = data.nyuv2_frames(str(DATA / "nyuv2"), 36, 48)
-    assert len(found.train) == 795 and len(found.test) == 654
-    shares = torch.bincount(found.train.flatten(), minlength=256)
+    frames = data.nyuv2_frames(str(DATA / "nyuv2"), 36, 48)
+    assert len(frames.train) == 795 and len(frames.test) == 654
+    shares = torch.bincount(frames.train.flatten(), minlength=256)
     assert (shares[:39] > 0).all() and shares[39:255].sum() == 0
     assert shares.argsort(descending=True)[:3].tolist()[0] in (0, IGNORED)

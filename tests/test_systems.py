@@ -10,10 +10,10 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from infomin.methods.objectives import Banked, InBatch, Queued
 from omegaconf import OmegaConf
 from running import SCRIPTS, Script
 
-from infomin.methods.objectives import Banked, InBatch, Queued
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.training.distributed import make_fabric

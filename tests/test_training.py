@@ -5,6 +5,9 @@ import math
 
 import pytest
 import torch
+from infomin.training.contrastive import ContrastiveSettings, Pretraining
+from infomin.training.learner import Diverged
+from infomin.training.view_learning import Game
 
 from infomin.augment import CropFlip
 from infomin.core.errors import InputError
@@ -13,13 +16,10 @@ from infomin.generator import ViewGenerator
 from infomin.information import Estimate
 from infomin.losses import infonce, pair_scores
 from infomin.models import build_encoders
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.diagnosis import diagnose
 from infomin.training.distributed import make_fabric
 from infomin.training.game_settings import GameSettings
-from infomin.training.learner import Diverged
 from infomin.training.schedule import factor, set_rate
-from infomin.training.view_learning import Game
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")

@@ -162,7 +162,9 @@ def test_whole_views_have_all_channels_of_their_own_crop():
 )
 def test_a_saved_encoder_rebuilds_its_views(tmp_path, make):
     views, encoder = make(), {"name": "fourconv", "size": 16, "dim": 8}
-    one = PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **encoder), encoder)
+    one = PretrainedEncoder(
+        views, build_encoders(view_channels=views.view_channels, **encoder), encoder
+    )
     again = load_encoder(one.save(tmp_path / "encoder"))
     assert str(again.views) == str(views) and again.views.crops == views.crops
     assert vars(again.views).get("p") == vars(views).get("p")

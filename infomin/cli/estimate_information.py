@@ -95,7 +95,7 @@ def run_estimate(
         both = having(test.present, n, i, j)
         for size in k:
             i_nce = evaluation.i_nce_between(z[i][both], z[j][both], temperature, size)
-            shown = i_nce.told(bits=cfg.unit == "bits")
+            shown = i_nce.format(bits=cfg.unit == "bits")
             print(f"I_NCE(v{i + 1}; v{j + 1}), K = {size}: {shown}")
             estimates.append({"views": [i + 1, j + 1], "k": size, **asdict(i_nce)})
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}

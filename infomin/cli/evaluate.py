@@ -47,7 +47,7 @@ def evaluate(cfg: DictConfig) -> None:
     }
     factors = []
     if data.test.factors:
-        factors = evaluation.audit_encoder(
+        factors = evaluation.probe_encoder(
             encoder, data, cfg.probe.tap, cfg.seed, epochs=cfg.probe.epochs
         )
         run.picture("audit", audit_chart(factors, f"encoder of {encoder.views}"))

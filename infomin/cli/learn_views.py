@@ -140,7 +140,7 @@ def steps_kept(cfg: DictConfig) -> list[int]:
         raise InputError("select: sweet_spot needs labels, mode=unsup has none; set mode=semi")
     if cfg.select == "sweet_spot" and cfg.devices > 1:
         raise InputError(f"select: sweet_spot is for one process, got devices={cfg.devices}")
-    return selection.along(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
+    return selection.steps_to_keep(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
 
 
 def keep(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> None:
@@ -162,15 +162,15 @@ def select(
         eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
         views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
         f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
-        folds, i_nce = selection.try_views(
+        folds, i_nce = selection.score_views(
             views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
         )
         candidate = selection.Candidate(int(folder.name), folds, i_nce)
         print(f"candidate {len(tried) + 1}: {candidate}", file=sys.stderr)
         tried.append((candidate, g, f))
     candidates = [candidate for candidate, _, _ in tried]
-    place = selection.preferred(candidates)
+    place = selection.select_candidate(candidates)
     candidate, g, f = tried[place]
-    print(f"selected: {candidate}, {selection.compared(candidates, place)}")
+    print(f"selected: {candidate}, {selection.explain_selection(candidates, place)}")
     facts = [asdict(c) | {"accuracy": c.accuracy} for c in candidates]
     return g, f, {"selected": candidate.step, "candidates": facts}

@@ -25,7 +25,7 @@ from infomin.cli.build import Pretraining, build_pretraining, launch, plan_pretr
 from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.core import rng
 from infomin.data import DataSet
-from infomin.evaluation.collapse import collapses, history
+from infomin.evaluation.collapse import collapse_history, find_collapses
 from infomin.evaluation.monitoring import line
 from infomin.information import Estimate
 from infomin.methods.predictive import Predictive
@@ -86,14 +86,14 @@ def train(run: Run, built: Pretraining, label: str, save_every: float) -> dict[s
     trainer, monitor = built.trainer, built.monitor
     for metrics in run.follow(trainer, label, save_every):
         if monitor and trainer.step in monitor.steps and (values := monitor.measure(metrics)):
-            known = collapses(earlier[-1]) if (earlier := measurements(run)) else {}
+            known = find_collapses(earlier[-1]) if (earlier := measurements(run)) else {}
             run.log(trainer.step, {f"{MONITOR}{name}": value for name, value in values.items()})
             run.say(line(values))
-            for kind, warning in collapses(values).items():
+            for kind, warning in find_collapses(values).items():
                 if kind not in known:
                     run.say(f"warning: {warning}")
     logged = measurements(run) if monitor else []
-    return {"monitor": logged[-1], "collapsed": history(logged)} if logged else {}
+    return {"monitor": logged[-1], "collapsed": collapse_history(logged)} if logged else {}
 
 
 def measurements(run: Run) -> list[dict[str, float]]:

@@ -4,7 +4,6 @@
     python scripts/report.py experiment=demo
     python scripts/report.py experiment=table5 data=image_folder data.root=PATH
     python scripts/report.py experiment=table5 ... 'write=[docs/results.md]'
-    python scripts/report.py experiment=table4
 
 The page is `report/page/report.html` in that folder, whole in itself. Of a grid, cells that
 finished before with the same settings are not run again.
@@ -12,11 +11,10 @@ finished before with the same settings are not run again.
 
 import os
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
-from infomin.cli import comparing, sharing
+from infomin.cli import comparing
 from infomin.cli.main import TOLD, main
 from infomin.core.errors import InputError
 from infomin.experiments import page, tables
@@ -41,11 +39,10 @@ def report(cfg: DictConfig) -> None:
         return
 
     # Run what has not been run of the grid
-    kind: Any = comparing if cfg.sharings is None else sharing
-    records = kind.run_cells(cfg)
+    records = comparing.run_cells(cfg)
 
     # Its table and figure
-    table, figure = kind.write(cfg, records)
+    table, figure = comparing.write(cfg, records)
     print(f"\n{table}\n\nfigure: {os.path.relpath(figure)}")
 
     # Its pictures

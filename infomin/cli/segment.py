@@ -42,11 +42,11 @@ def segment(cfg: DictConfig) -> None:
         pass
 
     # Report
-    judged = learner.judge()
+    judged = learner.evaluate()
     images = frames.images.test.images
     some = slice(None, None, max(1, len(images) // SHOWN))
     shown = [part[some][:SHOWN] for part in (images, frames.test)]
-    guess = learner.guess(shown[0])
+    guess = learner.predict(shown[0])
     title = f"{views}, mean IoU {judged['mean_iou']:.1%}"
     drawn = segmentation_picture(*shown, guess, frames.classes, title)
     picture = run.picture("segmentation", drawn)

@@ -20,18 +20,18 @@ def self_test(cfg: DictConfig) -> None:
     # The distributions
     c = cfg.calibration
     settings = CriticSettings(c.steps, c.batch, c.rate, seed=cfg.seed)
-    cases = calibration.cases(settings, c.k, c.anchors)
+    cases = calibration.make_cases(settings, c.k, c.anchors)
     fabric = make_fabric(cfg.device, 1, "32-true")
     run = open_run(cfg, "estimate_information", f"self-test-s{cfg.seed}")
 
     # A critic for each
     rows = []
     for number, case in enumerate(cases, 1):
-        learner = calibration.learning(case, fabric)
+        learner = calibration.make_learner(case, fabric)
         with Progress(learner, f"{number}/{len(cases)} {case.known.name}") as progress:
             for metrics in learner:
                 progress.update(metrics)
-        rows.append(calibration.measure(case, learner.critic))
+        rows.append(calibration.evaluate_case(case, learner.critic))
 
     # Table and figure
     table = report.table(rows, cfg.unit == "bits")

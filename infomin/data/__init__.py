@@ -6,25 +6,18 @@ from infomin.data.frames import Frames, nyuv2_frames
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import labelled_subset
 from infomin.data.loader import Batches, UniformBatches, ViewLoader
-from infomin.data.moving_mnist import Motion, MovingMnist, moving_mnist
-from infomin.data.moving_sources import moving_backgrounds, moving_digits
 from infomin.data.nyuv2 import nyuv2
 from infomin.data.paired import paired_folders
 from infomin.data.photos import photos
 from infomin.data.scenes import scenes
-from infomin.data.sharing import FACTORS, Sharing
 from infomin.data.standard import cifar10, cifar100, mnist, stl10
 from infomin.data.windows import windows
 
 __all__ = [
-    "FACTORS",
     "Batches",
     "DataSet",
     "Frames",
     "ImageSet",
-    "Motion",
-    "MovingMnist",
-    "Sharing",
     "UniformBatches",
     "ViewLoader",
     "arrays",
@@ -33,9 +26,6 @@ __all__ = [
     "image_folder",
     "labelled_subset",
     "mnist",
-    "moving_backgrounds",
-    "moving_digits",
-    "moving_mnist",
     "nyuv2",
     "nyuv2_frames",
     "paired_folders",

@@ -1,82 +1,84 @@
-"""Has a pretraining collapsed? What monitoring measured, told in plain words where it is bad.
+"""Detection of collapse: compare the metrics of monitoring with thresholds, and explain findings.
 
-Thresholds stand far from everything seen to learn: encoders with 128 numbers, trained 20 epochs on
-Imagenette by raw, whole and augmented views, had deviations of 0.81 to 1.00 and effective ranks of
-46 to 60 on held-out images; as they start, deviations of 0.07 to 0.30. Features of 256 images had
-deviations of 0.48 or more and effective ranks of 118 or more, in 108 looks at 27 trainings.
+The thresholds are far from the values of trainings that worked. Encoders with 128 numbers, trained
+for 20 epochs on Imagenette by raw, whole and augmented views, had deviations of 0.81 to 1.00 and
+effective ranks of 46 to 60 on held-out images; before training, deviations were 0.07 to 0.30.
+Features of 256 images had deviations of at least 0.48 and effective ranks of at least 118, in 108
+measurements of 27 trainings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
-Found = Mapping[str, float]
-"""What was measured at one time, by name; see `monitoring.Monitor`."""
+Metrics = Mapping[str, float]
+"""The metrics of one measurement, by name; see `monitoring.Monitor`."""
 
 DEVIATION = 0.1
-"""Embeddings or features whose deviation is below this stand in one place (SimSiam's collapse,
-arXiv:2011.10566): where all coordinates vary alike, two of them have a mean cosine above 0.99."""
+"""Embeddings or features with a smaller deviation are collapsed to a point (SimSiam,
+arXiv:2011.10566). If all coordinates vary alike, the mean cosine of two of them is above 0.99."""
 RANK = 0.05
-"""Share of the directions there could be, below which they have collapsed into a few
-(dimensional collapse: Jing et al. 2022, arXiv:2110.09348)."""
+"""Smallest effective rank without dimensional collapse, as a share of the largest possible one
+(Jing et al. 2022, arXiv:2110.09348)."""
 LEAST_RANK = 2.0
-"""Where there are few numbers: a mean and one direction."""
+"""Smallest effective rank without collapse in low dimensions: a mean and one direction."""
 NO_I_NCE = 0.02
-"""Share of log K below which I_NCE tells nothing, as of a game (`training.diagnosis`)."""
+"""Share of log K below which the loss is at log K, as in the game (`training.diagnosis`)."""
 
 
-def collapses(found: Found) -> dict[str, str]:
-    """Return what has collapsed, by kind, one line each; nothing is good news.
+def find_collapses(metrics: Metrics) -> dict[str, str]:
+    """Return one line per kind of collapse, by kind; empty without collapse.
 
     Arguments:
-        found: the measures of one time.
+        metrics: of one measurement.
     """
-    told: dict[str, str] = {}
-    for view in _views(found):
-        spread = found[f"deviation_{view}"], found[f"rank_{view}"], found["directions"]
-        told |= _lying(f"embeddings of view {view}", f"_{view}", *spread)
-    if "feature_directions" in found:  # logs of earlier versions lack it
-        spread = found["feature_deviation"], found["feature_rank"], found["feature_directions"]
-        told |= _lying("features", "_features", *spread)
-    if "i_nce" in found and found["i_nce"] < NO_I_NCE * found["log_k"]:
-        told["i_nce"] = (
-            f"the loss is at log K: I_NCE {round(found['i_nce'], 2) + 0:.2f} of "
-            f"{found['log_k']:.2f} nats, below {NO_I_NCE:.0%}, so the views tell nothing of each "
-            "other"
+    lines: dict[str, str] = {}
+    for view in _views(metrics):
+        spread = (metrics[name] for name in (f"deviation_{view}", f"rank_{view}", "directions"))
+        lines |= _check_spread(f"embeddings of view {view}", f"_{view}", *spread)
+    if "feature_directions" in metrics:  # missing in logs of earlier versions
+        names = ("feature_deviation", "feature_rank", "feature_directions")
+        lines |= _check_spread("features", "_features", *(metrics[name] for name in names))
+    if "i_nce" in metrics and metrics["i_nce"] < NO_I_NCE * metrics["log_k"]:
+        lines["i_nce"] = (
+            f"the loss is at log K: I_NCE {round(metrics['i_nce'], 2) + 0:.2f} of "
+            f"{metrics['log_k']:.2f} nats, below {NO_I_NCE:.0%}, so the encoders find nothing that "
+            "the views share"
         )
-    return told
+    return lines
 
 
-def history(looks: Sequence[Found]) -> list[str]:
-    """Return what collapsed along a training, one line each, with the epochs it lasted.
+def collapse_history(measurements: Sequence[Metrics]) -> list[str]:
+    """Return one line per collapse of a training, with its epochs.
 
     Arguments:
-        looks: what was found, in order of time.
+        measurements: of the training, in order of time.
     """
-    told: dict[str, tuple[float, str]] = {}
+    active: dict[str, tuple[float, str]] = {}
     lines = []
-    for look in looks:
-        now = collapses(look)
-        for kind in [kind for kind in told if kind not in now]:
-            began, text = told.pop(kind)
-            lines.append(f"epochs {began:g} to {look['epoch']:g}, then over: {text}")
+    for metrics in measurements:
+        now = find_collapses(metrics)
+        for kind in [kind for kind in active if kind not in now]:
+            start, text = active.pop(kind)
+            lines.append(f"epochs {start:g} to {metrics['epoch']:g}, then over: {text}")
         for kind, text in now.items():
-            told.setdefault(kind, (look["epoch"], text))
-    return lines + [f"since epoch {began:g}: {text}" for began, text in told.values()]
+            active.setdefault(kind, (metrics["epoch"], text))
+    return lines + [f"since epoch {start:g}: {text}" for start, text in active.values()]
 
 
-def _lying(what: str, kind: str, deviation: float, rank: float, most: float) -> dict[str, str]:
-    """Return how vectors have collapsed: into one place or, at most, into few directions."""
-    least = max(LEAST_RANK, RANK * most)
+def _check_spread(
+    name: str, kind: str, deviation: float, rank: float, largest: float
+) -> dict[str, str]:
+    """Return how vectors have collapsed: to a point, or to few directions."""
+    least = max(LEAST_RANK, RANK * largest)
     if deviation < DEVIATION:
-        told = f"deviation {deviation:.2g} of 1/sqrt(d), below {DEVIATION}"
-        apart = "so the encoder tells images hardly apart"
-        return {f"place{kind}": f"{what} are in one place: {told}, {apart}"}
+        text = f"deviation {deviation:.2g} of 1/sqrt(d), below {DEVIATION}"
+        return {f"place{kind}": f"{name} are almost equal for all images: {text}"}
     if rank < least:
-        told = f"effective rank {rank:.1f} of {most:.0f}, below {least:.1f}"
-        return {f"rank{kind}": f"{what} lie in few directions: {told}"}
+        text = f"effective rank {rank:.1f} of {largest:.0f}, below {least:.1f}"
+        return {f"rank{kind}": f"{name} have few directions: {text}"}
     return {}
 
 
-def _views(found: Found) -> Iterator[int]:
-    """Yield the numbers of the views whose embeddings were measured."""
+def _views(metrics: Metrics) -> Iterator[int]:
+    """Yield the numbers of the measured views."""
     prefix = "deviation_"
-    yield from (int(name.removeprefix(prefix)) for name in found if name.startswith(prefix))
+    yield from (int(name.removeprefix(prefix)) for name in metrics if name.startswith(prefix))

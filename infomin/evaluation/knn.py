@@ -17,23 +17,21 @@ def knn_accuracy(
     k: int = 20,
     temperature: float = 0.07,
 ) -> float:
-    """Return the share of test features whose neighbours vote for their label.
-
-    The k nearest by cosine vote with weight exp(cos / tau).
+    """Return the accuracy of a vote of the k nearest training features, weighted by exp(cos / tau).
 
     Raises:
-        InputError: when k is not within 1..n.
+        InputError: if k is not within 1..n.
     """
     if not 1 <= k <= len(train):
         raise InputError(f"k: expected 1..{len(train)} neighbours, got {k}")
     bank = F.normalize(train, dim=1)
     classes = int(train_labels.max()) + 1
     hits = 0
-    for part, label in zip(
+    for part, labels in zip(
         F.normalize(test, dim=1).split(512), test_labels.split(512), strict=True
     ):
-        near = (part @ bank.mT).topk(k, dim=1)
+        nearest = (part @ bank.mT).topk(k, dim=1)
         votes = part.new_zeros(len(part), classes)
-        votes.scatter_add_(1, train_labels[near.indices], (near.values / temperature).exp())
-        hits += int((votes.argmax(1) == label).sum())
+        votes.scatter_add_(1, train_labels[nearest.indices], (nearest.values / temperature).exp())
+        hits += int((votes.argmax(1) == labels).sum())
     return hits / len(test)

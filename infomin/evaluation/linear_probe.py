@@ -1,11 +1,10 @@
-r"""A linear classifier on frozen features: the judge of a pretraining.
+r"""Linear probe: a linear classifier on frozen features.
 
-Features are computed once and standardised; softmax regressions for all weight decays and learning
-rates are fitted *at once*, with Adam: side by side, their weights are one matrix, so that a batch
-of features is read once for all of them. Which of them counts is decided on a validation split of
-the training set, never on test; that one is fitted once more, on the whole training set. Without
-this last step top-1 varied by half a point with the images that happened to be split off, with it
-by a tenth.
+Features are standardised. Softmax regressions for all learning rates and weight decays are fitted
+together with Adam: their weights are columns of one matrix, so each batch is read once. A
+validation split of the training set chooses one of them, never the test set. The chosen one is
+fitted again on the whole training set. Without this refit top-1 varied by half a point with the
+random split, with it by a tenth.
 """
 
 from collections.abc import Sequence
@@ -30,10 +29,10 @@ class ProbeResult:
     """Top-1 accuracy of a linear probe, shares within [0, 1].
 
     Attributes:
-        test: on the test set, of the one setting chosen, fitted on the whole training set.
-        validation: of that setting on the validation split, which chose it, fitted on the rest.
-        rate, decay: the setting.
-        protocol: how it came about, in one line.
+        test: of the chosen setting on the test set, fitted on the whole training set.
+        validation: of the chosen setting on the validation split, fitted on the rest.
+        rate, decay: the chosen setting.
+        protocol: the procedure in one line.
     """
 
     test: float
@@ -55,42 +54,51 @@ def linear_probe(
     validation: float = 0.1,
     seed: int = 0,
 ) -> ProbeResult:
-    """Fit linear classifiers, choose one on validation, fit it on everything, and test it.
+    """Fit linear classifiers, choose one on the validation split, refit it and test it.
 
     Arguments:
         train, test: frozen features.
-        rates: peak learning rates of Adam, cosine to 0.
+        rates: peak learning rates of Adam, with a cosine schedule to 0.
         decays: decoupled weight decays.
         epochs, batch: of the fit.
-        validation: share of `train` that chooses.
-        seed: of that split and of the order.
+        validation: share of `train` in the validation split.
+        seed: of the split and of the order of batches.
 
     Raises:
-        InputError: for fewer than two classes, or a split that leaves a part empty.
+        InputError: for fewer than two classes, or an empty part of the split.
     """
     classes = int(train_labels.max()) + 1
     if len(torch.unique(train_labels)) < 2:
-        raise InputError("labels: a probe needs at least 2 classes, got 1")
-    order = torch.randperm(len(train), generator=rng.generator(seed, "validation"))
-    held = round(validation * len(train))
-    if not 0 < held < len(train):
-        raise InputError(f"validation: {validation} of {len(train)} samples leaves a part empty")
-    chosen, fitted = order[:held], order[held:]
+        raise InputError("labels: expected at least 2 classes, got 1")
+    held_out, fitted = split_validation(len(train), validation, seed)
     mean, std = train.mean(0), train.std(0).clamp(min=1e-5)
     x, x_test = (train - mean) / std, (test - mean) / std
     settings = list(product(rates, decays))
     weights, bias = _fit(x[fitted], train_labels[fitted], classes, settings, epochs, batch, seed)
-    scores = _accuracies(x[chosen], train_labels[chosen], weights, bias)
+    scores = _accuracies(x[held_out], train_labels[held_out], weights, bias)
     best = int(scores.argmax())
     weights, bias = _fit(x, train_labels, classes, settings[best : best + 1], epochs, batch, seed)
     result = _accuracies(x_test, test_labels, weights, bias)
     rate, decay = settings[best]
     protocol = (
         f"linear, standardised frozen features, d={train.shape[1]}, Adam, {epochs} epochs, "
-        f"{len(settings)} settings, chosen on {held} of {len(train)} training images, fitted on "
-        f"all, {len(test)} test images, last epoch"
+        f"{len(settings)} settings, chosen on {len(held_out)} of {len(train)} training images, "
+        f"fitted on all, {len(test)} test images, last epoch"
     )
     return ProbeResult(result.item(), scores[best].item(), rate, decay, protocol)
+
+
+def split_validation(n: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return random indices of a validation split, and of the rest.
+
+    Raises:
+        InputError: if either part is empty.
+    """
+    held_out = round(share * n)
+    if not 0 < held_out < n:
+        raise InputError(f"validation: {share} of {n} samples leaves a part empty")
+    order = torch.randperm(n, generator=rng.generator(seed, "validation"))
+    return order[:held_out], order[held_out:]
 
 
 def _fit(
@@ -116,11 +124,11 @@ def _fit(
         ]
     optimizer = torch.optim.AdamW(groups)
     for step in range(steps):
-        part = batches(step)
-        logits = x[part] @ torch.cat(weights, 1) + torch.cat(biases, 1)
+        index = batches(step)
+        logits = x[index] @ torch.cat(weights, 1) + torch.cat(biases, 1)
         logits = rearrange(logits, "b (s k) -> s b k", s=len(settings))
-        target = repeat(labels[part], "b -> s b", s=len(settings))
-        # summed over settings, so that each is fitted as if alone
+        target = repeat(labels[index], "b -> s b", s=len(settings))
+        # the sum over settings fits each as if alone
         loss = F.cross_entropy(logits.mT, target, reduction="sum") / batch
         set_rate(optimizer, factor("cosine", step, steps))
         optimizer.zero_grad()

@@ -14,7 +14,7 @@ from infomin.core import rng
 from infomin.core.errors import whole_number
 from infomin.data import DataSet, ImageSet
 from infomin.data.missing_views import FEWEST, having
-from infomin.evaluation import geometry
+from infomin.evaluation import representation_metrics
 from infomin.evaluation.features import extract, held_out_embeddings
 from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import linear_probe
@@ -87,7 +87,7 @@ class Monitor:
         Returns:
             epoch: number of finished epochs.
             alignment: mean over pairs of views; uniformity_1, deviation_1, rank_1, ...: of the
-                embeddings of each view; see `geometry`. directions: largest possible rank.
+                embeddings of each view; see `representation_metrics`. directions: largest possible rank.
             i_nce, log_k: of the last step, in nats, for methods with negatives.
             feature_rank, feature_deviation, feature_directions: of the features of all encoders,
                 side by side.
@@ -112,8 +112,8 @@ class Monitor:
         if not features.isfinite().all():
             return {}
         found |= {
-            "feature_rank": geometry.effective_rank(features),
-            "feature_deviation": geometry.deviation(features),
+            "feature_rank": representation_metrics.effective_rank(features),
+            "feature_deviation": representation_metrics.deviation(features),
             "feature_directions": float(min(features.shape)),
         }
         return found | (self._scores(features) if self.judged else {})
@@ -122,15 +122,19 @@ class Monitor:
         """Measure embeddings, of each view those of the images that have it."""
         mask, n = self.test.present, len(self.test)
         pairs = [(i, j, having(mask, n, i, j)) for j in range(len(z)) for i in range(j)]
-        aligned = [geometry.alignment(z[i][both], z[j][both]) for i, j, both in pairs if both.any()]
+        aligned = [
+            representation_metrics.alignment(z[i][both], z[j][both])
+            for i, j, both in pairs
+            if both.any()
+        ]
         found = {"alignment": sum(aligned) / len(aligned)} if aligned else {}
         found["directions"] = float(min(len(self.test), z[0].shape[1]))
         for i, of_view in enumerate(z, 1):
             of_view = of_view[having(mask, n, i - 1)]
             if len(of_view) >= FEWEST:
-                found[f"uniformity_{i}"] = geometry.uniformity(of_view)
-                found[f"deviation_{i}"] = geometry.deviation(of_view)
-                found[f"rank_{i}"] = geometry.effective_rank(of_view)
+                found[f"uniformity_{i}"] = representation_metrics.uniformity(of_view)
+                found[f"deviation_{i}"] = representation_metrics.deviation(of_view)
+                found[f"rank_{i}"] = representation_metrics.effective_rank(of_view)
         return found
 
     def _scores(self, features: Tensor) -> Metrics:

@@ -1,9 +1,9 @@
-r"""A linear map from frozen features to numbers: ridge regression, in closed form.
+r"""Ridge probe: a linear map from frozen features to numbers, in closed form.
 
 With standardised features X and X'X / n = V diag(s) V', the solution for every penalty is
-V diag(1 / (s + penalty)) V' X'y / n, so one decomposition serves them all. The penalty is chosen on
-a validation split of the training set, never on test, and the solution is computed once more from
-the whole training set.
+V diag(1 / (s + penalty)) V' X'y / n, so all penalties share one decomposition. A validation split
+of the training set chooses the penalty, never the test set. The solution is then computed again
+from the whole training set.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.core import rng
-from infomin.core.errors import InputError, positive
+from infomin.core.errors import positive
+from infomin.evaluation.linear_probe import split_validation
 
 
 @dataclass(frozen=True)
 class RidgeResult:
-    """How far a linear map misses, in the units of the target.
+    """Mean Euclidean distance between prediction and target, in the unit of the target.
 
     Attributes:
-        test: mean Euclidean distance between target and prediction, on the test set.
-        validation: of the chosen penalty, on the validation split, fitted on the rest.
-        penalty: the one chosen.
-        protocol: how it came about, in one line.
+        test: with the chosen penalty on the test set, fitted on the whole training set.
+        validation: with the chosen penalty on the validation split, fitted on the rest.
+        penalty: the chosen penalty.
+        protocol: the procedure in one line.
     """
 
     test: float
@@ -43,54 +43,50 @@ def ridge_probe(
     validation: float = 0.1,
     seed: int = 0,
 ) -> RidgeResult:
-    """Fit ridge regressions, choose one on validation, fit it on everything, and test it.
+    """Fit ridge regressions, choose one on the validation split, refit it and test it.
 
     Arguments:
         train, test: frozen features.
-        train_targets, test_targets: numbers to be read out, such as a position.
-        penalties: of the squared weights, beside the *mean* squared error.
-        validation: share of `train` that chooses.
-        seed: of that split.
+        train_targets, test_targets: numbers, such as a position.
+        penalties: weights of the squared norm, beside the *mean* squared error.
+        validation: share of `train` in the validation split.
+        seed: of the split.
 
     Raises:
-        InputError: for a penalty that is not above 0, or a split that leaves a part empty.
+        InputError: for a penalty that is not > 0, or an empty part of the split.
     """
     for penalty in penalties:
         positive("penalties", penalty)
-    held = round(validation * len(train))
-    if not 0 < held < len(train):
-        raise InputError(f"validation: {validation} of {len(train)} samples leaves a part empty")
-    order = torch.randperm(len(train), generator=rng.generator(seed, "validation"))
-    chosen, fitted = order[:held], order[held:]
+    held_out, fitted = split_validation(len(train), validation, seed)
     x, y = train.double(), train_targets.double()
-    guesses = _predict(x[fitted], y[fitted], x[chosen], penalties)
-    errors = [mean_distance(guess, y[chosen]) for guess in guesses]
+    predictions = _predict(x[fitted], y[fitted], x[held_out], penalties)
+    errors = [mean_distance(prediction, y[held_out]) for prediction in predictions]
     best = min(range(len(errors)), key=errors.__getitem__)
-    (guess,) = _predict(x, y, test.double(), penalties[best : best + 1])
+    (prediction,) = _predict(x, y, test.double(), penalties[best : best + 1])
     protocol = (
         f"ridge, standardised frozen features, d={train.shape[1]}, {len(penalties)} penalties, "
-        f"chosen on {held} of {len(train)} training samples, fitted on all, {len(test)} test "
-        "samples"
+        f"chosen on {len(held_out)} of {len(train)} training samples, fitted on all, "
+        f"{len(test)} test samples"
     )
-    found = mean_distance(guess, test_targets.double())
-    return RidgeResult(found, errors[best], penalties[best], protocol)
+    error = mean_distance(prediction, test_targets.double())
+    return RidgeResult(error, errors[best], penalties[best], protocol)
 
 
-def mean_distance(guess: Float[Tensor, "n k"], truth: Float[Tensor, "n k"]) -> float:
+def mean_distance(prediction: Float[Tensor, "n k"], truth: Float[Tensor, "n k"]) -> float:
     """Return the mean Euclidean distance between predictions and targets."""
-    return (guess - truth).norm(dim=1).mean().item()
+    return (prediction - truth).norm(dim=1).mean().item()
 
 
 def _predict(
-    x: Tensor, y: Tensor, wanted: Tensor, penalties: Sequence[float]
+    x: Tensor, y: Tensor, test: Tensor, penalties: Sequence[float]
 ) -> list[Float[Tensor, "m k"]]:
-    """Return the predictions at `wanted` of the solution for every penalty."""
+    """Return the predictions for `test`, one tensor per penalty."""
     mean, std = x.mean(0), x.std(0).clamp(min=1e-5)
-    x, wanted, middle = (x - mean) / std, (wanted - mean) / std, y.mean(0)
+    x, test, offset = (x - mean) / std, (test - mean) / std, y.mean(0)
     values, vectors = torch.linalg.eigh(x.mT @ x / len(x))
-    along = vectors.mT @ (x.mT @ (y - middle)) / len(x)
-    turned = wanted @ vectors
+    covariance = vectors.mT @ (x.mT @ (y - offset)) / len(x)
+    rotated = test @ vectors
     return [
-        turned @ (along / (values.clamp(min=0) + penalty)[:, None]) + middle
+        rotated @ (covariance / (values.clamp(min=0) + penalty)[:, None]) + offset
         for penalty in penalties
     ]

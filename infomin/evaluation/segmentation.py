@@ -1,10 +1,11 @@
-"""Semantic segmentation on frozen encoders: a small decoder, trained on top, names every pixel.
+"""Semantic segmentation with a small decoder on the feature maps of frozen encoders.
 
-The paper has a decoder of four layers, U-Net-like, and no more is known of it. Here the features of
-all encoders at the last tap of each resolution go in, coarsest first: a 3x3 convolution, then twice
-the size, joined with the next finer ones, and so on; a 1x1 convolution names the classes at the
-finest resolution, and logits are interpolated to that of the labels. Backbones of three
-resolutions, FourConv and the small AlexNet, have four layers so.
+The paper has a U-Net-like decoder of four layers and gives no more details. Here the input is the
+feature maps of all encoders at the last tap of each resolution. The decoder starts with the
+coarsest maps. Each level has a 3x3 convolution, is upsampled to the next finer maps and
+concatenated with them. A 1x1 convolution gives logits at the finest resolution, which are
+interpolated to the size of the labels. For backbones with three resolutions (FourConv, the small
+AlexNet) these are four layers.
 """
 
 import time
@@ -27,7 +28,11 @@ from infomin.core.shapes import Images
 from infomin.data import Batches, Frames
 from infomin.data.frames import IGNORED
 from infomin.data.values import take
-from infomin.evaluation.overlap import confusion, constant, overlap
+from infomin.evaluation.segmentation_metrics import (
+    confusion_matrix,
+    constant_scores,
+    segmentation_scores,
+)
 from infomin.models import Decoder, levels
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.training.schedule import factor, set_rate
@@ -36,16 +41,15 @@ from infomin.training.trainer import Metrics, TrainingLoop
 
 @dataclass(frozen=True)
 class SegmentationSettings:
-    """Numbers of a decoder's training.
+    """Settings of the training of a decoder.
 
     Attributes:
         epochs: passes over all training frames.
-        batch: frames a step.
-        rate: peak learning rate of Adam, cosine to 0.
+        batch: frames per step.
+        rate: peak learning rate of Adam, with a cosine schedule to 0.
         width: channels of the decoder's layers.
-        seed: of its weights, of the order and of the flips.
-        frozen: train the decoder alone; otherwise the encoder is trained with it, from where it
-            is: what labels alone can do.
+        seed: of weights, order and flips.
+        frozen: train the decoder alone; otherwise fine-tune a copy of the encoder with it.
     """
 
     epochs: int = 30
@@ -63,14 +67,14 @@ class SegmentationSettings:
 
 
 class Segmentation(TrainingLoop):
-    """Trains a decoder on the features of an encoder, frozen unless told otherwise.
+    """Training of a decoder on the feature maps of an encoder, which is frozen by default.
 
-    Frames are flipped left to right at random, which is all that is done to them.
+    The only augmentation is a random horizontal flip.
 
     Arguments:
-        pretrained: encoder and views; unchanged afterwards.
-        frames: with a label for every pixel.
-        settings: the numbers.
+        pretrained: encoder and views; they stay unchanged.
+        frames: images with a label for every pixel.
+        settings: see `SegmentationSettings`.
         fabric: device and precision.
     """
 
@@ -87,13 +91,13 @@ class Segmentation(TrainingLoop):
         super().__init__(settings.epochs * self.batches.per_epoch, settings.batch, 0.0, fabric)
         self.settings, self.frames = settings, frames
         self.views = pretrained.views.to(fabric.device).eval()
-        # one that is trained is a copy, so that what was handed over stays as it is
+        # fine-tuning trains a copy
         encoders = pretrained.encoders if settings.frozen else deepcopy(pretrained.encoders)
         self.encoders = encoders.to(fabric.device).eval()
         with torch.no_grad():
-            one = self.views.split(as_float(frames.images.train.images[:1].to(fabric.device)))
-            self.taps = levels(self.encoders, one)
-            channels = [m.shape[1] for m in self.encoders.maps(one, self.taps)]
+            example = self.views.split(as_float(frames.images.train.images[:1].to(fabric.device)))
+            self.taps = levels(self.encoders, example)
+            channels = [m.shape[1] for m in self.encoders.maps(example, self.taps)]
         with rng.seeded(settings.seed, "decoder"):
             widths = [settings.width] * len(channels)
             self.decoder = Decoder(channels, widths, len(frames.classes)).to(fabric.device)
@@ -102,25 +106,25 @@ class Segmentation(TrainingLoop):
             self.modules["backbones"] = nn.ModuleList(self.encoders.backbones).requires_grad_()
         trained = [p for module in self.modules.values() for p in module.parameters()]
         self.optimizer = torch.optim.Adam(trained, lr=settings.rate)
-        self._learning(True)
+        self._train_mode(True)
         self.optimizers = {"decoder": self.optimizer}
 
-    def _learning(self, mode: bool) -> None:
-        """Put what is trained into training mode, or all of it into evaluation mode."""
+    def _train_mode(self, mode: bool) -> None:
+        """Set the mode of the trained modules."""
         for module in self.modules.values():
             module.train(mode)
 
     def advance(self) -> Metrics:
-        """One step of the decoder, and of an encoder that is not frozen."""
-        began = time.perf_counter()
-        chosen = self.batches(self.step)
+        """Train the decoder, and an encoder that is not frozen, for one step."""
+        start = time.perf_counter()
+        index = self.batches(self.step)
         generator = rng.generator(self.settings.seed, "flip", self.step)
-        flip = rearrange(torch.rand(len(chosen), generator=generator) < 0.5, "b -> b 1 1")
-        images = as_float(take(self.frames.images.train.images, chosen))
-        labels = take(self.frames.train, chosen).long()
+        flip = rearrange(torch.rand(len(index), generator=generator) < 0.5, "b -> b 1 1")
+        images = as_float(take(self.frames.images.train.images, index))
+        labels = take(self.frames.train, index).long()
         images = torch.where(flip[:, None], images.flip(-1), images).to(self.fabric.device)
         labels = torch.where(flip, labels.flip(-1), labels).to(self.fabric.device)
-        waited = time.perf_counter() - began
+        data_seconds = time.perf_counter() - start
         logits = self.logits(images, labels.shape[1:])
         loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
         value = self.finite("loss", loss)
@@ -128,12 +132,12 @@ class Segmentation(TrainingLoop):
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        right = (logits.argmax(1) == labels)[labels != IGNORED].float().mean().item()
+        accuracy = (logits.argmax(1) == labels)[labels != IGNORED].float().mean().item()
         rate = self.optimizer.param_groups[0]["lr"]
-        return {"loss": value, "accuracy": right, "rate": rate, "data_seconds": waited}
+        return {"loss": value, "accuracy": accuracy, "rate": rate, "data_seconds": data_seconds}
 
     def logits(self, images: Images, size: Sequence[int]) -> Float[Tensor, "b k h w"]:
-        """Return logits for frames, at the size of their labels."""
+        """Return the logits of frames at the size of their labels."""
         with self.fabric.autocast():
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
                 maps = self.encoders.maps(self.views.split(images), self.taps)
@@ -141,36 +145,45 @@ class Segmentation(TrainingLoop):
         return F.interpolate(coarse.float(), list(size), mode="bilinear")
 
     @torch.no_grad()
-    def guess(self, images: Tensor, chunk: int = 32) -> Int64[Tensor, "n h w"]:
-        """Return the class of every pixel of frames `n c h w`, in their own type; on the CPU."""
-        self._learning(False)
-        guesses = []
+    def predict(self, images: Tensor, chunk: int = 32) -> Int64[Tensor, "n h w"]:
+        """Return the class of every pixel, on the CPU.
+
+        Arguments:
+            images: frames `n c h w`, of any type that `as_float` takes.
+            chunk: frames per forward pass.
+        """
+        self._train_mode(False)
+        predictions = []
         for part in images.split(chunk):
             frames = as_float(part.to(self.fabric.device))
-            guesses.append(self.logits(frames, frames.shape[2:]).argmax(1).cpu())
-        self._learning(True)
-        return torch.cat(guesses)
+            predictions.append(self.logits(frames, frames.shape[2:]).argmax(1).cpu())
+        self._train_mode(True)
+        return torch.cat(predictions)
 
-    def judge(self) -> dict[str, Any]:
-        """Return mean IoU and pixel accuracy on the test frames, chance, and the protocol."""
+    def evaluate(self) -> dict[str, Any]:
+        """Return mean IoU and pixel accuracy on the test frames, chance, and the protocol.
+
+        Chance predicts the most frequent class of the training frames everywhere.
+        """
         frames, classes = self.frames, self.frames.classes
         height, width = frames.test.shape[1:]
-        counts = confusion(frames.test, self.guess(frames.images.test.images), len(classes))
-        found = overlap(counts)
-        often = int(torch.bincount(frames.train[frames.train != IGNORED]).argmax())
-        chance = constant(counts, often)
-        named = zip(classes, found.iou, strict=True)
-        how = "frozen features" if self.settings.frozen else "features, trained along with it,"
+        prediction = self.predict(frames.images.test.images)
+        counts = confusion_matrix(frames.test, prediction, len(classes))
+        scores = segmentation_scores(counts)
+        frequent = int(torch.bincount(frames.train[frames.train != IGNORED]).argmax())
+        chance = constant_scores(counts, frequent)
+        named = zip(classes, scores.iou, strict=True)
+        features = "frozen features" if self.settings.frozen else "features, trained along with it,"
         return {
-            "mean_iou": found.mean_iou,
-            "pixel_accuracy": found.pixel_accuracy,
+            "mean_iou": scores.mean_iou,
+            "pixel_accuracy": scores.pixel_accuracy,
             "chance": {"mean_iou": chance.mean_iou, "pixel_accuracy": chance.pixel_accuracy},
             "iou": {name: iou for name, iou in named if iou is not None},
             "settings": asdict(self.settings),
-            "protocol": f"{how} of taps {', '.join(self.taps)}, decoder of "
+            "protocol": f"{features} of taps {', '.join(self.taps)}, decoder of "
             f"{len(self.taps) + 1} layers, width {self.settings.width}, Adam, "
             f"{self.settings.epochs} epochs, {len(frames.train)} training frames, flipped at "
-            f"random; mean over the {sum(iou is not None for iou in found.iou)} classes of "
+            f"random; mean over the {sum(iou is not None for iou in scores.iou)} classes of "
             f"{len(frames.test)} test frames of {width}x{height} pixels, last epoch; chance is "
-            f"{classes[often]} everywhere",
+            f"{classes[frequent]} everywhere",
         }

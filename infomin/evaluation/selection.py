@@ -1,12 +1,12 @@
-"""Which generator of a game is best? Judge those kept along it, with labels that it may see.
+"""Selection among the generators saved during a game, with the labels that the game may use.
 
-I_NCE alone cannot tell the sweet spot: it falls for as long as the game is played. So each
-generator makes views for a short pretraining of new encoders, and a linear probe on the images
-whose labels the game was allowed to see says what these encoders know of the task. Every such
-image is held out once; test images are never looked at.
+I_NCE alone cannot find the sweet spot, because it falls throughout the game. Therefore each
+generator makes the views of a short pretraining of new encoders. A cross-validated linear probe on
+the labelled training images measures what these encoders know of the task. Test images are not
+used.
 
-A few hundred labels hardly tell generators apart, and the highest of several accuracies is partly
-luck. So the last generator stays, unless another leads it by more than chance.
+A few hundred labels hardly separate generators, and the highest of several accuracies is partly
+luck. So the last generator is selected unless another is significantly better.
 """
 
 import math
@@ -34,17 +34,17 @@ from infomin.training.trainer import PretrainSettings, Trainer
 from infomin.views import View
 
 LEVEL = 0.05
-"""Of the test that a generator has to pass to be preferred to the last."""
+"""Significance level of the test that an earlier generator has to pass."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A generator as it was at a step, and what the labels say of it.
+    """The scores of a generator saved during a game.
 
     Attributes:
-        step: of the game, steps done.
-        folds: accuracies of linear probes, shares within [0, 1], on the parts that were held out,
-            the same parts for all candidates.
+        step: number of steps of the game.
+        folds: accuracies of linear probes on the held-out folds, shares within [0, 1]; all
+            candidates have the same folds.
         i_nce: of the new encoders in the last steps of their pretraining, nats.
     """
 
@@ -54,69 +54,70 @@ class Candidate:
 
     @property
     def accuracy(self) -> float:
-        """Cross-validated."""
+        """Mean accuracy of the folds."""
         return statistics.mean(self.folds)
 
     def __str__(self) -> str:
         return (
-            f"after {self.step} steps, {self.accuracy:.1%} on labels held out, "
+            f"after {self.step} steps, {self.accuracy:.1%} on held-out labels, "
             f"I_NCE {self.i_nce:.2f} nats"
         )
 
 
-def preferred(tried: Sequence[Candidate]) -> int:
-    """Return the place of the generator that the labels prefer.
+def select_candidate(candidates: Sequence[Candidate]) -> int:
+    """Return the index of the selected generator.
 
-    The last one, unless others lead it at a level of 5 %, shared by all of them (Bonferroni); then
-    the highest of these.
+    It is the most accurate of those that are better than the last one at a level of 5 %, with
+    Bonferroni's correction. Without any it is the last one.
 
     Arguments:
-        tried: in order of time.
+        candidates: in order of time.
     """
-    *earlier, last = tried
-    ahead = [i for i, c in enumerate(earlier) if by_chance(c, last) < LEVEL / len(earlier)]
-    return max(ahead, key=lambda i: tried[i].accuracy, default=len(earlier))
+    *earlier, last = candidates
+    better = [i for i, c in enumerate(earlier) if p_value(c, last) < LEVEL / len(earlier)]
+    return max(better, key=lambda i: candidates[i].accuracy, default=len(earlier))
 
 
-def compared(tried: Sequence[Candidate], place: int) -> str:
-    """Say what a preferred generator gained over the last, or why it is the last."""
-    last = tried[-1]
-    top = tried[place] if place < len(tried) - 1 else max(tried, key=lambda c: c.accuracy)
+def explain_selection(candidates: Sequence[Candidate], index: int) -> str:
+    """Return the gain of the selected generator over the last, or why the last is selected."""
+    last = candidates[-1]
+    selected = candidates[index]
+    top = max(candidates, key=lambda c: c.accuracy) if selected is last else selected
     if top.accuracy <= last.accuracy:
-        return "the last, which the labels prefer"
-    lead = f"{100 * (top.accuracy - last.accuracy):.1f} points"
-    p = f"p = {by_chance(top, last):.2g}"
-    if top is tried[place]:
-        return f"{lead} more than the last, {p}"
-    return f"the last; {lead} less than after {top.step} steps, which may be chance, {p}"
+        return "the last, which is the most accurate"
+    gain = f"{100 * (top.accuracy - last.accuracy):.1f} points"
+    p = f"p = {p_value(top, last):.2g}"
+    if top is selected:
+        return f"{gain} more than the last, {p}"
+    return f"the last; {gain} less than after {top.step} steps, which may be chance, {p}"
 
 
-def by_chance(candidate: Candidate, other: Candidate) -> float:
-    """Return how likely chance alone makes such a lead over another candidate, or a larger one.
+def p_value(candidate: Candidate, other: Candidate) -> float:
+    """Return the p-value of a gain in accuracy over another candidate.
 
-    One-sided t-test over the parts held out, whose training sets overlap (Nadeau & Bengio 2003,
-    Inference for the Generalization Error, section 3.2: the corrected resampled t-test).
+    The test is the one-sided corrected resampled t-test, for folds with overlapping training sets
+    (Nadeau & Bengio 2003, Inference for the Generalization Error, section 3.2).
     """
-    lead = [a - b for a, b in zip(candidate.folds, other.folds, strict=True)]
-    k, mean, deviation = len(lead), statistics.mean(lead), statistics.stdev(lead)
+    gains = [a - b for a, b in zip(candidate.folds, other.folds, strict=True)]
+    k, mean, deviation = len(gains), statistics.mean(gains), statistics.stdev(gains)
     if deviation == 0:
         return float(mean <= 0)
-    error = deviation * math.sqrt(1 / k + 1 / (k - 1))  # of k parts, one is tested, k - 1 trained
+    error = deviation * math.sqrt(1 / k + 1 / (k - 1))  # one fold tests, k - 1 train
     return float(t.sf(mean / error, k - 1))
 
 
-def along(steps: int, keep: int) -> list[int]:
-    """Return the steps of a game after which generators are kept: `keep` of them, the last too.
+def steps_to_keep(steps: int, keep: int) -> list[int]:
+    """Return `keep` evenly spaced steps of a game, including the last one.
 
     Raises:
-        InputError: for more of them than steps, or less than none.
+        InputError: if `keep` is not within 0..steps.
     """
     if not 0 <= keep <= steps:
-        raise InputError(f"keep: expected 0..{steps} generators along the game, got {keep}")
+        raise InputError(f"keep: expected 0..{steps} generators of the game, got {keep}")
     return [round(steps * (i + 1) / keep) for i in range(keep)]
 
 
-def try_views(
+def score_views(
     views: View,
     encoders: Encoders,
     images: ImageSet,
@@ -126,17 +127,17 @@ def try_views(
     folds: int,
     fabric: Fabric,
 ) -> tuple[tuple[float, ...], float]:
-    """Pretrain new encoders on views; return accuracies of all folds, and I_NCE.
+    """Pretrain new encoders on views; return the accuracies of all folds, and I_NCE.
 
     Arguments:
         views: of a frozen generator.
-        encoders: not yet trained.
-        images: of training; all of them are contrasted.
-        labelled: indices of those whose label may be seen.
-        augment: cuts the crops, of the size that the encoders take.
+        encoders: untrained.
+        images: training images, with or without labels.
+        labelled: indices of the images whose labels may be used.
+        augment: crops images to the size that the encoders take.
         settings: of a short pretraining.
-        folds: of the cross-validation.
-        fabric: device, precision.
+        folds: number of folds of the cross-validation.
+        fabric: device and precision.
     """
     numbers = images.images.to(fabric.device)
     batches = Batches(len(images), settings.batch, settings.seed, "pretrain", "game.batch")
@@ -146,25 +147,25 @@ def try_views(
     values = [metrics["i_nce"] for metrics in trainer]
     known = images.part(labelled.to(images.labels.device))
     features = extract(views, encoders, known.images, augment.size)
-    accuracies = cross_validated(features, known.labels.cpu(), folds, settings.seed)
+    accuracies = cross_validate(features, known.labels.cpu(), folds, settings.seed)
     return accuracies, statistics.mean(values[-max(1, len(values) // 10) :])
 
 
-def cross_validated(
+def cross_validate(
     features: Float[Tensor, "n d"], labels: Int64[Tensor, " n"], folds: int, seed: int = 0
 ) -> tuple[float, ...]:
-    """Return the accuracies of linear probes on the samples that each was not fitted to.
+    """Return the accuracy of a linear probe on each fold, fitted on the other folds.
 
     Raises:
-        InputError: for fewer than two folds, or more of them than samples.
+        InputError: for fewer than two folds, or more folds than samples.
     """
     if not 2 <= folds <= len(labels):
         raise InputError(f"selection.folds: expected 2..{len(labels)}, got {folds}")
     order = torch.randperm(len(labels), generator=rng.generator(seed, "folds"))
     accuracies = []
-    for held in order.tensor_split(folds):
+    for fold in order.tensor_split(folds):
         rest = torch.ones(len(labels), dtype=torch.bool)
-        rest[held] = False
-        fitted = linear_probe(features[rest], labels[rest], features[held], labels[held], seed=seed)
-        accuracies.append(fitted.test)
+        rest[fold] = False
+        probe = linear_probe(features[rest], labels[rest], features[fold], labels[fold], seed=seed)
+        accuracies.append(probe.test)
     return tuple(accuracies)

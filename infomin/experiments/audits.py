@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from infomin.evaluation import Survival
+from infomin.evaluation import FactorReadout
 from infomin.experiments.tables import Row
 
 # Okabe and Ito's, and a hatch: told apart without colour as well
@@ -14,7 +14,7 @@ _SHARED, _OTHER = ("#d55e00", "", "shared by the views"), ("#56b4e9", "//", "not
 _as_is = matplotlib.rc_context({"text.parse_math": False})  # names come from data
 
 
-def audit_rows(survivals: Sequence[Survival]) -> list[Row]:
+def audit_rows(survivals: Sequence[FactorReadout]) -> list[Row]:
     """Return one row per factor: error, chance, survival, number of test images."""
     return [
         {
@@ -30,7 +30,7 @@ def audit_rows(survivals: Sequence[Survival]) -> list[Row]:
 
 @_as_is
 def audit_chart(
-    survivals: Sequence[Survival], title: str, shared: Collection[str] | None = None
+    survivals: Sequence[FactorReadout], title: str, shared: Collection[str] | None = None
 ) -> Figure:
     """Draw how much of every factor survives, from chance (0) to perfect (1), errors beside it.
 

@@ -4,42 +4,42 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from infomin.evaluation.calibration import Row
-from infomin.information.bounds import in_bits
+from infomin.evaluation.calibration import CaseResult
+from infomin.information.bounds import to_bits
 
 
-def table(rows: Sequence[Row], bits: bool = False) -> list[dict[str, str]]:
+def table(rows: Sequence[CaseResult], bits: bool = False) -> list[dict[str, str]]:
     """Return one line a case, in nats or bits; see `evaluation.calibration`."""
     unit = "bits" if bits else "nats"
 
     def shown(nats: float) -> str:
-        return f"{in_bits(nats) if bits else nats:.2f}"
+        return f"{to_bits(nats) if bits else nats:.2f}"
 
     return [
         {
             "pairs": row.name,
             f"true, {unit}": shown(row.truth),
-            "estimated": shown(row.found.value),
-            "95 % interval": f"{shown(row.found.low)} to {shown(row.found.high)}",
+            "estimated": shown(row.learned.value),
+            "95 % interval": f"{shown(row.learned.low)} to {shown(row.learned.high)}",
             "best critic": shown(row.best.value) if row.best else "-",
-            "cap": shown(row.found.cap),
-            "saturated": "yes" if row.found.saturated else "no",
+            "cap": shown(row.learned.cap),
+            "saturated": "yes" if row.learned.saturated else "no",
         }
         for row in rows
     ]
 
 
-def figure(rows: Sequence[Row]) -> Figure:
+def figure(rows: Sequence[CaseResult]) -> Figure:
     """Draw estimates with their intervals against the truth, and the cap of each."""
     drawn = Figure(figsize=(5.2, 4.6), dpi=120)
     axis = drawn.subplots()
-    caps = [row.found.cap for row in rows]
+    caps = [row.learned.cap for row in rows]
     highest = 1.05 * max(*caps, *(row.truth for row in rows))
     axis.plot([0, highest], [0, highest], color="#666666", linewidth=1, label="true = estimated")
-    truth, value = [r.truth for r in rows], [r.found.value for r in rows]
+    truth, value = [r.truth for r in rows], [r.learned.value for r in rows]
     interval = [
-        [r.found.value - r.found.low for r in rows],
-        [r.found.high - r.found.value for r in rows],
+        [r.learned.value - r.learned.low for r in rows],
+        [r.learned.high - r.learned.value for r in rows],
     ]
     axis.errorbar(
         truth, value, interval, fmt="o", color="#0072b2", capsize=3, label="learned critic"

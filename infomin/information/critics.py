@@ -1,11 +1,11 @@
-r"""Critics: networks that score pairs, s(x_i, y_j), from which the bounds are computed.
+r"""Critics: networks that score pairs, s(x_i, y_j). The bounds are functions of these scores.
 
-    cosine      cos(x, y) / tau        CMC; x and y are embeddings and have learned everything
+    cosine      cos(x, y) / tau        CMC; x and y are embeddings; nothing to train
     bilinear    x^T W y                CPC
-    separable   f(x)^T g(y)            any ratio, as far as a product of rank `dim` goes
-    joint       h([x, y])              any ratio; K^2 passes through the network instead of 2 K
+    separable   f(x)^T g(y)            any ratio that a product of rank `dim` can represent
+    joint       h([x, y])              any ratio; K^2 network evaluations instead of 2 K
 
-Each embeds its two sides and then compares them: who scores many pairs embeds once.
+A critic first embeds each side and then scores embeddings, so many scores need few embeddings.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,15 @@ from torch.nn import functional as F
 
 from infomin.core.errors import positive
 
-Compare = Callable[[Tensor, Tensor], Tensor]
-"""Scores of embeddings, `(a, d1)` and `(b, d2)` to `(a, b)`."""
+ScoreFunction = Callable[[Tensor, Tensor], Tensor]
+"""Scores all pairs of embeddings, `(a, d1)` and `(b, d2)` to `(a, b)`."""
 
 
 class Critic(nn.Module):
-    """Scores every pair of two batches; members define `score` and, where they embed, the rest."""
+    """A network that scores every pair of two batches.
+
+    Subclasses define `score`, and `first` and `second` if they embed.
+    """
 
     def first(self, x: Tensor) -> Tensor:
         """Embed the first side."""
@@ -35,11 +38,11 @@ class Critic(nn.Module):
         return y
 
     def score(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """Compare embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`."""
+        """Score all pairs of embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, y: Tensor) -> Float[Tensor, "a b"]:
-        """Score every pair of `(a, ...)` and `(b, ...)`."""
+        """Embed both sides and score all pairs, `(a, ...)` and `(b, ...)` to `(a, b)`."""
         return self.score(self.first(x), self.second(y))
 
 
@@ -56,15 +59,15 @@ class CosineCritic(Critic):
         self.temperature = temperature
 
     def first(self, x: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
-        """Return x at length 1."""
+        """Normalise x to length 1."""
         return F.normalize(x, dim=1)
 
     def second(self, y: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        """Return y at length 1."""
+        """Normalise y to length 1."""
         return F.normalize(y, dim=1)
 
     def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
-        """Compare embeddings of length 1."""
+        """Score all pairs of unit embeddings."""
         return z1 @ z2.mT / self.temperature
 
 
@@ -72,7 +75,7 @@ class BilinearCritic(Critic):
     """s = x^T W y.
 
     Arguments:
-        d1, d2: of the two sides.
+        d1, d2: dimensions of the two sides.
     """
 
     def __init__(self, d1: int, d2: int) -> None:
@@ -84,17 +87,17 @@ class BilinearCritic(Critic):
         return x @ self.weight
 
     def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
-        """Compare embeddings."""
+        """Score all pairs of embeddings."""
         return z1 @ z2.mT
 
 
 class SeparableCritic(Critic):
-    """s = f(x)^T g(y), two networks.
+    """s = f(x)^T g(y), a network per side.
 
     Arguments:
-        d1, d2: of the two sides.
+        d1, d2: dimensions of the two sides.
         hidden: width of the networks.
-        layers: their number of hidden layers.
+        layers: number of hidden layers.
         dim: rank of the product.
     """
 
@@ -113,17 +116,17 @@ class SeparableCritic(Critic):
         return z2
 
     def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
-        """Compare embeddings."""
+        """Score all pairs of embeddings."""
         return z1 @ z2.mT
 
 
 class JointCritic(Critic):
-    """s = h([x, y]), one network on both.
+    """s = h([x, y]), one network for both sides.
 
     Arguments:
-        d1, d2: of the two sides.
+        d1, d2: dimensions of the two sides.
         hidden: width of the network.
-        layers: its number of hidden layers.
+        layers: number of hidden layers.
     """
 
     def __init__(self, d1: int, d2: int, hidden: int = 256, layers: int = 2) -> None:
@@ -131,7 +134,7 @@ class JointCritic(Critic):
         self.h = _network(d1 + d2, hidden, layers, 1)
 
     def score(self, z1: Float[Tensor, "a d1"], z2: Float[Tensor, "b d2"]) -> Float[Tensor, "a b"]:
-        """Run every pair through the network."""
+        """Evaluate the network on every pair."""
         a, b = len(z1), len(z2)
         pairs = torch.cat([repeat(z1, "a d -> a b d", b=b), repeat(z2, "b d -> a b d", a=a)], -1)
         return rearrange(self.h(pairs), "a b 1 -> a b")

@@ -1,8 +1,8 @@
-r"""How many nats two views share, held out: I_NCE = log K - L_NCE <= I(v1; v2), with an interval.
+r"""Held-out estimate of I_NCE = log K - L_NCE <= I(v1; v2), with an interval.
 
-The bound holds for any critic and never exceeds log K (K counts the positive); near that cap it
-says "at least", not "about". Reported values are held out: measured on pairs that trained nothing.
-A large K raises the cap and costs little memory: scores are made and summed up in pieces.
+The bound holds for any critic and never exceeds log K (K counts the positive). Near this cap, the
+information may be far larger than the value. Estimate on pairs that trained nothing. A large K
+raises the cap and costs little memory, because scores are computed and summed in blocks.
 """
 
 import math
@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.core.errors import InputError, at_least
-from infomin.information.bounds import in_bits
-from infomin.information.critics import Compare, Critic
+from infomin.information.bounds import to_bits
+from infomin.information.critics import Critic, ScoreFunction
 
 SATURATED = 0.9
-"""Share of the cap log K above which a value is flagged."""
-_SCORES = 2**21  # at once
+"""Share of the cap log K above which a value is saturated."""
+_SCORES = 2**21  # scores of a block
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Estimate:
 
     Attributes:
         value, low, high: estimate and interval.
-        cap: log K, which no value can exceed.
-        images: number of images it was measured on.
+        cap: log K, the largest possible value.
+        images: number of measured images.
     """
 
     value: float
@@ -39,26 +39,26 @@ class Estimate:
 
     @property
     def saturated(self) -> bool:
-        """Whether the value is so near its cap that the true information may be far larger."""
+        """Whether the value is near its cap, so that the information may be far larger."""
         return self.value > SATURATED * self.cap
 
-    def told(self, bits: bool = False) -> str:
-        """Return value, interval, cap and a flag as text, in nats or bits."""
+    def format(self, bits: bool = False) -> str:
+        """Return value, interval and cap as text, in nats or bits, and whether it is saturated."""
         numbers = (self.value, self.low, self.high, self.cap)
-        value, low, high, cap = map(in_bits, numbers) if bits else numbers
+        value, low, high, cap = map(to_bits, numbers) if bits else numbers
         mark = ", saturated" if self.saturated else ""
         unit = "bits" if bits else "nats"
         return f"{value:.2f} [{low:.2f}, {high:.2f}] {unit}, cap {cap:.2f}{mark}"
 
     def __str__(self) -> str:
-        return self.told()
+        return self.format()
 
 
 @torch.no_grad()
 def estimate(
     z1: Float[Tensor, "n ..."],
     z2: Float[Tensor, "n ..."],
-    critic: Critic | Compare,
+    critic: Critic | ScoreFunction,
     k: int,
     generator: torch.Generator,
     anchors: int | None = None,
@@ -66,38 +66,38 @@ def estimate(
 ) -> Estimate:
     """Estimate I_NCE from held-out pairs, in random groups of K.
 
-    Pairs are shuffled and cut into groups of K, a rest dropped. Of each pair that is measured the
-    log-ratio is taken in both directions, against the others of its group; the interval resamples
-    these. Memory does not depend on K.
+    Pairs are shuffled and split into groups of K; the remainder is dropped. Each measured pair has
+    a log-ratio against the others of its group, averaged over both directions. The bootstrap
+    resamples these log-ratios. Memory does not depend on K.
 
     Arguments:
-        z1, z2: pairs; embeddings of them where `critic` only compares.
-        critic: embeds and compares, or scores of embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`.
+        z1, z2: pairs, or their embeddings if `critic` is a function of scores.
+        critic: a critic, or a function that scores all pairs of embeddings.
         k: K.
-        generator: of groups and interval.
-        anchors: about how many pairs are measured; None measures all, which takes K scores each.
-        resamples: of the bootstrap.
+        generator: of groups and bootstrap.
+        anchors: approximate number of measured pairs; None measures all.
+        resamples: number of bootstrap samples.
 
     Raises:
-        InputError: for z1 and z2 of different length, K < 2, fewer pairs than K, no anchor, or
-            scores that are not finite.
+        InputError: for z1 and z2 of different length, K < 2, fewer pairs than K, less than one
+            anchor, or scores that are not finite.
     """
     if len(z1) != len(z2):
-        raise InputError(f"z1, z2: expected pairs, as many in both, got {len(z1)} and {len(z2)}")
+        raise InputError(f"z1, z2: expected the same number of rows, got {len(z1)} and {len(z2)}")
     if k < 2 or len(z1) < k:
         raise InputError(f"k: expected 2 <= K <= {len(z1)} held-out images, got {k}")
     if anchors is not None:
         at_least("anchors", anchors, 1)
-    compare: Compare = critic
+    score: ScoreFunction = critic
     if isinstance(critic, Critic):
-        z1, z2, compare = critic.first(z1), critic.second(z2), critic.score
+        z1, z2, score = critic.first(z1), critic.second(z2), critic.score
     order = torch.randperm(len(z1), generator=generator).to(z1.device)[: len(z1) // k * k]
-    z1 = z1[order]  # one after the other: a large K is much of the data
+    z1 = z1[order]  # in two statements: with a large K each copy is most of the data
     z2 = z2[order]
     groups = [*zip(z1.split(k), z2.split(k), strict=True)]
     measured = k if anchors is None else min(k, math.ceil(anchors / len(groups)))
     rows = max(1, _SCORES // k)
-    ratio = torch.cat([_log_ratios(*group, compare, measured, rows) for group in groups])
+    ratio = torch.cat([_log_ratios(*group, score, measured, rows) for group in groups])
     if not ratio.isfinite().all():
         raise InputError("scores: expected finite numbers, got NaN or infinity among them")
     means = torch.stack(
@@ -111,23 +111,25 @@ def estimate(
 
 
 def _log_ratios(
-    z1: Tensor, z2: Tensor, compare: Compare, measured: int, rows: int
+    z1: Tensor, z2: Tensor, score: ScoreFunction, measured: int, rows: int
 ) -> Float[Tensor, " m"]:
-    """Return the mean of both directions' log-ratios of the first pairs, float64, on the CPU.
+    """Return the log-ratios of the first pairs, averaged over both directions; float64, CPU.
 
-    Every score is made once: a piece of rows gives all of their sums, and a share of those of
-    columns.
+    Each score is computed once. A block of rows gives all sums over its rows and a part of the
+    sums over columns.
     """
     k, sums = len(z1), z1.new_empty(3, measured, dtype=torch.float64)
-    positive, by_row, by_column = sums  # made once: small tensors between large ones pin memory
+    positive, by_row, by_column = (
+        sums  # one allocation: small tensors between large ones fragment memory
+    )
     by_column.fill_(-torch.inf)
     for begin in range(0, k, rows):
-        here, known = slice(begin, min(begin + rows, k)), slice(begin, min(begin + rows, measured))
-        scores = compare(z1[here], z2 if begin < measured else z2[:measured])
+        block, anchors = (slice(begin, min(begin + rows, end)) for end in (k, measured))
+        scores = score(z1[block], z2 if begin < measured else z2[:measured])
         if begin < measured:
-            number = known.stop - begin
-            positive[known] = scores.diagonal(begin)[:number]
-            by_row[known] = scores.logsumexp(1)[:number]
+            number = anchors.stop - begin
+            positive[anchors] = scores.diagonal(begin)[:number]
+            by_row[anchors] = scores.logsumexp(1)[:number]
         columns = scores[:, :measured].logsumexp(0).double()
         torch.logaddexp(by_column, columns, out=by_column)
     return (positive - (by_row + by_column) / 2 + math.log(k)).cpu()

@@ -1,7 +1,7 @@
-r"""Pairs whose mutual information is known exactly, to hold an estimate against.
+r"""Distributions of pairs with known mutual information, to test estimates.
 
-Most know their best critic, too: the log density ratio log p(x, y) / p(x) p(y). With it I_NCE shows
-what the bound itself loses at a given K, and what remains is due to the critic that was learned.
+Most also have a known best critic, the log density ratio log p(x, y) / p(x) p(y). Its I_NCE shows
+the loss of the bound itself at a given K. The rest of an error comes from the learned critic.
 """
 
 import math
@@ -13,90 +13,92 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.core.errors import InputError, at_least, positive
-from infomin.information.critics import Compare
+from infomin.information.critics import ScoreFunction
 
 Pairs = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Known:
-    """A joint distribution.
+class KnownDistribution:
+    """A joint distribution of x and y.
 
     Attributes:
-        name: for tables.
+        name: for tables and random streams.
         nats: I(x; y).
-        draw: n independent pairs, `(n, d1)` and `(n, d2)`.
-        ratio: log p(x, y) / p(x) p(y) of every pair, `(n, d1)` and `(m, d2)` to `(n, m)`; None
-            where it is not worth its writing.
+        sample: returns n independent pairs, `(n, d1)` and `(n, d2)`.
+        log_ratio: log p(x, y) / p(x) p(y) of all pairs, `(n, d1)` and `(m, d2)` to `(n, m)`; None
+            if not implemented.
     """
 
     name: str
     nats: float
-    draw: Callable[[int, torch.Generator], Pairs]
-    ratio: Compare | None
+    sample: Callable[[int, torch.Generator], Pairs]
+    log_ratio: ScoreFunction | None
 
 
-def gaussians(dimensions: int, nats: float) -> Known:
-    r"""Return standard Gaussians, correlated dimension by dimension.
+def gaussians(dimensions: int, nats: float) -> KnownDistribution:
+    r"""Return standard Gaussians with correlation rho in every dimension.
 
-    I = -(d / 2) log(1 - rho^2), which gives rho for the information asked for.
+    I = -(d / 2) log(1 - rho^2); rho follows from the requested information.
 
     Raises:
-        InputError: for no dimension, or information that is not > 0.
+        InputError: for less than one dimension, or information that is not > 0.
     """
     at_least("dimensions", dimensions, 1)
     positive("nats", nats)
-    left = math.exp(-2 * nats / dimensions)  # 1 - rho^2
-    rho = math.sqrt(1 - left)
+    noise_variance = math.exp(-2 * nats / dimensions)  # 1 - rho^2
+    rho = math.sqrt(1 - noise_variance)
 
-    def draw(n: int, generator: torch.Generator) -> Pairs:
+    def sample(n: int, generator: torch.Generator) -> Pairs:
         x, noise = torch.randn(2, n, dimensions, generator=generator)
-        return x, rho * x + math.sqrt(left) * noise
+        return x, rho * x + math.sqrt(noise_variance) * noise
 
-    def ratio(x: Tensor, y: Tensor) -> Tensor:
+    def log_ratio(x: Tensor, y: Tensor) -> Tensor:
         squares = (rho**2 * x.square()).sum(1)[:, None] + (rho**2 * y.square()).sum(1)
-        return (rho * x @ y.mT - squares / 2) / left + nats
+        return (rho * x @ y.mT - squares / 2) / noise_variance + nats
 
-    return Known(f"Gaussians, {dimensions} dimensions", nats, draw, ratio)
+    return KnownDistribution(f"Gaussians, {dimensions} dimensions", nats, sample, log_ratio)
 
 
-def bent(known: Known) -> Known:
-    """Return the same pairs behind invertible maps that are not linear: I does not change.
+def bent(known: KnownDistribution) -> KnownDistribution:
+    """Transform x and y by invertible nonlinear maps, which do not change I.
 
-    x goes through x |x|^(1/2), y through a rotation and arsinh.
+    x becomes x |x|^(1/2); y is rotated and becomes arsinh(y).
     """
 
-    def draw(n: int, generator: torch.Generator) -> Pairs:
-        x, y = known.draw(n, generator)
+    def sample(n: int, generator: torch.Generator) -> Pairs:
+        x, y = known.sample(n, generator)
         return x * x.abs().sqrt(), (y @ _rotation(y.shape[1], y)).asinh()
 
-    def ratio(x: Tensor, y: Tensor) -> Tensor:
-        assert known.ratio is not None
-        straight = x.sign() * x.abs() ** (2 / 3), y.sinh() @ _rotation(y.shape[1], y).mT
-        return known.ratio(*straight)
+    def log_ratio(x: Tensor, y: Tensor) -> Tensor:
+        assert known.log_ratio is not None
+        x, y = x.sign() * x.abs() ** (2 / 3), y.sinh() @ _rotation(y.shape[1], y).mT
+        return known.log_ratio(x, y)
 
-    return Known(f"{known.name}, bent", known.nats, draw, ratio if known.ratio else None)
+    return KnownDistribution(
+        f"{known.name}, bent", known.nats, sample, log_ratio if known.log_ratio else None
+    )
 
 
-def mixture(dimensions: int, rho: float = 0.95) -> Known:
-    """Return pairs correlated by rho or by -rho, which of them each dimension draws anew.
+def mixture(dimensions: int, rho: float = 0.95) -> KnownDistribution:
+    """Return Gaussians with correlation rho or -rho, with a random sign per pair and dimension.
 
-    x and y are uncorrelated and depend on each other: a bilinear critic finds nothing. I is an
-    integral over the plane, computed to 1e-6, times the number of dimensions.
+    x and y are uncorrelated but dependent, so a bilinear critic finds nothing. I is an integral
+    over the plane, computed to 1e-6, times the number of dimensions.
 
     Raises:
-        InputError: for no dimension, or a rho outside (0, 1).
+        InputError: for less than one dimension, or a rho outside (0, 1).
     """
     at_least("dimensions", dimensions, 1)
     if not 0 < rho < 1:
         raise InputError(f"rho: expected 0 < rho < 1, got {rho}")
 
-    def draw(n: int, generator: torch.Generator) -> Pairs:
+    def sample(n: int, generator: torch.Generator) -> Pairs:
         x, noise = torch.randn(2, n, dimensions, generator=generator)
         sign = torch.randint(2, (n, dimensions), generator=generator) * 2 - 1
         return x, sign * rho * x + math.sqrt(1 - rho**2) * noise
 
-    def ratio(x: Tensor, y: Tensor) -> Tensor:
+    def log_ratio(x: Tensor, y: Tensor) -> Tensor:
         ratios = (_log_ratio(x[:, i, None], y[None, :, i], rho) for i in range(dimensions))
         return torch.stack([*ratios]).sum(0)
 
@@ -105,13 +107,15 @@ def mixture(dimensions: int, rho: float = 0.95) -> Known:
     on_grid = _log_ratio(x, y, rho)
     density = (on_grid - (x**2 + y**2) / 2).exp() / (2 * math.pi)
     nats = ((density * on_grid).sum() * (grid[1] - grid[0]) ** 2).item()
-    return Known(f"mixture, {dimensions} dimensions", dimensions * nats, draw, ratio)
+    return KnownDistribution(
+        f"mixture, {dimensions} dimensions", dimensions * nats, sample, log_ratio
+    )
 
 
-def channel(symbols: int, error: float) -> Known:
-    r"""Return a symbol and what a noisy channel makes of it, as one-hot vectors.
+def channel(symbols: int, error: float) -> KnownDistribution:
+    r"""Return the input and output symbols of a symmetric noisy channel, as one-hot vectors.
 
-    The symbol arrives with probability 1 - e, else any other one does:
+    The output equals the input with probability 1 - e. Otherwise it is any other symbol:
     I = log M + (1 - e) log(1 - e) + e log(e / (M - 1)).
 
     Raises:
@@ -120,33 +124,34 @@ def channel(symbols: int, error: float) -> Known:
     at_least("symbols", symbols, 2)
     if not 0 < error < 1:
         raise InputError(f"error: expected 0 < error < 1, got {error}")
-    arrives, other = math.log(symbols * (1 - error)), math.log(symbols * error / (symbols - 1))
+    equal, different = math.log(symbols * (1 - error)), math.log(symbols * error / (symbols - 1))
 
-    def draw(n: int, generator: torch.Generator) -> Pairs:
-        sent = torch.randint(symbols, (n,), generator=generator)
+    def sample(n: int, generator: torch.Generator) -> Pairs:
+        inputs = torch.randint(symbols, (n,), generator=generator)
         shift = torch.randint(1, symbols, (n,), generator=generator)
         wrong = torch.rand(n, generator=generator) < error
-        received = (sent + shift * wrong) % symbols
+        outputs = (inputs + shift * wrong) % symbols
         eye = torch.eye(symbols)
-        return eye[sent], eye[received]
+        return eye[inputs], eye[outputs]
 
-    def ratio(x: Tensor, y: Tensor) -> Tensor:
-        return other + (arrives - other) * (x @ y.mT)
+    def log_ratio(x: Tensor, y: Tensor) -> Tensor:
+        return different + (equal - different) * (x @ y.mT)
 
-    nats = (1 - error) * arrives + error * other
-    return Known(f"channel, {symbols} symbols", nats, draw, ratio)
+    nats = (1 - error) * equal + error * different
+    return KnownDistribution(f"channel, {symbols} symbols", nats, sample, log_ratio)
 
 
 def _log_ratio(x: Tensor, y: Tensor, rho: float) -> Float[Tensor, "a b"]:
     """Return log p(x, y) / p(x) p(y) of one dimension of the mixture."""
-    left = 1 - rho**2
-    squares = rho**2 * (x**2 + y**2) / (2 * left)
-    agree = rho * x * y / left
-    return torch.logaddexp(agree, -agree) - math.log(2) - squares - math.log(left) / 2
+    noise_variance = 1 - rho**2
+    squares = rho**2 * (x**2 + y**2) / (2 * noise_variance)
+    product = rho * x * y / noise_variance
+    log_mean = torch.logaddexp(product, -product) - math.log(2)
+    return log_mean - squares - math.log(noise_variance) / 2
 
 
 def _rotation(dimensions: int, like: Tensor) -> Float[Tensor, "d d"]:
-    """Return a fixed orthogonal matrix, neither sparse nor near the identity."""
+    """Return a fixed dense orthogonal matrix."""
     i = torch.arange(dimensions, dtype=torch.float64)
     waves = torch.cos(math.pi * (2 * i + 1) * i[:, None] / (2 * dimensions))  # DCT-II
     waves[0] /= math.sqrt(2)

@@ -11,7 +11,6 @@ from infomin.models.backbones import (
 from infomin.models.decoder import Decoder, levels
 from infomin.models.encoders import Encoder, Encoders, build_encoders
 from infomin.models.heads import HEADS, build_head
-from infomin.models.sequence import SequenceEncoder, build_sequence_encoder
 
 __all__ = [
     "BACKBONES",
@@ -22,11 +21,9 @@ __all__ = [
     "Encoders",
     "FourConv",
     "ResNet",
-    "SequenceEncoder",
     "SmallAlexNet",
     "StridedConv",
     "build_encoders",
     "build_head",
-    "build_sequence_encoder",
     "levels",
 ]

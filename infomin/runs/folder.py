@@ -18,13 +18,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from infomin.runs import checkpoint, hparams, settings, signals
 from infomin.core import files
-from infomin.training import distributed as parallel
 from infomin.core.errors import InputError
+from infomin.runs import checkpoint, hparams, settings, signals
 from infomin.runs.progress import Progress
 from infomin.runs.provenance import provenance
-from infomin.training.trainer import Diverged, TrainingLoop, Metrics
+from infomin.training import distributed as parallel
+from infomin.training.trainer import Diverged, Metrics, TrainingLoop
 
 _LOG_EVERY = 10  # steps between logged metrics
 CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
@@ -105,7 +105,9 @@ class Run:
             folder = runs / f"{stamp}-{name}-{again}"
         return cls(folder, config, main)
 
-    def follow(self, learner: TrainingLoop, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
+    def follow(
+        self, learner: TrainingLoop, label: str, save_every: float = 30.0
+    ) -> Iterator[Metrics]:
         """Iterate over a learner; show, log and save on the way; stop cleanly on a signal.
 
         A checkpoint is saved every `save_every` seconds and at a signal, after which all processes

@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.live import Live
 
-from infomin.training.trainer import TrainingLoop, Metrics
+from infomin.training.trainer import Metrics, TrainingLoop
 
 _PLAIN_EVERY = 10.0  # seconds between plain lines
 
@@ -22,7 +22,9 @@ class Progress:
         stream: where to; None shows nothing.
     """
 
-    def __init__(self, learner: TrainingLoop, label: str, stream: TextIO | None = sys.stderr) -> None:
+    def __init__(
+        self, learner: TrainingLoop, label: str, stream: TextIO | None = sys.stderr
+    ) -> None:
         self.learner, self.label = learner, label
         self.console = Console(file=stream, highlight=False) if stream else None
         self.first_step, self.began = learner.step, time.perf_counter()

@@ -1,4 +1,4 @@
-"""The geometry of embeddings: slow references, and embeddings whose numbers are known."""
+"""Representation metrics: slow references, and embeddings with known values."""
 
 import math
 
@@ -7,7 +7,7 @@ import reference
 import torch
 from torch.nn import functional as F
 
-from infomin.evaluation.geometry import (
+from infomin.evaluation.representation_metrics import (
     alignment,
     deviation,
     effective_rank,
@@ -75,7 +75,7 @@ def test_deviation_is_bounded_by_the_mean_cosine():
     assert deviation(F.normalize(torch.randn(400, 8), dim=1)) == pytest.approx(1, abs=0.03)
 
 
-def test_length_and_rotation_tell_nothing():
+def test_length_and_rotation_change_nothing():
     z, turn = torch.randn(30, 6), torch.linalg.qr(torch.randn(6, 6)).Q
     for measure in (uniformity, effective_rank):
         assert measure(7 * z @ turn) == pytest.approx(measure(z))

@@ -1,0 +1,1 @@
+"""Experiments of papers that are not part of the library."""
