@@ -17,8 +17,8 @@ def six_channels(count, side=24):
     for label, name in enumerate(("astronaut", "coffee")):
         photo = getattr(data, name)()
         grey = photo.mean(-1) / 255
-        made = [filters.gaussian(grey, 3), filters.sobel(grey), util.invert(grey)]
-        stack = np.dstack([photo / 255, *made]).clip(0, 1)
+        filtered = [filters.gaussian(grey, 3), filters.sobel(grey), util.invert(grey)]
+        stack = np.dstack([photo / 255, *filtered]).clip(0, 1)
         whole = (stack * 4095).round().astype(np.uint16)
         random = np.random.default_rng(label)
         for _ in range(count):

@@ -32,14 +32,14 @@ def by_class(root, count=5):
 def test_train_and_val_folders_are_the_two_sets_with_classes_in_alphabetical_order(tmp_path):
     by_class(tmp_path / "set" / "train", 2)
     by_class(tmp_path / "set" / "val", 1)
-    found = data.image_folder(str(tmp_path / "set"), size=8, cache=str(tmp_path / "cache"))
-    assert (found.name, found.classes) == ("set", ("ant", "moth", "zebra"))
-    assert (found.channels, found.size, found.skipped) == (3, 8, 0)
-    assert found.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert found.test.labels.tolist() == [0, 1, 2]
-    assert found.train.images.dtype == torch.uint8
+    dataset = data.image_folder(str(tmp_path / "set"), size=8, cache=str(tmp_path / "cache"))
+    assert (dataset.name, dataset.classes) == ("set", ("ant", "moth", "zebra"))
+    assert (dataset.channels, dataset.size, dataset.skipped) == (3, 8, 0)
+    assert dataset.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.test.labels.tolist() == [0, 1, 2]
+    assert dataset.train.images.dtype == torch.uint8
     assert (
-        found.train.images[:, :, 4, 4].tolist()
+        dataset.train.images[:, :, 4, 4].tolist()
         == [list(c) for c in (GREEN, BLUE, RED) * 1][0:1] * 2 + [list(BLUE)] * 2 + [list(RED)] * 2
     )
 
@@ -48,8 +48,8 @@ def test_train_and_val_folders_are_the_two_sets_with_classes_in_alphabetical_ord
 def test_every_usual_name_of_a_test_folder_is_known(tmp_path, name):
     by_class(tmp_path / "train", 2)
     by_class(tmp_path / name, 1)
-    found = data.image_folder(str(tmp_path), size=8, cache=str(tmp_path / "cache"))
-    assert (len(found.train), len(found.test)) == (6, 3)
+    dataset = data.image_folder(str(tmp_path), size=8, cache=str(tmp_path / "cache"))
+    assert (len(dataset.train), len(dataset.test)) == (6, 3)
 
 
 def test_class_folders_alone_hold_out_a_seeded_share_of_disjoint_images(tmp_path):
@@ -57,31 +57,33 @@ def test_class_folders_alone_hold_out_a_seeded_share_of_disjoint_images(tmp_path
     for i in range(20):
         picture(root / "ab"[i % 2] / f"{i}.png", (i, 0, 0), (8, 8))
     options = {"size": 8, "test_share": 0.25, "cache": str(tmp_path / "cache")}
-    found = data.image_folder(str(root), seed=1, **options)
-    train, test = (set(s.images[:, 0, 0, 0].tolist()) for s in (found.train, found.test))
+    dataset = data.image_folder(str(root), seed=1, **options)
+    train, test = (set(s.images[:, 0, 0, 0].tolist()) for s in (dataset.train, dataset.test))
     assert (len(train), len(test), train | test) == (15, 5, set(range(20)))
-    assert found.train.labels.tolist() == [i % 2 for i in found.train.images[:, 0, 0, 0].tolist()]
-    assert not same(found, data.image_folder(str(root), seed=2, **options))
-    assert same(found, data.image_folder(str(root), seed=1, **options))
+    assert dataset.train.labels.tolist() == [
+        i % 2 for i in dataset.train.images[:, 0, 0, 0].tolist()
+    ]
+    assert not same(dataset, data.image_folder(str(root), seed=2, **options))
+    assert same(dataset, data.image_folder(str(root), seed=1, **options))
 
 
 def test_images_in_no_class_folder_are_unlabelled(tmp_path):
     for i in range(10):
         picture(tmp_path / "set" / f"{i}.JPG", BLUE)
-    found = data.image_folder(str(tmp_path / "set"), size=8, cache=str(tmp_path / "cache"))
-    assert found.classes == ()
-    assert (len(found.train), len(found.test)) == (8, 2)
-    assert found.train.labels.unique().tolist() == [-1]
-    assert len(found.train.labelled()) == 0
+    dataset = data.image_folder(str(tmp_path / "set"), size=8, cache=str(tmp_path / "cache"))
+    assert dataset.classes == ()
+    assert (len(dataset.train), len(dataset.test)) == (8, 2)
+    assert dataset.train.labels.unique().tolist() == [-1]
+    assert len(dataset.train.labelled()) == 0
 
 
 def test_unlabelled_images_beside_class_folders_keep_both(tmp_path):
     by_class(tmp_path / "train", 2)
     picture(tmp_path / "train" / "loose.png", RED)
     by_class(tmp_path / "val", 1)
-    found = data.image_folder(str(tmp_path), size=8, cache=str(tmp_path / "cache"))
-    assert sorted(found.train.labels.tolist()) == [-1, 0, 0, 1, 1, 2, 2]
-    assert len(found.train.labelled()) == 6
+    dataset = data.image_folder(str(tmp_path), size=8, cache=str(tmp_path / "cache"))
+    assert sorted(dataset.train.labels.tolist()) == [-1, 0, 0, 1, 1, 2, 2]
+    assert len(dataset.train.labelled()) == 6
 
 
 def test_class_folders_that_are_links_are_followed(tmp_path):
@@ -89,8 +91,8 @@ def test_class_folders_that_are_links_are_followed(tmp_path):
     (tmp_path / "set").mkdir()
     for name in ("ant", "moth"):
         (tmp_path / "set" / name).symlink_to(tmp_path / "elsewhere" / name)
-    found = data.image_folder(str(tmp_path / "set"), size=8, cache=str(tmp_path / "cache"))
-    assert found.classes == ("ant", "moth")
+    dataset = data.image_folder(str(tmp_path / "set"), size=8, cache=str(tmp_path / "cache"))
+    assert dataset.classes == ("ant", "moth")
 
 
 def test_the_shorter_side_is_resized_and_the_centre_cropped(tmp_path):
@@ -99,11 +101,11 @@ def test_the_shorter_side_is_resized_and_the_centre_cropped(tmp_path):
     (tmp_path / "set").mkdir()
     for i in range(2):
         wide.save(tmp_path / "set" / f"{i}.png")
-    found = data.image_folder(
+    dataset = data.image_folder(
         str(tmp_path / "set"), size=8, test_share=0.5, cache=str(tmp_path / "cache")
     )
     expected = wide.resize((24, 8), Image.Resampling.BILINEAR).crop((8, 0, 16, 8))
-    assert np.array_equal(found.train.images[0].permute(1, 2, 0), expected)
+    assert np.array_equal(dataset.train.images[0].permute(1, 2, 0), expected)
 
 
 def test_squares_of_one_size_are_kept_pixel_by_pixel_without_a_size(tmp_path):
@@ -111,8 +113,8 @@ def test_squares_of_one_size_are_kept_pixel_by_pixel_without_a_size(tmp_path):
     (tmp_path / "set").mkdir()
     for i, image in enumerate(random):
         Image.fromarray(image).save(tmp_path / "set" / f"{i}.png")
-    found = data.image_folder(str(tmp_path / "set"), None, cache=str(tmp_path / "cache"))
-    read = torch.cat([found.test.images, found.train.images])
+    dataset = data.image_folder(str(tmp_path / "set"), None, cache=str(tmp_path / "cache"))
+    read = torch.cat([dataset.test.images, dataset.train.images])
     assert sorted(map(bytes, read.permute(0, 2, 3, 1).numpy())) == sorted(map(bytes, random))
 
 
@@ -120,10 +122,10 @@ def test_grey_and_alpha_become_three_channels_on_demand(tmp_path):
     (tmp_path / "set").mkdir()
     Image.new("L", (8, 8), 77).save(tmp_path / "set" / "grey.png")
     Image.new("RGBA", (8, 8), (*RED, 128)).save(tmp_path / "set" / "alpha.png")
-    found = data.image_folder(
+    dataset = data.image_folder(
         str(tmp_path / "set"), 8, convert=True, test_share=0.5, cache=str(tmp_path / "cache")
     )
-    pixels = [s.images[0, :, 0, 0].tolist() for s in (found.train, found.test)]
+    pixels = [s.images[0, :, 0, 0].tolist() for s in (dataset.train, dataset.test)]
     assert sorted(pixels) == [[77, 77, 77], list(RED)]
 
 
