@@ -14,6 +14,7 @@ from infomin.data.moving_sources import moving_backgrounds, moving_digits
 from infomin.data.registry import SOURCES, source
 from infomin.data.sharing import FACTORS, Sharing
 from infomin.data.split import labelled_subset
+from infomin.data.torch_datasets import from_torch
 
 for _file in iter_modules(__path__):
     import_module(f"{__name__}.{_file.name}")
@@ -29,6 +30,7 @@ __all__ = [
     "Motion",
     "MovingMnist",
     "Sharing",
+    "from_torch",
     "labelled_subset",
     "moving_backgrounds",
     "moving_digits",

@@ -54,7 +54,7 @@ def as_tensor(array: np.ndarray, name: str) -> Tensor:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
     elif array.dtype != np.float32:
         raise InputError(f"{name}: holds {array.dtype}, expected uint8, uint16 or float")
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))
 
 
 def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Range:
