@@ -42,7 +42,9 @@ def read(views, tmp_path, **options):
 
 
 def test_files_of_one_stem_are_one_sample(tmp_path, two):
-    dataset = read(two, tmp_path)
+    counts = []
+    dataset = read(two, tmp_path, progress=lambda *count: counts.append(count))
+    assert counts == 2 * [(i, 24) for i in range(1, 25)]  # headers, then pixels
     assert (dataset.name, dataset.classes, dataset.groups) == (
         "rgb+depth",
         ("a", "b"),
