@@ -143,7 +143,7 @@ def test_grey_images_have_one_channel(mode):
 def test_labels_become_classes(labels, expected, classes):
     images = pixels(4, 3, 8, 8)
     items = list(zip(torch.from_numpy(images), labels, ["more"] * 4, strict=True))
-    for train in (items, (images, labels)):
+    for train in (items, (images, labels), (list(images), labels)):
         dataset = from_torch(train, train)
         assert (dataset.train.labels.tolist(), dataset.classes) == (expected, classes)
         assert dataset.train.labels.dtype == torch.int64
@@ -218,6 +218,7 @@ OTHER = [*torch.from_numpy(RGB)]
     [
         (Stream(), {}, "^train: expected a map-style data set, .*, got Stream; a list"),
         ("photos/", {}, "^train: expected a map-style data set, .*, got str"),
+        ({"train": []}, {}, "^train: expected a map-style data set, .*, got dict"),
         ([], {}, "^train: expected at least 1 image, got none"),
         ((RGB, [0, 1]), {}, "^train: expected a label for each of 4 images, got 2"),
         (RGB[0, 0], {}, "^train: expected n c h w or n h w c, got 8 x 8"),

@@ -17,6 +17,9 @@ from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.reading import Counter, Progress
 from infomin.data.split import hold_out_by_class
 
+Label = str | int | None
+"""A class, an integer where classes have no names, or none."""
+
 
 def from_torch(
     train: Any,
@@ -39,7 +42,7 @@ def from_torch(
       `(image, label, ...)`. An image is a PIL image (RGB, or grey), a tensor `c h w` or an array
       `h w c`, or `h w` of one channel;
     * images `n c h w`, `n h w c` or `n h w` as one array or tensor;
-    * a pair `(images, labels)` of such images and `n` labels.
+    * a pair `(images, labels)` of either and its labels.
 
     Pixels are uint8, uint16 or float (held as float32), 1 to 16 channels. The axis of channels is
     the first or the last, whichever has at most 16 entries and leaves a square. If that is
@@ -78,15 +81,16 @@ def from_torch(
         decoder = Decoder(size, value_range=value_range, grey=True)
         parts = [_Part("train", train, classes)]
         if test is not None:
-            parts.append(_Part("test", test, classes, parts[0].classes))
+            parts.append(_Part("test", test, classes))
+            parts[1].classes = parts[1].classes or parts[0].classes
         (first, _), (last, _) = (part.item(0, decoder) for part in (parts[0], parts[-1]))
         values.check_alike(last, f"{parts[-1].name}: image 0", first, "train: image 0")
         counter = Counter(progress, sum(map(len, parts)))
         images, labels = zip(*(part.read(decoder, counter.add) for part in parts), strict=True)
         names = parts[0].classes or _distinct(labels[0]) or _distinct(labels[-1])
         sets = [
-            ImageSet(of_part, _encode(words, names, part.name))
-            for of_part, words, part in zip(images, labels, parts, strict=True)
+            ImageSet(x, _encode(y, names, part.name))
+            for x, y, part in zip(images, labels, parts, strict=True)
         ]
         if test is None:
             sets = [sets[0].part(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
@@ -101,9 +105,6 @@ def from_torch(
         )
 
 
-Label = str | int | None
-
-
 class _Part:
     """Training or test images as a user gives them.
 
@@ -111,20 +112,17 @@ class _Part:
         name: `train` or `test`, for error messages.
         data: a map-style data set, images in one array, or a pair of these and labels.
         classes: names that integer labels index; None takes those of the data set.
-        default: names for a data set that has none.
+
+    Raises:
+        InputError: for something else, an empty set, or another number of labels than images.
     """
 
-    def __init__(
-        self,
-        name: str,
-        data: Any,
-        classes: Sequence[str] | None,
-        default: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, name: str, data: Any, classes: Sequence[str] | None) -> None:
         self.name, self.labels = name, None
-        if isinstance(data, tuple) and len(data) == 2 and _is_array(data[0]):
-            data, self.labels = data
-        if isinstance(data, str | IterableDataset) or not (
+        if isinstance(data, tuple) and len(data) == 2:
+            data, labels = data
+            self.labels = None if labels is None else list(labels)
+        if isinstance(data, str | dict | IterableDataset) or not (
             hasattr(data, "__len__") and hasattr(data, "__getitem__")
         ):
             raise InputError(
@@ -138,7 +136,7 @@ class _Part:
                 f"{name}: expected a label for each of {len(data)} images, got {len(self.labels)}"
             )
         self.data = _channels_first(data, name, batch=1) if _is_array(data) else data
-        self.classes = classes or _classes_of(data, name) or default
+        self.classes = classes or _classes_of(data, name)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -151,9 +149,11 @@ class _Part:
         """
         name = f"{self.name}: image {index}"
         image: Any = self.data[index]
-        label = None if self.labels is None else self.labels[index]
+        label = None
         if isinstance(image, tuple | list) and image:
             image, label = image[0], image[1] if len(image) > 1 else None
+        if self.labels is not None:
+            label = self.labels[index]
         if isinstance(image, Image.Image) and image.mode in ("I;16", "F"):
             image = np.array(image)
         if isinstance(image, Image.Image):
