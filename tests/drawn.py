@@ -1,4 +1,4 @@
-"""What the tests of RandAugment share: plans that leave nothing to chance, and images."""
+"""Images and fixed parameters for tests of RandAugment."""
 
 import torch
 from torch import tensor
@@ -7,7 +7,7 @@ from infomin.augment import RandAugmentParams
 
 
 def plan(operations, levels, negative=False):
-    """What makes every sample do its only operation at its level."""
+    """Parameters that apply one operation to every sample, at a given level."""
     n = len(levels)
     return RandAugmentParams(
         torch.zeros(n, 1, dtype=torch.long),
@@ -18,7 +18,7 @@ def plan(operations, levels, negative=False):
 
 
 def eight_bits(n=9, channels=3, height=24, width=32):
-    """Images of 8 bits: smooth, and a patch of noise; one is flat, one has few levels."""
+    """Smooth 8-bit images with a patch of noise; one is flat, one has few levels."""
     coarse = torch.rand(n, channels, 4, 4)
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
     smooth[:, :, :8, :8] = torch.rand(n, channels, 8, 8)

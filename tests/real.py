@@ -1,6 +1,6 @@
-"""Real data that tests look at, where there is some: it is no part of the repository.
+"""Real data for tests. It is not in the repository; without it, tests that need it are skipped.
 
-The folder is named by INFOMIN_TEST_DATA, or lies beside the repository as `shared/data`.
+INFOMIN_TEST_DATA names the folder. The default is `shared/data` beside the repository.
 """
 
 import os
@@ -13,5 +13,5 @@ DATA = Path(os.environ.get("INFOMIN_TEST_DATA", _BESIDE))
 
 
 def needs(name):
-    """Skip a test where this folder of real data is not there."""
+    """Skip a test when this folder of real data is missing."""
     return pytest.mark.skipif(not (DATA / name).is_dir(), reason=f"no {name} in {DATA}")

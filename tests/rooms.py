@@ -3,13 +3,13 @@
 import numpy as np
 from PIL import Image
 
-NONE = 255  # label of a pixel that has none
+NONE = 255  # label of unlabelled pixels
 WALL, FLOOR, BED = 0, 1, 3
 COLORS = {WALL: (200, 190, 170), FLOOR: (90, 60, 30), BED: (30, 40, 160)}
 
 
 def room(random, height=64, width=80):
-    """A wall above a floor, and a bed somewhere; a white border, and a strip without a label."""
+    """A wall above a floor, a bed at a random place, a white border, an unlabelled strip."""
     labels = np.full((height, width), WALL, np.uint8)
     labels[random.integers(30, 45) :] = FLOOR
     top, left = random.integers(10, height - 30), random.integers(10, width - 40)
@@ -25,7 +25,7 @@ def room(random, height=64, width=80):
 
 
 def write(root, train, test):
-    """Write so many frames of each set, and return the folder."""
+    """Write some frames of both sets, and return the folder."""
     random = np.random.default_rng(0)
     for split, count in (("train", train), ("test", test)):
         for i in range(count):

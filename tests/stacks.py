@@ -1,4 +1,4 @@
-"""Images of more than three channels from real photographs, and files that hold them."""
+"""Images of six channels from real photographs, and files of them."""
 
 import struct
 import zlib
@@ -10,15 +10,15 @@ NAMES = ("R", "G", "B", "blurred", "edges", "entropy")
 
 
 def six_channels(count, side=24):
-    """Patches of two photographs, `h w 6`, uint16 of 12 bits: colours and what filters make.
+    """Yield patches of two photographs, `h w 6`, uint16 of 12 bits, and their photograph.
 
-    Yields the patches and the number of the photograph.
+    The channels are the colours and the results of three filters.
     """
     for label, name in enumerate(("astronaut", "coffee")):
         photo = getattr(data, name)()
         grey = photo.mean(-1) / 255
-        made = [filters.gaussian(grey, 3), filters.sobel(grey), util.invert(grey)]
-        stack = np.dstack([photo / 255, *made]).clip(0, 1)
+        filtered = [filters.gaussian(grey, 3), filters.sobel(grey), util.invert(grey)]
+        stack = np.dstack([photo / 255, *filtered]).clip(0, 1)
         whole = (stack * 4095).round().astype(np.uint16)
         random = np.random.default_rng(label)
         for _ in range(count):
@@ -27,7 +27,7 @@ def six_channels(count, side=24):
 
 
 def six_channel_folder(root, count=60, layout="hwc"):
-    """Save `six_channels` as `.npy` files in a folder for each photograph."""
+    """Save `six_channels` as `.npy` files in one folder per photograph."""
     for i, (patch, label) in enumerate(six_channels(count)):
         path = root / ("astronaut", "coffee")[label] / f"{i}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def six_channel_folder(root, count=60, layout="hwc"):
 
 
 def write_png(path, pixels):
-    """Save `h w c`, uint16, as a 16-bit PNG: each row as differences from the pixel before."""
+    """Save `h w c`, uint16, as a 16-bit PNG; rows hold differences from the previous pixel."""
     height, width, channels = pixels.shape
     rows = pixels.astype(">u2").view(np.uint8).reshape(height, width, -1)
     rows = np.diff(rows, axis=1, prepend=np.uint8(0)).reshape(height, -1)

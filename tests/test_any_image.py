@@ -16,28 +16,28 @@ SMALL = ("budget=smoke", "budget.size=16", "labels.share=1", "game.batch=32", "g
 SHORT = ("budget=smoke", "budget.size=16", "pretrain.batch=32", "probe.epochs=1")
 
 
-def through_all_stages(tmp_path, told, mode="semi"):
-    """Learn views, pretrain on them and judge; return the generator."""
+def through_all_stages(tmp_path, overrides, mode="semi"):
+    """Learn views, pretrain on them and evaluate; return the generator."""
     options = ("game.labelled_batch=16", f"mode={mode}")
-    game = Script(tmp_path, "learn_views", *told, *SMALL, *options)
+    game = Script(tmp_path, "learn_views", *overrides, *SMALL, *options)
     assert game.wait() == 0, game.err
-    trained = Script(tmp_path, "pretrain", *told, *SHORT, "views=learned")
+    trained = Script(tmp_path, "pretrain", *overrides, *SHORT, "views=learned")
     assert trained.wait() == 0, trained.err
-    raw = Script(tmp_path, "pretrain", *told, *SHORT, "views=raw")
+    raw = Script(tmp_path, "pretrain", *overrides, *SHORT, "views=raw")
     assert raw.wait() == 0, raw.err
-    judged = Script(tmp_path, "linear_eval", *told, *SHORT[:2], "probe.epochs=1")
+    judged = Script(tmp_path, "linear_eval", *overrides, *SHORT[:2], "probe.epochs=1")
     assert judged.wait() == 0, judged.err
     return load_generator(game.folders[0] / "generator")
 
 
 def test_six_channels_of_12_bits(tmp_path):
     root = six_channel_folder(tmp_path / "stacks")
-    told = ["data=image_folder", f"data.root={root}", f"data.cache={tmp_path / 'cache'}"]
-    told += ["data.value_range=[0,4095]", f"data.channel_names=[{','.join(NAMES)}]"]
-    g = through_all_stages(tmp_path, told)
+    overrides = ["data=image_folder", f"data.root={root}", f"data.cache={tmp_path / 'cache'}"]
+    overrides += ["data.value_range=[0,4095]", f"data.channel_names=[{','.join(NAMES)}]"]
+    g = through_all_stages(tmp_path, overrides)
     assert (g.channels, g.value_range, g.channel_names) == (6, (0, 4095), NAMES)
-    found = data.image_folder(str(root), 16, value_range=[0, 4095], cache=str(tmp_path / "cache"))
-    x = resize(found.test.images, 16)
+    dataset = data.image_folder(str(root), 16, value_range=[0, 4095], cache=str(tmp_path / "cache"))
+    x = resize(dataset.test.images, 16)
     assert [v.shape for v in g(x)] == [(24, 1, 16, 16), (24, 5, 16, 16)]
     assert g.check(x).share_out_of_range == 0 and g.check(x).round_trip_error < 1
     with pytest.raises(InputError, match=r"takes values within \[0.0, 4095.0\], got .* to 8"):
@@ -48,7 +48,7 @@ def test_six_channels_of_12_bits(tmp_path):
                 continue  # the newest encoder has raw views, which take any names
             options = SHORT if name == "pretrain" else SHORT[:2]
             views = ["views=learned"] if name == "pretrain" else []
-            script = Script(tmp_path, name, *told, wrong, *options, *views)
+            script = Script(tmp_path, name, *overrides, wrong, *options, *views)
             assert script.wait() == 2
             assert script.err.startswith(f"error: {kind}: ") and "takes 6 channels" in script.err
 
@@ -61,13 +61,13 @@ def test_real_rooms_in_colour_and_depth(tmp_path):
             for path in sorted((DATA / "nyuv2" / split / part).iterdir())[:count]:
                 (tmp_path / "rooms" / split / part / path.name).symlink_to(path)
     cache = str(tmp_path / "cache")
-    told = ["data=nyuv2", f"data.root={tmp_path / 'rooms'}", f"data.cache={cache}"]
-    told += ["data.per_class=10", "data.patches=6"]
-    g = through_all_stages(tmp_path, told)
+    overrides = ["data=nyuv2", f"data.root={tmp_path / 'rooms'}", f"data.cache={cache}"]
+    overrides += ["data.per_class=10", "data.patches=6"]
+    g = through_all_stages(tmp_path, overrides)
     assert (g.value_range, g.channel_names) == ((0, 1), ("R", "G", "B", "depth"))
     rooms = data.nyuv2(str(tmp_path / "rooms"), 16, patches=6, per_class=10, cache=cache)
     v1, v2 = g(rooms.test.images / 255)
     assert (v1.shape[1], v2.shape[1]) == (1, 3) and torch.isfinite(v2).all()
-    colors = Script(tmp_path, "pretrain", *told, "data.channels=rgb", *SHORT, "views=learned")
+    colors = Script(tmp_path, "pretrain", *overrides, "data.channels=rgb", *SHORT, "views=learned")
     assert colors.wait() == 2
     assert "(R, G, B, depth), data nyuv2 has 3 within [0.0, 1.0] (R, G, B)" in colors.err

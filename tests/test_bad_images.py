@@ -1,4 +1,4 @@
-"""Folders and images that are no good are named in one clear line."""
+"""Folders and images that cannot be used are named in one clear line."""
 
 import pytest
 import torch
@@ -14,46 +14,31 @@ def read(folder, size=8, **options):
     return data.image_folder(str(folder), size, cache=str(folder.parent / "cache"), **options)
 
 
-def test_a_missing_folder(tmp_path):
+def test_missing_and_empty_folders(tmp_path, folder):
     with refused("data.root: expected the folder that holds the images, got none"):
         data.image_folder()
     with refused(f"data.root: {tmp_path}/nowhere is not a folder; give the folder that holds"):
         read(tmp_path / "nowhere")
-
-
-def test_an_empty_folder(tmp_path):
-    (tmp_path / "images").mkdir()
-    with refused(f"data.root: no images in {tmp_path}/images; expected <class>/"):
-        read(tmp_path / "images")
-
-
-def test_an_empty_test_folder(folder):
     picture(folder / "train" / "a" / "0.png")
     (folder / "val").mkdir()
-    with refused("data.root: no images in .*/val"):
+    with refused("data.root: no images in .*/val; expected <class>/"):
         read(folder)
 
 
 @pytest.mark.parametrize("how", ["truncated", "text", "empty"])
-def test_an_image_that_cannot_be_read_is_named(folder, how):
+def test_an_image_that_cannot_be_read_is_named_or_skipped_on_demand(folder, how):
     bad = spoil(folder / "b" / "3.jpg", how)
-    with refused(rf"{bad}: cannot be read \(.*\); data.skip_bad=true goes on without it"):
+    with refused(rf"{bad}: cannot be read \(.*\); data.skip_bad=true leaves it out"):
         read(folder)
     assert not (folder.parent / "cache").exists()
+    for _ in range(2):  # decoded, and from the cache
+        dataset = read(folder, skip_bad=True, test_share=0.25)
+        assert (dataset.skipped, len(dataset.train), len(dataset.test)) == (1, 7, 2)
 
 
-def test_bad_images_are_skipped_on_demand_and_counted_also_from_the_cache(folder):
-    spoil(folder / "b" / "3.jpg", "truncated")
-    spoil(folder / "a" / "0.jpg", "text")
-    for _ in range(2):
-        found = read(folder, skip_bad=True, test_share=0.25)
-        assert found.skipped == 2
-        assert (len(found.train), len(found.test)) == (6, 2)
-
-
-def test_nothing_but_bad_images(tmp_path):
+def test_a_folder_of_bad_images_only(tmp_path):
     spoil(picture(tmp_path / "images" / "a" / "0.jpg"), "text")
-    with refused("data.root: not one of the 1 images in .* can be read"):
+    with refused("data.root: none of the 1 images in .* can be read"):
         read(tmp_path / "images", skip_bad=True)
 
 
@@ -71,31 +56,23 @@ def test_grey_images_of_16_bits(folder):
         read(folder)
     with refused(f"images of different kinds: .*/a/0.jpg is 3 channels of uint8, {odd} is 3 .*16"):
         read(folder, convert=True)
-
-
-def test_an_image_under_a_wrong_name_is_not_clipped(folder):
-    odd = picture(folder / "a" / "odd.tif", "I;16").rename(folder / "a" / "odd.bmp")
-    with refused(f"{odd}: has mode I;16, expected 8 bits a channel"):
+    odd = picture(folder / "a" / "odd.tif", "I;16").rename(odd.with_suffix(".bmp"))
+    (folder / "a" / "odd.png").unlink()
+    with refused(f"{odd}: has mode I;16, expected 8 bits per channel"):
         read(folder, convert=True)
 
 
-def test_images_of_different_sizes_without_a_size(folder):
+def test_images_of_other_sizes_without_a_size(tmp_path, folder):
     odd = picture(folder / "b" / "odd.png", size=(9, 9))
     with refused(f"images of different sizes: .*/a/0.jpg is 8x8, {odd} is 9x9; set data.size=N"):
         read(folder, size=None)
-
-
-def test_images_that_are_no_squares_without_a_size(folder):
-    odd = picture(folder / "b" / "odd.png", size=(8, 9))
+    picture(odd, size=(8, 9))
     with refused(f"{odd}: is 8x9, expected a square; set data.size=N"):
         read(folder, size=None)
-
-
-def test_test_images_of_another_size_without_a_size(tmp_path):
-    picture(tmp_path / "images" / "train" / "a" / "0.png", size=(8, 8))
-    picture(tmp_path / "images" / "val" / "a" / "0.png", size=(9, 9))
-    with refused("training images are 8x8, test images 9x9; set data.size=N"):
-        read(tmp_path / "images", size=None)
+    picture(tmp_path / "split" / "train" / "a" / "0.png", size=(8, 8))
+    picture(tmp_path / "split" / "val" / "a" / "0.png", size=(9, 9))
+    with refused("split/train is 8x8, .*split/val is 9x9; set data.size=N"):
+        read(tmp_path / "split", size=None)
 
 
 def test_a_class_that_is_in_the_test_set_only(tmp_path):
@@ -111,6 +88,7 @@ def test_a_class_that_is_in_the_test_set_only(tmp_path):
         ({"size": 0}, "data.size: expected at least 1 pixel, got 0"),
         ({"test_share": 0.01}, "data.test_share: 0.01 of 10 images leaves 0 for test"),
         ({"test_share": 1.0}, "data.test_share: 1.0 of 10 images leaves 10 for test"),
+        ({"layout": "cwh"}, "data.layout: expected one of chw, hwc, got 'cwh'"),
     ],
 )
 def test_options_of_a_folder_out_of_range(folder, options, message):
@@ -119,8 +97,10 @@ def test_options_of_a_folder_out_of_range(folder, options, message):
 
 
 def label_set(train, test=(0, 1)):
-    images = [torch.zeros(len(labels), 3, 4, 4, dtype=torch.uint8) for labels in (train, test)]
-    sets = [ImageSet(x, torch.tensor(y)) for x, y in zip(images, (train, test), strict=True)]
+    sets = [
+        ImageSet(torch.zeros(len(labels), 3, 4, 4, dtype=torch.uint8), torch.tensor(labels))
+        for labels in (train, test)
+    ]
     return DataSet("mine", *sets, ("cat", "dog"))
 
 

@@ -51,7 +51,7 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
         (
             "learn_views",
             "labels.share=null labels.number=65",
-            "labels.number: 65 labels asked, the data has 64",
+            "labels.number: expected at most 64, the labels of the data, got 65",
         ),
         ("learn_views", "game.batch=65", "game.batch: expected 1..64"),
         ("learn_views", "device=cube", "device=cube devices=1"),

@@ -47,8 +47,8 @@ def test_the_choice_of_labels_is_seeded_and_grows_with_the_number():
     [
         ({"share": 0.0}, r"labels.share: expected a share within \(0, 1\], got 0.0"),
         ({"share": 1.1}, r"labels.share: expected a share within \(0, 1\], got 1.1"),
-        ({"number": 101}, "labels.number: 101 labels asked, the data has 100"),
-        ({"number": 2}, "labels: expected at least one a class, 3, got 2"),
+        ({"number": 101}, "labels.number: expected at most 100, the labels of"),
+        ({"number": 2}, "labels: expected at least 3, one of each class, got 2"),
     ],
 )
 def test_a_wrong_number_of_labels_is_refused(options, message):

@@ -8,13 +8,13 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from refusal import refused
 from sameness import same
 from torchvision.datasets import cifar, mnist, stl10, utils
 
 from infomin import data
 from infomin.augment import resize
 from infomin.core import rng
-from infomin.core.errors import InputError
 from infomin.data.photos import _photograph
 from infomin.data.scenes import FACTORS, SHAPES, draw_factors, render
 
@@ -25,15 +25,15 @@ pytestmark = pytest.mark.usefixtures("single")
 
 
 def test_photos_are_8_balanced_classes_and_the_same_every_time():
-    found = data.photos(size=16, patch=32, train=80, test=40)
-    assert len(found.classes) == 8
-    assert found.train.images.shape == (80, 3, 16, 16)
-    assert found.test.images.shape == (40, 3, 16, 16)
-    assert found.train.images.dtype == torch.uint8
-    assert found.train.labels.bincount().tolist() == [10] * 8
-    assert found.test.labels.bincount().tolist() == [5] * 8
-    assert same(found, data.photos(size=16, patch=32, train=80, test=40))
-    assert not same(found, data.photos(size=16, patch=32, train=80, test=40, seed=1))
+    dataset = data.photos(size=16, patch=32, train=80, test=40)
+    assert len(dataset.classes) == 8
+    assert dataset.train.images.shape == (80, 3, 16, 16)
+    assert dataset.test.images.shape == (40, 3, 16, 16)
+    assert dataset.train.images.dtype == torch.uint8
+    assert dataset.train.labels.bincount().tolist() == [10] * 8
+    assert dataset.test.labels.bincount().tolist() == [5] * 8
+    assert same(dataset, data.photos(size=16, patch=32, train=80, test=40))
+    assert not same(dataset, data.photos(size=16, patch=32, train=80, test=40, seed=1))
 
 
 @pytest.mark.parametrize("patch", [32, 128])
@@ -41,8 +41,10 @@ def test_no_test_pixel_of_a_photograph_was_trained_on(monkeypatch, patch):
     column = torch.arange(384).expand(384, 384)  # of a photograph of the smallest width
     photo = torch.stack([column // 2, column % 2, column]).byte()
     monkeypatch.setattr(sys.modules["infomin.data.photos"], "_photograph", lambda name: photo)
-    found = data.photos(size=patch, patch=patch, train=400, test=400)
-    trained, tested = (2 * s.images[:, 0].int() + s.images[:, 1] for s in (found.train, found.test))
+    dataset = data.photos(size=patch, patch=patch, train=400, test=400)
+    trained, tested = (
+        2 * s.images[:, 0].int() + s.images[:, 1] for s in (dataset.train, dataset.test)
+    )
     assert trained.max() + patch < tested.min()
     assert trained.diff(dim=2).eq(1).all()
     assert trained.min() == 0 and tested.max() == 383
@@ -55,14 +57,14 @@ def test_photographs_are_brought_to_one_scale():
 
 
 def test_scenes_are_uint8_labelled_by_shape_and_the_same_every_time():
-    found = data.scenes(size=24, train=90, test=30)
+    dataset = data.scenes(size=24, train=90, test=30)
     factors = draw_factors(90, 8, 4, rng.generator(0, "scenes", "train"))
-    assert found.classes == SHAPES
-    assert found.train.images.shape == (90, 3, 24, 24)
-    assert found.train.images.dtype == torch.uint8
-    assert torch.equal(found.train.labels, factors[:, FACTORS.index("shape")])
-    assert same(found, data.scenes(size=24, train=90, test=30))
-    assert not same(found, data.scenes(size=24, train=90, test=30, seed=1))
+    assert dataset.classes == SHAPES
+    assert dataset.train.images.shape == (90, 3, 24, 24)
+    assert dataset.train.images.dtype == torch.uint8
+    assert torch.equal(dataset.train.labels, factors[:, FACTORS.index("shape")])
+    assert same(dataset, data.scenes(size=24, train=90, test=30))
+    assert not same(dataset, data.scenes(size=24, train=90, test=30, seed=1))
 
 
 def test_the_factors_of_scenes_are_uniform_and_pairwise_independent():
@@ -96,7 +98,7 @@ def test_a_scene_shows_its_factors_and_nothing_else():
     ],
 )
 def test_numbers_that_make_no_images_are_refused(call, message):
-    with pytest.raises(InputError, match=message):
+    with refused(message):
         call()
 
 
@@ -165,12 +167,12 @@ def test_cifar_reads_its_pickled_batches(tmp_path, unverified, offline, name):
         (root / batch).write_bytes(pickle.dumps(content))
     (root / meta[0]).write_bytes(pickle.dumps(meta[1]))
 
-    found = getattr(data, name)(str(tmp_path / "data"), cache=str(tmp_path / "cache"))
-    assert (found.name, found.classes) == (name, tuple(next(iter(meta[1].values()))))
+    dataset = getattr(data, name)(str(tmp_path / "data"), cache=str(tmp_path / "cache"))
+    assert (dataset.name, dataset.classes) == (name, tuple(next(iter(meta[1].values()))))
     expected = np.concatenate(pixels).reshape(-1, 3, 32, 32)
-    assert torch.equal(found.train.images, torch.from_numpy(expected[:-2]))
-    assert torch.equal(found.test.images, torch.from_numpy(expected[-2:]))
-    assert found.test.labels.tolist() == [(len(batches) - 1) % 2, 1]
+    assert torch.equal(dataset.train.images, torch.from_numpy(expected[:-2]))
+    assert torch.equal(dataset.test.images, torch.from_numpy(expected[-2:]))
+    assert dataset.test.labels.tolist() == [(len(batches) - 1) % 2, 1]
 
 
 def test_mnist_reads_idx_files_with_one_channel(tmp_path, offline):
@@ -188,24 +190,17 @@ def test_mnist_reads_idx_files_with_one_channel(tmp_path, offline):
         (raw / f"{split}-images-idx3-ubyte").write_bytes(head + pixels[split].tobytes())
         (raw / f"{split}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + n + bytes(labels))
 
-    found = data.mnist(str(tmp_path / "data"), size=None, cache=str(tmp_path / "cache"))
-    assert found.channels == 1
-    assert (found.train.labels.tolist(), found.test.labels.tolist()) == ([7, 0, 3], [9, 9])
-    assert torch.equal(found.train.images[:, 0], torch.from_numpy(pixels["train"]))
+    dataset = data.mnist(str(tmp_path / "data"), size=None, cache=str(tmp_path / "cache"))
+    assert dataset.channels == 1
+    assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([7, 0, 3], [9, 9])
+    assert torch.equal(dataset.train.images[:, 0], torch.from_numpy(pixels["train"]))
     assert data.mnist(str(tmp_path / "data"), cache=str(tmp_path / "cache")).size == 32
 
 
-@pytest.mark.parametrize(
-    ("name", "title"),
-    [("stl10", "STL-10"), ("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("mnist", "MNIST")],
-)
-def test_a_missing_data_set_without_network_is_one_clear_line(tmp_path, offline, name, title):
-    with pytest.raises(
-        InputError,
-        match=rf"^data.root: {title} is not in .*no network in tests.*put .* files there$",
-    ) as caught:
+@pytest.mark.parametrize("name", ["stl10", "cifar10", "cifar100", "mnist"])
+def test_a_missing_data_set_without_network_is_one_clear_line(tmp_path, offline, name):
+    with refused(f"data.root: {name.upper()} is not in .*no network in tests.*put .* files there"):
         getattr(data, name)(str(tmp_path / "data"), cache=str(tmp_path / "cache"))
-    assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
 
@@ -213,5 +208,5 @@ def test_a_standard_data_set_comes_from_the_cache_the_second_time(tmp_path, offl
     test_mnist_reads_idx_files_with_one_channel(tmp_path, None)
     for path in (tmp_path / "data").rglob("*ubyte"):
         path.unlink()
-    found = data.mnist(str(tmp_path / "data"), size=None, cache=str(tmp_path / "cache"))
-    assert found.train.labels.tolist() == [7, 0, 3]
+    dataset = data.mnist(str(tmp_path / "data"), size=None, cache=str(tmp_path / "cache"))
+    assert dataset.train.labels.tolist() == [7, 0, 3]

@@ -40,23 +40,23 @@ def read(root, **options):
 
 
 def test_a_patch_has_four_channels_and_the_class_of_most_of_it(root):
-    found = read(root)
-    assert found.channel_names == ("R", "G", "B", "depth") and found.value_range == (0, 1)
-    assert found.classes == ("bed", "desk")
-    for part in (found.train, found.test):
+    dataset = read(root)
+    assert dataset.channel_names == ("R", "G", "B", "depth") and dataset.value_range == (0, 1)
+    assert dataset.classes == ("bed", "desk")
+    for part in (dataset.train, dataset.test):
         assert part.images.shape == (120, 4, 16, 16) and part.images.dtype == torch.uint8
         near = part.images[:, 3].float().mean((1, 2)) < 65  # more than half is near, and a bed
         assert near[part.labels == 0].all() and not near[part.labels == 1].any()
         assert set(part.images[:, 3].unique().tolist()) == {40, 90}, "no border is left"
         assert part.images[:, 1].max() < 10
-    assert (found.train.labels + 1).bincount().tolist() == [100, 10, 10]
+    assert (dataset.train.labels + 1).bincount().tolist() == [100, 10, 10]
 
 
 def test_rare_classes_and_other_things_have_no_label(root):
-    found = read(root, per_class=40)
-    assert found.classes == ("bed",) and (found.train.labels == 0).sum() == 40
+    dataset = read(root, per_class=40)
+    assert dataset.classes == ("bed",) and (dataset.train.labels == 0).sum() == 40
     with refused("data nyuv2: evaluation needs at least 2 classes, got 1"):
-        found.needs_classes("evaluation")
+        dataset.needs_classes("evaluation")
 
 
 def test_the_same_patches_every_time_others_with_another_seed_and_colours_alone(root):
@@ -72,14 +72,16 @@ def test_the_same_patches_every_time_others_with_another_seed_and_colours_alone(
     assert torch.equal(colors.train.labels, first.train.labels)
 
 
-def test_what_is_wrong_with_a_folder_is_told(root, tmp_path):
+def test_what_is_wrong_with_a_folder_is_refused(root, tmp_path):
     with refused("data.root: expected the folder of train/rgb, train/depth, ..., got none"):
         data.nyuv2()
     with refused(rf"data.root: no images in {tmp_path}/train/rgb; expected \*.jpg there"):
         read(tmp_path)
     with refused("data.channels: expected one of rgb, rgbd, got 'depth'"):
         read(root, channels="depth")
-    with refused("data.patch: expected 1..64 pixels, the inside of .*0000.jpg, got 65"):
+    with refused(
+        "data.patch: expected 1..64 pixels to fit into .*0000.jpg without its border, got 65"
+    ):
         read(root, patch=65)
     with refused("data.per_class: expected at least 1, got 0"):
         read(root, per_class=0)
@@ -92,7 +94,7 @@ def test_what_is_wrong_with_a_folder_is_told(root, tmp_path):
     with refused(rf"{depth}: is L \(40, 40\), expected L of the size of 0001.jpg"):
         read(root)
     depth.unlink()
-    with refused(f"{depth}: no such file, but .*/train/rgb has the frame"):
+    with refused(f"{depth}: no such file, but .*/train/rgb has this frame"):
         read(root)
     assert not (root.parent / "cache").exists()
 
@@ -100,14 +102,14 @@ def test_what_is_wrong_with_a_folder_is_told(root, tmp_path):
 @needs("nyuv2")
 @pytest.mark.slow
 def test_the_real_rooms_have_a_dozen_classes_that_colour_and_depth_tell(tmp_path):
-    found = data.nyuv2(str(DATA / "nyuv2"), 16, cache=str(tmp_path))
-    assert found.train.images.shape == (12720, 4, 16, 16)
-    assert len(found.classes) == 12 and {"wall", "floor", "bed"} <= set(found.classes)
-    assert found.train.labelled().labels.bincount().tolist() == [100] * 12
-    assert found.test.labelled().labels.bincount().min() >= 50
+    dataset = data.nyuv2(str(DATA / "nyuv2"), 16, cache=str(tmp_path))
+    assert dataset.train.images.shape == (12720, 4, 16, 16)
+    assert len(dataset.classes) == 12 and {"wall", "floor", "bed"} <= set(dataset.classes)
+    assert dataset.train.labelled().labels.bincount().tolist() == [100] * 12
+    assert dataset.test.labelled().labels.bincount().min() >= 50
     # floors lie nearer to the lower edge: depth falls down the patch, of walls it does not
     floors, walls = (
-        found.train.images[found.train.labels == found.classes.index(name), 3].float()
+        dataset.train.images[dataset.train.labels == dataset.classes.index(name), 3].float()
         for name in ("floor", "wall")
     )
     slopes = [(d[:, :8].mean((1, 2)) - d[:, 8:].mean((1, 2))) for d in (floors, walls)]

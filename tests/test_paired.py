@@ -42,27 +42,33 @@ def read(views, tmp_path, **options):
 
 
 def test_files_of_one_stem_are_one_sample(tmp_path, two):
-    found = read(two, tmp_path)
-    assert (found.name, found.classes, found.groups) == ("rgb+depth", ("a", "b"), ((0, 1, 2), (3,)))
-    assert found.channel_names == ("rgb 1", "rgb 2", "rgb 3", "depth")
-    assert found.train.images.shape == found.test.images.shape == (6, 4, 8, 8)
-    assert found.train.images.dtype == torch.uint8
-    for part, first in ((found.train, 0), (found.test, 6)):
+    counts = []
+    dataset = read(two, tmp_path, progress=lambda *count: counts.append(count))
+    assert counts == 2 * [(i, 24) for i in range(1, 25)]  # headers, then pixels
+    assert (dataset.name, dataset.classes, dataset.groups) == (
+        "rgb+depth",
+        ("a", "b"),
+        ((0, 1, 2), (3,)),
+    )
+    assert dataset.channel_names == ("rgb 1", "rgb 2", "rgb 3", "depth")
+    assert dataset.train.images.shape == dataset.test.images.shape == (6, 4, 8, 8)
+    assert dataset.train.images.dtype == torch.uint8
+    for part, first in ((dataset.train, 0), (dataset.test, 6)):
         assert part.labels.tolist() == [0, 0, 0, 1, 1, 1]
         numbers = torch.arange(first, first + 6)
         assert torch.equal(part.images[:, 0, 0, 0].long(), numbers)
         assert torch.equal(part.images[:, 3, 0, 0].long(), 100 + numbers)
-    assert same(read(two, tmp_path), found)  # from the cache
+    assert same(read(two, tmp_path), dataset)  # from the cache
 
 
 def test_folders_without_a_test_set_hold_out_the_same_samples_of_all_views(tmp_path):
     samples = [str(i) for i in range(20)]
     views = {name: write(tmp_path / name, samples, "L") for name in ("x", "y", "z")}
-    found = read(views, tmp_path, test_share=0.25)
-    assert (len(found.train), len(found.test), found.channels) == (15, 5, 3)
-    for images in (found.train.images, found.test.images):
+    dataset = read(views, tmp_path, test_share=0.25)
+    assert (len(dataset.train), len(dataset.test), dataset.channels) == (15, 5, 3)
+    for images in (dataset.train.images, dataset.test.images):
         assert torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
-    assert found.groups == ((0,), (1,), (2,)) and not found.classes
+    assert dataset.groups == ((0,), (1,), (2,)) and not dataset.classes
 
 
 def test_views_of_other_types_become_float(tmp_path):
@@ -74,10 +80,10 @@ def test_views_of_other_types_become_float(tmp_path):
     torch.testing.assert_close(images[:, 0] * 255, images[:, 3] * 100)
 
 
-def test_what_does_not_match_is_told_by_name(tmp_path, two):
+def test_files_without_a_partner_are_refused_by_name(tmp_path, two):
     (tmp_path / "depth/train/a/1.bmp").unlink()
-    told = "has no image of a/1, other views have; images: rgb 6, depth 5"
-    with refused(f"data.views.depth: .*{told}"):
+    message = "has no image of a/1, other views have; images: rgb 6, depth 5"
+    with refused(f"data.views.depth: .*{message}"):
         read(two, tmp_path)
     for i in range(3):
         (tmp_path / f"rgb/train/b/{i}.png").unlink()
@@ -102,7 +108,7 @@ def test_other_sizes_are_refused_unless_they_are_resized(tmp_path, two):
 @pytest.mark.parametrize("suffix", ["png", "bmp", "npy", "tiff"])
 def test_views_of_one_sample_have_one_shape(tmp_path, suffix):
     views = {"rgb": write(tmp_path / "rgb", ["0", "1", "2"])}
-    for size, told in (((48, 48), None), ((48, 24), "48x24"), ((24, 50), "24x50")):
+    for size, message in (((48, 48), None), ((48, 24), "48x24"), ((24, 50), "24x50")):
         name = f"other {size}"
         wide = np.zeros((size[1], size[0], 3), np.uint8)
         views["other"] = write(tmp_path / name, ["0", "1"], suffix="png", side=24)
@@ -111,14 +117,16 @@ def test_views_of_one_sample_have_one_shape(tmp_path, suffix):
             np.save(path, wide)
         else:
             Image.fromarray(wide).save(path)
-        if told is None:
+        if message is None:
             assert read(views, tmp_path, test_share=0.34).train.images.shape[1:] == (6, 8, 8)
             continue
-        with refused(f"data.views: .*rgb/2.png is 12x12, .*2.{suffix} is {told}; expected one sh"):
+        with refused(
+            f"data.views: .*rgb/2.png is 12x12, .*2.{suffix} is {message}; expected one sh"
+        ):
             read(views, tmp_path, test_share=0.34)
 
 
-def test_a_bad_file_and_an_empty_view_are_told_by_the_options_there_are(tmp_path, two):
+def test_a_bad_file_and_an_empty_view_are_refused(tmp_path, two):
     (tmp_path / "rgb/train/a/1.png").write_bytes(b"no picture")
     with refused(r"rgb/train/a/1.png: cannot be read \(.*\)$"):
         read(two, tmp_path)
@@ -128,14 +136,14 @@ def test_a_bad_file_and_an_empty_view_are_told_by_the_options_there_are(tmp_path
         read({"rgb": two["rgb"], "depth": str(tmp_path / "empty")}, tmp_path)
 
 
-def test_what_is_no_set_of_views_is_told(tmp_path, two):
+def test_what_is_no_set_of_views_is_refused(tmp_path, two):
     for wrong in (None, {"rgb": two["rgb"]}, {"rgb": two["rgb"], "depth": None}):
         with refused("data.views: expected two folders or more by name"):
             read(wrong, tmp_path)
     with refused("data.views.ir: .*nowhere is not a folder"):
         read({**two, "ir": str(tmp_path / "nowhere")}, tmp_path)
     flat = write(tmp_path / "flat", ["0", "1"], "L")
-    with refused("data.views: flat has no train/ and val/ as others have"):
+    with refused("data.views: flat has no train/ and val/ as other views have"):
         read({**two, "flat": flat}, tmp_path)
 
 
@@ -145,10 +153,13 @@ def test_any_sensors_are_pretrained_on_and_judged(tmp_path):
     views = {
         name: write(tmp_path / name, samples, mode) for name, mode in (("c", "RGB"), ("d", "L"))
     }
-    told = (f"data.views={{c: {views['c']}, d: {views['d']}}}", f"data.cache={tmp_path / 'cache'}")
+    message = (
+        f"data.views={{c: {views['c']}, d: {views['d']}}}",
+        f"data.cache={tmp_path / 'cache'}",
+    )
     few = ("budget=smoke", "budget.size=16", "pretrain.epochs=1", "pretrain.batch=16")
     trained = Script(
-        tmp_path, "pretrain", "data=paired_folders", *told, *few, "views=raw", "probe.epochs=1"
+        tmp_path, "pretrain", "data=paired_folders", *message, *few, "views=raw", "probe.epochs=1"
     )
     assert trained.wait() == 0, trained.err
     (run,) = trained.folders

@@ -8,7 +8,7 @@ from refusal import refused
 from infomin.augment import CropFlip, resize
 from infomin.core import value_range as units
 from infomin.data import Batches
-from infomin.data.values import as_tensor, check, declared, fit, take
+from infomin.data.values import as_tensor, check_values, fit, resolve_range, take
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -24,60 +24,61 @@ TYPES = pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float
 @pytest.mark.parametrize("kind", ["u1", "<u2", ">u2", "<f2", "<f4", ">f4", "<f8"])
 def test_arrays_become_tensors_of_three_types(kind):
     array = np.arange(6).reshape(2, 3).astype(kind)
-    found = as_tensor(array[:, ::-1], "here")
+    result = as_tensor(array[:, ::-1], "photo.png")
     expected = {"u1": torch.uint8, "u2": torch.uint16}.get(kind.strip("<>"), torch.float32)
-    assert found.dtype == expected and found.tolist() == [[2, 1, 0], [5, 4, 3]]
+    assert result.dtype == expected and result.tolist() == [[2, 1, 0], [5, 4, 3]]
 
 
 @pytest.mark.parametrize("kind", ["i1", "i2", "u4", "i8", "?", "c8"])
 def test_other_types_are_refused(kind):
-    told = f"here: holds {np.dtype(kind)}, expected uint8, uint16 or float32"
-    with refused(told):
-        as_tensor(np.zeros(3, kind), "here")
+    with refused(f"photo.png: holds {np.dtype(kind)}, expected uint8, uint16 or float"):
+        as_tensor(np.zeros(3, kind), "photo.png")
 
 
 def test_the_range_is_the_declared_one_or_that_of_the_type():
-    assert declared(None, torch.uint16) == (0, 65535)
-    assert declared(None, torch.uint8) == declared(None, torch.float32) == units.UNIT
-    assert declared([0, 4095], torch.uint16) == (0, 4095)
-    assert declared([0, 1], torch.uint8) == units.UNIT
-    with refused(r"data.value_range: 8-bit images mean \[0, 1\], got \[0, 255\]; leave it out"):
-        declared([0, 255], torch.uint8)
+    assert resolve_range(None, torch.uint16) == (0, 65535)
+    assert resolve_range(None, torch.uint8) == resolve_range(None, torch.float32) == units.UNIT
+    assert resolve_range([0, 4095], torch.uint16) == (0, 4095)
+    assert resolve_range([0, 1], torch.uint8) == units.UNIT
+    with refused(
+        r"data.value_range: expected \[0, 1\] for 8-bit images, got \[0, 255\]; leave it out"
+    ):
+        resolve_range([0, 255], torch.uint8)
 
 
 def test_channels_and_values_are_checked():
-    check(random(torch.uint16, 2, 4, 4), [0, 4095], "here")
-    check(torch.tensor([[[-1.0]], [[1.0]]]), [-1, 1], "here")
-    for channels, told in ((1, "1 channel"), (17, "17 channels")):
-        with refused(f"here: has {told}, expected 2 to 16"):
-            check(random(torch.uint8, channels, 4, 4), None, "here")
+    check_values(random(torch.uint16, 2, 4, 4), [0, 4095], "photo.png")
+    check_values(torch.tensor([[[-1.0]], [[1.0]]]), [-1, 1], "photo.png")
+    for channels, message in ((1, "1 channel"), (17, "17 channels")):
+        with refused(f"photo.png: has {message}, expected 2 to 16"):
+            check_values(random(torch.uint8, channels, 4, 4), None, "photo.png")
     for value in (4096, 5000):
         with refused(
-            rf"here: has values {value} to {value}, outside \[0, 4095\]; declare their ra"
+            rf"photo.png: has values {value} to {value}, outside \[0, 4095\]; declare their ra"
         ):
-            check(torch.full((2, 1, 1), value).to(torch.uint16), [0, 4095], "here")
-    with refused(r"here: has values nan to nan, outside \[0, 1\]"):
-        check(torch.tensor([[[0.5]], [[torch.nan]]]), None, "here")
+            check_values(torch.full((2, 1, 1), value).to(torch.uint16), [0, 4095], "photo.png")
+    with refused(r"photo.png: has values nan to nan, outside \[0, 1\]"):
+        check_values(torch.tensor([[[0.5]], [[torch.nan]]]), None, "photo.png")
 
 
 @TYPES
 def test_some_images_are_taken_bit_by_bit(dtype):
     images = random(dtype, 9, 2, 4, 4, top=65535)
-    found = take(images, torch.tensor([7, 0, 7]))
-    assert found.dtype == dtype
-    assert torch.equal(found, torch.stack([images[7], images[0], images[7]]))
+    result = take(images, torch.tensor([7, 0, 7]))
+    assert result.dtype == dtype
+    assert torch.equal(result, torch.stack([images[7], images[0], images[7]]))
 
 
 @TYPES
 @pytest.mark.parametrize("shape", [(16, 16), (16, 40), (24, 9)])
 def test_resized_images_keep_their_type_and_their_range(dtype, shape):
     images = random(dtype, 3, 2, *shape, top=65535)
-    found = fit(images, 8)
-    assert (found.dtype, found.shape) == (dtype, (3, 2, 8, 8))
-    assert found.float().max() <= images.float().max()
-    assert found.float().min() >= images.float().min()
+    result = fit(images, 8)
+    assert (result.dtype, result.shape) == (dtype, (3, 2, 8, 8))
+    assert result.float().max() <= images.float().max()
+    assert result.float().min() >= images.float().min()
     scale = 255 if dtype == torch.uint8 else 1
-    off = (found.float() - resize(images, 8) * scale).abs().max()
+    off = (result.float() - resize(images, 8) * scale).abs().max()
     assert off <= (0.5 if dtype != torch.float32 else 65535 * 1e-6)
 
 

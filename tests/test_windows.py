@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("single")
 
 @pytest.fixture
 def root(tmp_path):
-    """Eight photographs, upright and lying: red tells which, green the row, blue the column."""
+    """Eight photographs, upright and lying: red is its number, green the row, blue the column."""
     for i in range(8):
         height, width = (24, 16) if i % 2 else (16, 24)
         pixels = np.zeros((height, width, 3), np.uint8)
@@ -34,11 +34,11 @@ def read(root, **options):
 
 
 def test_windows_are_squares_of_the_photographs_pixels(root):
-    found = read(root)
-    assert found.train.images.shape == (600, 3, 10, 10) and len(found.test) == 200
-    assert found.train.images.dtype == torch.uint8 and found.name == "photographs"
-    assert found.classes == () and (found.train.labels == -1).all()
-    for images in (found.train.images.int(), found.test.images.int()):
+    dataset = read(root)
+    assert dataset.train.images.shape == (600, 3, 10, 10) and len(dataset.test) == 200
+    assert dataset.train.images.dtype == torch.uint8 and dataset.name == "photographs"
+    assert dataset.classes == () and (dataset.train.labels == -1).all()
+    for images in (dataset.train.images.int(), dataset.test.images.int()):
         steps = torch.arange(10, dtype=torch.int)
         assert torch.equal(images[:, 1] - images[:, 1, :1], steps[:, None].expand_as(images[:, 1]))
         assert torch.equal(images[:, 2] - images[:, 2, :, :1], steps.expand_as(images[:, 2]))
@@ -49,8 +49,8 @@ def test_windows_are_squares_of_the_photographs_pixels(root):
 
 
 def test_test_windows_are_of_other_photographs(root):
-    found = read(root)
-    of = [set(part.images[:, 0].unique().tolist()) for part in (found.train, found.test)]
+    dataset = read(root)
+    of = [set(part.images[:, 0].unique().tolist()) for part in (dataset.train, dataset.test)]
     assert len(of[0]) == 6 and len(of[1]) == 2 and of[0] | of[1] == set(range(8))
     other = read(root, seed=1)
     assert set(other.test.images[:, 0].unique().tolist()) != of[1]
@@ -61,8 +61,8 @@ def test_folders_for_training_and_test_are_taken_as_such(root):
         part = root / ("test" if i < 3 else "train")
         part.mkdir(exist_ok=True)
         (root / f"{i}.png").rename(part / f"{i}.png")
-    found = read(root, each=2)
-    assert found.test.images[:, 0].unique().tolist() == [0, 1, 2] and len(found.train) == 10
+    dataset = read(root, each=2)
+    assert dataset.test.images[:, 0].unique().tolist() == [0, 1, 2] and len(dataset.train) == 10
 
 
 def test_the_same_windows_every_time(root):
@@ -73,10 +73,10 @@ def test_the_same_windows_every_time(root):
     assert same(first, read(root)) and not same(first, read(root, seed=1))
 
 
-def test_what_is_wrong_is_told(root, tmp_path):
+def test_wrong_photographs_and_options_are_refused(root, tmp_path):
     with refused("data.root: expected the folder that holds the images, got none"):
         data.windows()
-    with refused("data.size: expected 1..16 pixels, the shorter side of .*png, got 17"):
+    with refused("data.size: expected 1..16 pixels to fit into .*png, got 17"):
         read(root, size=17)
     with refused("data.size: expected a whole number of at least 1, got 0"):
         read(root, size=0)
@@ -97,6 +97,6 @@ def test_what_is_wrong_is_told(root, tmp_path):
 @needs("kodak24")
 @pytest.mark.slow
 def test_the_real_photographs_of_both_orientations(tmp_path):
-    found = data.windows(str(DATA / "kodak24"), 192, 4, cache=str(tmp_path))
-    assert found.train.images.shape == (72, 3, 192, 192) and len(found.test) == 24
-    assert found.train.images.float().std((1, 2, 3)).min() > 1
+    dataset = data.windows(str(DATA / "kodak24"), 192, 4, cache=str(tmp_path))
+    assert dataset.train.images.shape == (72, 3, 192, 192) and len(dataset.test) == 24
+    assert dataset.train.images.float().std((1, 2, 3)).min() > 1

@@ -1,36 +1,36 @@
-"""Data: every source becomes resident tensors, cached on disk, cut into seeded batches."""
+"""Data sets in memory. Every data source of this folder is a function `infomin.data.NAME`.
 
-from infomin.data.arrays import arrays
-from infomin.data.folder import image_folder
+Sources register themselves: see `infomin.data.registry`.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
 from infomin.data.frames import Frames, nyuv2_frames
 from infomin.data.images import DataSet, ImageSet
-from infomin.data.labels import labelled_subset
 from infomin.data.loader import Batches, UniformBatches, ViewLoader
-from infomin.data.nyuv2 import nyuv2
-from infomin.data.paired import paired_folders
-from infomin.data.photos import photos
-from infomin.data.scenes import scenes
-from infomin.data.standard import cifar10, cifar100, mnist, stl10
-from infomin.data.windows import windows
+from infomin.data.registry import SOURCES, source
+from infomin.data.split import labelled_subset
+from infomin.data.torch_datasets import from_torch
+
+for _file in iter_modules(__path__):
+    import_module(f"{__name__}.{_file.name}")
+globals().update(SOURCES)  # some sources have the name of their file
 
 __all__ = [
+    "SOURCES",
     "Batches",
     "DataSet",
     "Frames",
     "ImageSet",
     "UniformBatches",
     "ViewLoader",
-    "arrays",
-    "cifar10",
-    "cifar100",
-    "image_folder",
+    "from_torch",
     "labelled_subset",
-    "mnist",
-    "nyuv2",
     "nyuv2_frames",
-    "paired_folders",
-    "photos",
-    "scenes",
-    "stl10",
-    "windows",
+    "source",
 ]
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(f"{__name__} has no {name!r}; data sources: {', '.join(sorted(SOURCES))}")

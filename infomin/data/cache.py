@@ -12,22 +12,22 @@ from safetensors.torch import save as to_bytes
 from infomin.core import files
 from infomin.data.images import DataSet, ImageSet
 
-_VERSION = 2  # raise it when decoding changes, and old caches are left alone
+_VERSION = 2  # a change of decoding raises it, so that old caches are not used
 
 
 def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
-    """Return what tells whether files have changed: name, size and time of each."""
+    """Return name, size and time of files; one of them differs when a file has changed."""
     stats = [path.stat() for path in paths]
     return [[str(path), s.st_size, s.st_mtime_ns] for path, s in zip(paths, stats, strict=True)]
 
 
 def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSet]) -> DataSet:
-    """Return the data set of this key from the cache, or build and keep it.
+    """Return the data set of a key from the cache, or build and store it.
 
     Arguments:
-        key: all that decides the result: source files with size and time, options.
+        key: everything that determines the data set: name, options, source files with their stamps.
         cache: folder; None is the user's cache folder.
-        build: makes the data set when it is not there, or no longer readable.
+        build: makes the data set where the cache does not have it, or cannot be read.
     """
     text = json.dumps({"version": _VERSION, **key}, sort_keys=True)
     name = f"{key['name']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
@@ -54,9 +54,16 @@ def _read(path: Path) -> DataSet:
         for split in ("train", "test")
     )
     low, high = meta["value_range"]
-    names, classes = tuple(meta["channel_names"]), tuple(meta["classes"])
-    told = (classes, meta["skipped"], (low, high), names)
-    return DataSet(meta["name"], train, test, *told, tuple(map(tuple, meta.get("groups", ()))))
+    return DataSet(
+        meta["name"],
+        train,
+        test,
+        classes=tuple(meta["classes"]),
+        skipped=meta["skipped"],
+        value_range=(low, high),
+        channel_names=tuple(meta["channel_names"]),
+        groups=tuple(map(tuple, meta.get("groups", ()))),
+    )
 
 
 def _write(path: Path, data: DataSet) -> None:
@@ -65,7 +72,7 @@ def _write(path: Path, data: DataSet) -> None:
         for split, part in (("train", data.train), ("test", data.test))
         for name in ("images", "labels", "present")
     }
-    words = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
-    meta = {word: getattr(data, word) for word in words}
+    names = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
+    meta = {name: getattr(data, name) for name in names}
     contiguous = {name: t.contiguous() for name, t in tensors.items() if t is not None}
     files.write_bytes(path, to_bytes(contiguous, metadata={"data": json.dumps(meta)}))

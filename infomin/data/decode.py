@@ -1,7 +1,7 @@
-"""One image file -> `c h w` in its own type: pictures, 16-bit PNG, TIFF and NumPy arrays.
+"""Decoding of image files to `c h w` in their type: pictures, 16-bit PNG, TIFF and NumPy arrays.
 
-Pictures are Pillow's. A TIFF says itself which of its axes are rows, columns and channels; a `.npy`
-file does not, so that there the channels are the one axis that can be them.
+Pillow reads pictures. A TIFF names its axes: rows, columns and channels. A `.npy` file does not, so
+its channels are the only axis that is short enough.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Num, UInt8
 from PIL import Image, ImageOps
 from tifffile import PHOTOMETRIC, TiffFile, TiffPageSeries
 from torch import Tensor
@@ -19,14 +20,15 @@ from infomin.data import values
 
 _TIFF, _ARRAY = (".tif", ".tiff"), ".npy"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", *_TIFF, _ARRAY)
+_CONVERT = "; data.convert=true makes grey three equal channels and drops alpha"
 LAYOUTS = {"chw": "CYX", "hwc": "YXC"}
-_CHANNELS = ("", "S", "C", "Q", "I")  # as tifffile calls them: samples, channels, nameless, pages
-_ALPHA = ((1,), (2,))  # TIFF's associated and unassociated, at the end of the extra samples
+_CHANNELS = ("", "S", "C", "Q", "I")  # tifffile's samples, channels, unnamed axis, pages
+_ALPHA = ((1,), (2,))  # TIFF's associated and unassociated alpha, the last extra sample
 
 
 @dataclass(frozen=True)
 class _Array:
-    """Values, a letter an axis (Y rows, X columns, none where the file does not tell), alpha."""
+    """Values of an image, one letter for each axis (Y rows, X columns; empty if unknown), alpha."""
 
     values: np.ndarray
     axes: str = ""
@@ -35,16 +37,15 @@ class _Array:
 
 @dataclass(frozen=True)
 class Decoder:
-    """How image files become images of one kind.
+    """A decoder that makes images of one kind out of files.
 
     Attributes:
-        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps
-            images as they are.
+        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images.
         convert: turn grey images into three equal channels and drop alpha; refused otherwise.
-        value_range: that all values lie within; None is the usual one of their type.
-        layout: of `.npy` files, `chw` or `hwc`; None takes the one axis, in front or behind, of at
-            most 16 for the channels.
-        grey: take images of one channel as they are, beside others; refused otherwise.
+        value_range: lowest and highest value; None is the whole range of the type.
+        layout: axes of `.npy` files, `chw` or `hwc`; None takes the first or the last axis for the
+            channels, the only one of both with at most 16.
+        grey: accept images of one channel; refused otherwise.
 
     Raises:
         InputError: for another layout or a size below 1.
@@ -62,52 +63,59 @@ class Decoder:
         if self.layout is not None:
             one_of("data.layout", self.layout, LAYOUTS)
 
-    def __call__(self, path: Path) -> Tensor | Exception:
-        """Return an image, `c h w`, or what is wrong with its file.
+    def __call__(self, path: Path) -> Num[Tensor, "c h w"] | Exception:
+        """Return the image of a file, or the exception of a file that cannot be read.
 
         Raises:
-            InputError: for a good file of another kind than was asked for.
+            InputError: for a good file of a kind that the options exclude.
         """
         try:
-            found = _load(path)
-        except Exception as error:  # of a damaged file decoders raise anything
+            content = _load(path)
+        except Exception as error:  # decoders raise anything for a damaged file
             return error
-        if isinstance(found, _Array):
-            image = self._channels(found, path)
-        else:
-            image = self._picture(found, path)
-        values.check(image, self.value_range, str(path), 1 if self.grey else values.CHANNELS[0])
+        if isinstance(content, _Array):
+            return self.finish(self._channels(content, path), str(path))
+        return self.finish(self.picture(content, str(path)), str(path))
+
+    def finish(self, image: Num[Tensor, "c h w"], name: str) -> Num[Tensor, "c _ _"]:
+        """Check channels and values of an image, and resize it."""
+        fewest = 1 if self.grey else values.CHANNELS[0]
+        values.check_values(image, self.value_range, name, fewest)
         return values.fit(image[None], self.size)[0]
 
-    def _picture(self, image: Image.Image, path: Path) -> Tensor:
+    def picture(self, image: Image.Image, name: str) -> UInt8[Tensor, "c h w"]:
+        """Return a picture of 8 bits, resized.
+
+        Raises:
+            InputError: for a mode that the options exclude.
+        """
         if image.mode != "RGB" and not (self.grey and image.mode == "L"):
             if image.mode.startswith(("I", "F")):
-                raise InputError(f"{path}: has mode {image.mode}, expected 8 bits a channel")
+                raise InputError(f"{name}: has mode {image.mode}, expected 8 bits per channel")
             if not self.convert:
                 raise InputError(
-                    f"{path}: has mode {image.mode}, expected RGB; data.convert=true makes grey "
-                    "three equal channels and drops alpha"
+                    f"{name}: has mode {image.mode}, expected RGB"
+                    + (" or L; convert the image" if self.grey else _CONVERT)
                 )
             image = image.convert("RGB")
         if self.size is not None:
             image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.atleast_3d(np.array(image))).permute(2, 0, 1)
 
-    def _channels(self, found: _Array, path: Path) -> Tensor:
-        """Return `c h w`."""
-        shape, axes = found.values.shape, found.axes or _axes(found.values.shape, self.layout)
+    def _channels(self, array: _Array, path: Path) -> Num[Tensor, "c h w"]:
+        shape, axes = array.values.shape, array.axes or _axes(array.values.shape, self.layout)
         kept = [a for a, n in zip(axes, shape, strict=False) if n > 1 or a in "YX"]
         channels = [a for a in kept if a not in "YX"]
         if len(kept) - len(channels) != 2 or "".join(channels) not in _CHANNELS:
-            told = f"axes {found.axes} of " if found.axes else ""
+            named = f"axes {array.axes} of " if array.axes else ""
             raise InputError(
-                f"{path}: has {told}{' x '.join(map(str, shape))}, expected rows, columns and one "
-                "axis of channels" + ("" if axes else "; name it with data.layout=chw or hwc")
+                f"{path}: has {named}{values.by(shape)}, expected rows, columns and one axis of "
+                "channels" + ("" if axes else "; name it with data.layout=chw or hwc")
             )
-        array = found.values.squeeze(tuple(i for i, a in enumerate(axes) if a not in kept))
-        array = array.transpose([kept.index(a) for a in (*channels, "Y", "X")])
-        image = values.as_tensor(array if channels else array[None], str(path))
-        if found.alpha:
+        pixels = array.values.squeeze(tuple(i for i, a in enumerate(axes) if a not in kept))
+        pixels = pixels.transpose([kept.index(a) for a in (*channels, "Y", "X")])
+        image = values.as_tensor(pixels if channels else pixels[None], str(path))
+        if array.alpha:
             if not self.convert:
                 raise InputError(
                     f"{path}: has an alpha channel, expected none; data.convert=true drops it"
@@ -116,8 +124,8 @@ class Decoder:
         return image.expand(3, -1, -1) if self.convert and len(image) == 1 else image
 
 
-def frame(path: Path) -> tuple[int, int] | None:
-    """Return height and width of an image file by its header; None where that does not tell."""
+def height_and_width(path: Path) -> tuple[int, int] | None:
+    """Return height and width in the header of an image file; None where they are unknown."""
     suffix = path.suffix.lower()
     try:
         if suffix == _ARRAY:
@@ -129,7 +137,7 @@ def frame(path: Path) -> tuple[int, int] | None:
         else:
             with Image.open(path) as image:
                 sides = {"Y": image.height, "X": image.width}
-    except Exception:  # of a damaged file readers raise anything; the decoder says so
+    except Exception:  # readers raise anything for a damaged file; the decoder will name it
         return None
     return (sides["Y"], sides["X"]) if {"X", "Y"} <= sides.keys() else None
 
@@ -152,22 +160,22 @@ def _load(path: Path) -> Image.Image | _Array:
 
 
 def _is_picture(series: TiffPageSeries, alpha: bool) -> bool:
-    """Tell the 8-bit pictures among TIFFs, which are Pillow's, from stacks of channels."""
+    """Return whether a TIFF is an 8-bit picture for Pillow, not a stack of channels."""
     page = series.keyframe
-    usual = page.samplesperpixel in (1, 3) or alpha or page.photometric > PHOTOMETRIC.RGB
-    return bool(len(series.pages) == 1 and page.bitspersample <= 8 and usual)
+    known = page.samplesperpixel in (1, 3) or alpha or page.photometric > PHOTOMETRIC.RGB
+    return bool(len(series.pages) == 1 and page.bitspersample <= 8 and known)
 
 
 def _sixteen(path: Path) -> _Array:
-    """Read a 16-bit PNG. Pillow keeps one byte of a colour: the first, or the second if told so."""
+    """Read a 16-bit PNG. Pillow keeps one byte of a value: the first for 16B, else the second."""
     planes = []
-    for which in ("16B", "16L"):
+    for byte_order in ("16B", "16L"):
         with Image.open(path) as image:
             if image.mode == "I;16":
                 return _Array(np.array(image), "YX")
             if any(tile.args == "LA;16B" for tile in image.tile):
                 raise ValueError("16-bit grey with alpha")
-            rawmode = f"{image.mode};{which}"
+            rawmode = f"{image.mode};{byte_order}"
             image.tile = [tile._replace(args=rawmode) for tile in image.tile]
             planes.append(np.array(image))
     high, low = planes
@@ -175,7 +183,7 @@ def _sixteen(path: Path) -> _Array:
 
 
 def _axes(shape: tuple[int, ...], layout: str | None) -> str:
-    """Name the axes of an array that does not tell; nothing where they cannot be known."""
+    """Return a letter for each axis of an array by its shape; nothing where that is ambiguous."""
     if len(shape) == 2:
         return "YX"
     if len(shape) != 3:

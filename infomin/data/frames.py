@@ -1,12 +1,10 @@
-"""Whole frames of NYU Depth V2 and the class of each of their pixels, for segmentation.
+"""Whole frames of NYU Depth V2 with a class for each pixel, for segmentation.
 
-Label files hold NYU40 less one: 0 is wall, 38 other furniture. Other props, and what nobody
-labelled, are 255, which counts for nothing. So there are 39 classes.
+Label files hold the classes of NYU40, from 0: 0 is wall, 38 is other furniture. Other props and
+unlabelled pixels are 255 and are ignored. So there are 39 classes.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,19 +16,20 @@ from torch.nn import functional as F
 from infomin.core.errors import InputError, one_of, whole_number
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.nyuv2 import CHANNELS, CLASSES, frame_files, read_frame
+from infomin.data.reading import Counter, Progress, in_threads
 
 IGNORED = 255
-"""Label of a pixel that counts for nothing."""
+"""Label of ignored pixels."""
 ALL_CLASSES = (*CLASSES, "other_structure", "other_furniture")
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Training and test frames, with a label for every pixel.
+    """Training and test frames with a label for each pixel.
 
     Attributes:
-        images: the frames, without a label for the whole of them.
-        train, test: labels of their pixels, which index `classes`; `IGNORED` is none.
+        images: the frames, unlabelled as a whole.
+        train, test: labels of their pixels, which index `classes`, or `IGNORED`.
         classes: class names.
     """
 
@@ -41,20 +40,26 @@ class Frames:
 
 
 def nyuv2_frames(
-    root: str | None = None, height: int = 72, width: int = 96, channels: str = "rgbd"
+    root: str | None = None,
+    height: int = 72,
+    width: int = 96,
+    channels: str = "rgbd",
+    progress: Progress = None,
 ) -> Frames:
-    """Read whole frames into memory, less their white border, and resized.
+    """Read whole frames into memory, without their white border, and resize them.
 
-    Images are resized with antialiasing; a label is that of the nearest pixel.
+    Images are resized with antialiasing; labels are those of the nearest pixel.
 
     Arguments:
         root: the folder of `{train,test}/{rgb,depth,label40}/`.
-        height, width: of what comes out, in pixels; frames have 224 and 304 inside their border.
+        height, width: size of the resulting frames, in pixels; files have 224 x 304 inside their
+            border.
         channels: `rgbd`, or `rgb` without depth.
+        progress: takes the number of frames that are done, and of all.
 
     Raises:
-        InputError: for a missing folder or file, one that cannot be read or holds another class, or
-            a number out of range.
+        InputError: for a missing folder or file, one that cannot be read or has an unknown class,
+            or a number out of range.
     """
     if root is None:
         raise InputError(
@@ -65,23 +70,25 @@ def nyuv2_frames(
     whole_number("data.width", width, 1)
     size = (height, width)
 
-    def read(frame: Sequence[Path]) -> tuple[Tensor, Tensor]:
-        whole = read_frame(frame)
-        labels = whole[4:]
+    def read(files: Sequence[Path]) -> tuple[Tensor, Tensor]:
+        frame = read_frame(files)
+        labels = frame[4:]
         known = labels[labels != IGNORED]
         if known.numel() and known.max() >= len(ALL_CLASSES):
             raise InputError(
-                f"{frame[2]}: holds class {known.max()}, expected 0..{len(ALL_CLASSES) - 1}, or "
+                f"{files[2]}: holds class {known.max()}, expected 0..{len(ALL_CLASSES) - 1}, or "
                 f"{IGNORED} for none"
             )
-        image = whole[None, : len(CHANNELS[channels])].float()
+        image = frame[None, : len(CHANNELS[channels])].float()
         image = F.interpolate(image, size, mode="bilinear", antialias=True).round().byte()
         return image[0], F.interpolate(labels[None], size, mode="nearest-exact")[0, 0]
 
+    splits = [frame_files(Path(root).expanduser() / split) for split in ("train", "test")]
+    counter = Counter(progress, sum(map(len, splits)))
     sets, maps = [], []
-    for files in [frame_files(Path(root).expanduser() / split) for split in ("train", "test")]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            images, labels = zip(*pool.map(read, files), strict=True)
+    for split in splits:
+        with in_threads(read, split, counter.add) as frames:
+            images, labels = zip(*frames, strict=True)
         sets.append(ImageSet(torch.stack(images), torch.full((len(images),), UNLABELLED)))
         maps.append(torch.stack(labels))
     data = DataSet("nyuv2", sets[0], sets[1], (), channel_names=CHANNELS[channels])

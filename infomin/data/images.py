@@ -1,4 +1,4 @@
-"""What every data source gives: resident images with labels, for training and for test."""
+"""Data sets in memory: images with labels, for training and for test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,16 +19,16 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images and their labels; -1 marks an image without one.
+    """Images and their labels.
 
     Attributes:
         images: `n c h w`; uint8 means [0, 1] after division by 255, uint16 and float32 mean their
             own numbers.
-        labels: `n`.
-        factors: what else is known of the images, by name: integers `n` are classes, floats `n` or
-            `n k` numbers.
-        present: who has which view, `n m`, where the images of some views are missing, and zeros
-            stand for them; None when everything is there. It stays on the CPU.
+        labels: classes; -1 for none.
+        factors: other known properties by name: integers `n` are classes, floats `n` or `n k` are
+            numbers.
+        present: mask of the views that each sample has, `n m`, on the CPU. The images of missing
+            views are zeros. None if no view is missing.
     """
 
     images: Num[Tensor, "n c h w"]
@@ -48,7 +48,7 @@ class ImageSet:
         return self if bool(known.all()) else self.part(known.nonzero().squeeze(1))
 
     def part(self, index: Int64[Tensor, " m"]) -> "ImageSet":
-        """Return some of the images, with their labels."""
+        """Return the images of an index, with their labels."""
         factors = {name: values[index] for name, values in self.factors.items()}
         present = None if self.present is None else self.present[index.cpu()]
         return ImageSet(take(self.images, index), self.labels[index], factors, present)
@@ -59,29 +59,28 @@ class ImageSet:
         return ImageSet(self.images.to(device), self.labels.to(device), factors, self.present)
 
     def seen(self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]) -> "ImageSet":
-        """Return the images that have any of some views; see `missing_views.mask_of_views`."""
+        """Return the samples that have at least one of some views; see `missing_views.mask_of_views`."""
         if self.present is None:
             return self
-        found = replace(self, present=missing_views.mask_of_views(self.present, groups, sources))
-        if found.present is None:
-            return found
-        kept = found.present.any(1).nonzero().flatten()
-        return found if len(kept) == len(self) else found.part(kept)
+        viewed = replace(self, present=missing_views.mask_of_views(self.present, groups, sources))
+        if viewed.present is None:
+            return viewed
+        kept = viewed.present.any(1).nonzero().flatten()
+        return viewed if len(kept) == len(self) else viewed.part(kept)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: training and test images of one size, and the names of things.
+    """Training and test images of one size, and their names.
 
     Attributes:
-        name: what cards and records call it.
+        name: the name in cards and records.
         train, test: two disjoint sets.
-        classes: class names; labels index them; empty when nothing is labelled.
+        classes: class names, which labels index; empty when no image is labelled.
         skipped: number of unreadable files that were left out.
-        value_range: lowest and highest value that the images can have, in their units.
-        channel_names: R, G, B for three channels and channel_0, ... for others, if not given.
-        groups: channels of every view, where images come in views; else none. They are the
-            columns of `present`.
+        value_range: lowest and highest value of the images, in their units.
+        channel_names: by default R, G, B for three channels and channel_0, ... for others.
+        groups: channels of every view, the columns of `present`, where images come as views.
     """
 
     name: str
@@ -94,8 +93,8 @@ class DataSet:
     groups: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        found = units.names(self.channel_names or None, self.channels, "data.channel_names")
-        object.__setattr__(self, "channel_names", found)
+        names = units.names(self.channel_names or None, self.channels, "data.channel_names")
+        object.__setattr__(self, "channel_names", names)
 
     @property
     def channels(self) -> int:
@@ -109,44 +108,44 @@ class DataSet:
 
     @property
     def kind(self) -> dict[str, Any]:
-        """What a generator of views must know of the images: arguments of `ViewGenerator`."""
+        """Channels, value range and channel names, as arguments of `ViewGenerator`."""
         names = ("channels", "value_range", "channel_names")
         return {name: getattr(self, name) for name in names}
 
     def suits(
         self, taker: str, channels: int, value_range: units.Range, names: Sequence[str] | None
     ) -> None:
-        """Make sure that a generator or an encoder takes these images.
+        """Check that a generator or an encoder takes these images.
 
         Arguments:
-            taker: which one, as an error names it.
-            channels, value_range, names: what it takes; None for names takes any.
+            taker: names it in the error message.
+            channels, value_range, names: what it takes; None takes any names.
 
         Raises:
             InputError: when one of them differs.
         """
         names = self.channel_names if names is None else tuple(names)
         if (channels, value_range, names) != tuple(self.kind.values()):
-            do = "declare those of your images with data.value_range and data.channel_names"
+            advice = "declare those of your images with data.value_range and data.channel_names"
             if channels != self.channels:
-                do = "choose data of such images, as data=image_folder data.root=PATH"
+                advice = f"choose data of {channels} channels, as data=image_folder data.root=PATH"
             raise InputError(
                 f"{taker} takes {channels} channels within {list(value_range)} "
                 f"({', '.join(names)}), data {self.name} has {self.channels} within "
-                f"{list(self.value_range)} ({', '.join(self.channel_names)}); {do}"
+                f"{list(self.value_range)} ({', '.join(self.channel_names)}); {advice}"
             )
 
     def needs_classes(self, purpose: str) -> None:
-        """Make sure that there is something to classify, and to judge that on.
+        """Check that there are classes to tell apart, and labelled test images.
 
         Raises:
-            InputError: with fewer than two classes among the labels, or none in the test set.
+            InputError: for fewer than two classes of training images, or no labelled test image.
         """
-        present = torch.unique(self.train.labelled().labels)
-        if len(present) < 2:
+        labels = torch.unique(self.train.labelled().labels)
+        if len(labels) < 2:
             raise InputError(
-                f"data {self.name}: {purpose} needs at least 2 classes, got {len(present)}"
-                + (f" ({self.classes[int(present[0])]})" if len(present) else "")
+                f"data {self.name}: {purpose} needs at least 2 classes, got {len(labels)}"
+                + (f" ({self.classes[int(labels[0])]})" if len(labels) else "")
                 + "; put images into one folder per class"
             )
         if not len(self.test.labelled()):
@@ -156,10 +155,10 @@ class DataSet:
             )
 
     def seen(self, sources: Sequence[Sequence[int]]) -> "DataSet":
-        """Return the samples that any of some views can be had of, and who has which of these.
+        """Return the samples that have at least one of some views, with the mask of these views.
 
         Arguments:
-            sources: channels that every view is made of, `View.sources`.
+            sources: channels that every view needs, `View.sources`.
         """
         if not self.lacking:
             return self
@@ -169,31 +168,33 @@ class DataSet:
 
     @property
     def lacking(self) -> dict[str, dict[str, Any]]:
-        """How many samples have each view, of the sets where some lack one; see `count`."""
+        """Number of samples with each view, for the sets with missing views; see `count`."""
         parts = {"training": self.train.present, "test": self.test.present}
         return {name: missing_views.count(p) for name, p in parts.items() if p is not None}
 
     def needs_pairs(self) -> None:
-        """Make sure that there are views to contrast, and test images to measure I_NCE on.
+        """Check that there are pairs of views to contrast, and test images to measure I_NCE on.
 
         Raises:
             InputError: for fewer than two training images with two views, or fewer than two test
                 images with both of the first two.
         """
-        found = {"training images with two views": len(self.train)}
+        pairs = len(self.train)
         if self.train.present is not None:
-            found = dict.fromkeys(found, int((self.train.present.sum(1) >= 2).sum()))
+            pairs = int((self.train.present.sum(1) >= 2).sum())
         both = missing_views.having(self.test.present, len(self.test), 0, 1)
-        found["test images with the first two views"] = int(both.sum())
-        for what, number in found.items():
+        for images, number in (
+            ("training images with two views", pairs),
+            ("test images with the first two views", int(both.sum())),
+        ):
             if number < missing_views.FEWEST:
                 raise InputError(
-                    f"data {self.name}: found {number} {what}, need at least "
+                    f"data {self.name}: found {number} {images}, need at least "
                     f"{missing_views.FEWEST}; list two overlapping views first in data.views"
                 )
 
     def needs_all(self, purpose: str) -> None:
-        """Make sure that no sample lacks a view.
+        """Check that no sample lacks a view.
 
         Raises:
             InputError: when some do.

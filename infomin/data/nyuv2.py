@@ -1,15 +1,15 @@
 """NYU Depth V2: rooms in colour and depth (Silberman et al., ECCV 2012), as labelled patches.
 
-Frames lie in `{train,test}/{rgb/*.jpg, depth/*.png, label40/*.png}`, same stem, 320 x 240: colour,
-in-filled depth of 8 bits, and 39 classes a pixel, 255 for none. A frame shows many things, so that
-images are patches of it, drawn uniformly. The label of a patch is the class that covers more than
-half of it. Walls would be four of ten labels: so many patches of each class keep theirs, the rest,
-and those of rarer classes, go without one, and serve I_NCE alone.
+Frames are `{train,test}/{rgb/*.jpg, depth/*.png, label40/*.png}`, same stem, 320 x 240: colour,
+in-filled depth of 8 bits, and a class for each pixel, 0..38, or 255 for none.
+
+A frame shows many things, so the images are patches of it at uniformly random places. The label of
+a patch is the class of more than half of its pixels. Walls are four of ten such labels. Therefore
+only `per_class` patches of each class keep their label. The others, and those of rare classes,
+serve I_NCE and pretraining without one.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ from infomin.core import rng
 from infomin.core.errors import InputError, at_least, one_of
 from infomin.data.cache import cached, stamps
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
+from infomin.data.patches import random_patches
+from infomin.data.reading import Counter, Progress, in_threads
+from infomin.data.registry import source
 from infomin.data.values import fit
 
 CLASSES = (
@@ -31,12 +34,13 @@ CLASSES = (
     *"refrigerator television paper towel shower_curtain box whiteboard person".split(),
     *"night_stand toilet sink lamp bathtub bag".split(),
 )
-"""Of NYU40, without other structure, other furniture and other props."""
+"""Classes of NYU40, without other structure, other furniture and other props."""
 CHANNELS = {"rgb": ("R", "G", "B"), "rgbd": ("R", "G", "B", "depth")}
 _PARTS = (("rgb", ".jpg"), ("depth", ".png"), ("label40", ".png"))
-_BORDER = 8  # pixels: a white frame, and what JPEG smears of it
+_BORDER = 8  # pixels: a white frame, and its JPEG artefacts
 
 
+@source
 def nyuv2(
     root: str | None = None,
     size: int | None = 32,
@@ -46,19 +50,21 @@ def nyuv2(
     per_class: int = 100,
     seed: int = 0,
     cache: str | None = None,
+    progress: Progress = None,
 ) -> DataSet:
     """Cut patches out of the frames.
 
     Arguments:
         root: the folder.
-        size: side of the images that come out, in pixels; None keeps that of the patches.
+        size: side of the resulting images, in pixels; None keeps the patches.
         channels: `rgbd`, or `rgb` without depth.
-        patch: side of the patches cut, in pixels of the frames.
-        patches: number of each frame.
-        per_class: number of training patches of each class that keep their label, and the most of
-            test patches; classes with fewer are left out.
-        seed: of positions and labels.
+        patch: side of the patches, in pixels of the frames.
+        patches: number of patches of each frame.
+        per_class: number of training patches of each class that keep their label, and largest
+            number of test patches; classes with fewer training patches are left out.
+        seed: of places and labels.
         cache: folder for the decoded images; None is the user's cache folder.
+        progress: takes the number of frames that are done, and of all.
 
     Raises:
         InputError: for a missing folder or file, one that cannot be read, or a number out of range.
@@ -76,22 +82,26 @@ def nyuv2(
         "options": [size, channels, patch, patches, per_class, seed],
     }
 
-    def build() -> DataSet:
-        def cut(frame: Sequence[Path]) -> tuple[Tensor, Tensor]:
-            generator = rng.generator(seed, "nyuv2", *frame[0].parts[-3:])
-            images, labels = _cut(read_frame(frame), patch, patches, generator, frame[0])
-            return fit(images[:, : len(CHANNELS[channels])], size), labels
+    def cut(frame: Sequence[Path]) -> tuple[Tensor, Tensor]:
+        generator = rng.generator(seed, "nyuv2", *frame[0].parts[-3:])
+        name = f"{frame[0]} without its border"
+        cuts = random_patches(read_frame(frame), patch, patches, generator, "data.patch", name)
+        return fit(cuts[:, : len(CHANNELS[channels])], size), _main_class(cuts[:, 4])
 
-        sets = []
+    def build() -> DataSet:
+        counter = Counter(progress, sum(map(len, frames)))
+        images: list[Tensor] = []
+        labels: list[Tensor] = []
         for split in frames:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                images, labels = zip(*pool.map(cut, split), strict=True)
-            sets.append(ImageSet(torch.cat(images), torch.cat(labels)))
-        counts = torch.bincount(sets[0].labelled().labels, minlength=len(CLASSES))
+            with in_threads(cut, split, counter.add) as results:
+                of_split = list(results)
+            images.append(torch.cat([cuts for cuts, _ in of_split]))
+            labels.append(torch.cat([classes for _, classes in of_split]))
+        counts = torch.bincount(labels[0][labels[0] != UNLABELLED], minlength=len(CLASSES))
         classes = (counts >= per_class).nonzero().squeeze(1)
         train, test = (
-            ImageSet(s.images, _keep(s.labels, classes, per_class, rng.generator(seed, "keep", i)))
-            for i, s in enumerate(sets)
+            ImageSet(x, _keep(y, classes, per_class, rng.generator(seed, "keep", i)))
+            for i, (x, y) in enumerate(zip(images, labels, strict=True))
         )
         names = tuple(CLASSES[i] for i in classes.tolist())
         return DataSet("nyuv2", train, test, names, channel_names=CHANNELS[channels])
@@ -100,10 +110,10 @@ def nyuv2(
 
 
 def frame_files(folder: Path) -> list[list[Path]]:
-    """Return the files of every frame of a set: colours, depth and classes.
+    """Return the files of every frame in a folder: colours, depth and classes.
 
     Raises:
-        InputError: when there are none, or one is missing.
+        InputError: for a folder without frames, or a missing file.
     """
     colors = sorted((folder / "rgb").glob("*.jpg"))
     if not colors:
@@ -111,7 +121,7 @@ def frame_files(folder: Path) -> list[list[Path]]:
     frames = [[folder / part / f"{c.stem}{suffix}" for part, suffix in _PARTS] for c in colors]
     missing = next((path for frame in frames for path in frame if not path.is_file()), None)
     if missing:
-        raise InputError(f"{missing}: no such file, but {missing.parent.parent}/rgb has the frame")
+        raise InputError(f"{missing}: no such file, but {missing.parent.parent}/rgb has this frame")
     return frames
 
 
@@ -133,36 +143,26 @@ def read_frame(frame: Sequence[Path]) -> UInt8[Tensor, "5 h w"]:
             expected = f"{mode} of the size of {frame[0].name}"
             raise InputError(f"{path}: is {image.mode} {image.size}, expected {expected}")
         planes.append(plane)
-    whole = torch.from_numpy(np.concatenate(planes, axis=2))
-    return rearrange(whole[_BORDER:-_BORDER, _BORDER:-_BORDER], "h w c -> c h w")
+    pixels = torch.from_numpy(np.concatenate(planes, axis=2))
+    return rearrange(pixels[_BORDER:-_BORDER, _BORDER:-_BORDER], "h w c -> c h w")
 
 
-def _cut(
-    frame: Tensor, patch: int, count: int, generator: torch.Generator, path: Path
-) -> tuple[Tensor, Int64[Tensor, " n"]]:
-    """Cut patches at random; a label is the class of more than half of the pixels."""
-    height, width = frame.shape[1:]
-    if patch > min(height, width):
-        raise InputError(
-            f"data.patch: expected 1..{min(height, width)} pixels, the inside of {path}, "
-            f"got {patch}"
-        )
-    top = torch.randint(height - patch + 1, (count,), generator=generator).tolist()
-    left = torch.randint(width - patch + 1, (count,), generator=generator).tolist()
-    cuts = torch.stack(
-        [frame[:, t : t + patch, x : x + patch] for t, x in zip(top, left, strict=True)]
-    )
-    votes = [torch.bincount(cut[4].flatten(), minlength=256)[: len(CLASSES)] for cut in cuts]
-    most, label = torch.stack(votes).max(1)
-    return cuts[:, :4], label.where(2 * most > patch**2, UNLABELLED)
+def _main_class(labels: UInt8[Tensor, "n h w"]) -> Int64[Tensor, " n"]:
+    """Return the class of more than half of the pixels of each patch, or none."""
+    counts = [torch.bincount(patch.flatten(), minlength=256)[: len(CLASSES)] for patch in labels]
+    most, label = torch.stack(counts).max(1)
+    return label.where(2 * most > labels[0].numel(), UNLABELLED)
 
 
 def _keep(
-    labels: Int64[Tensor, " n"], classes: Tensor, most: int, generator: torch.Generator
+    labels: Int64[Tensor, " n"],
+    classes: Int64[Tensor, " c"],
+    most: int,
+    generator: torch.Generator,
 ) -> Int64[Tensor, " n"]:
-    """Number these classes from 0 and leave at most so many images of each a label."""
+    """Number some classes from 0, and keep the labels of at most `most` random images of each."""
     kept = torch.full_like(labels, UNLABELLED)
     for number, label in enumerate(classes):
-        found = (labels == label).nonzero().squeeze(1)
-        kept[found[torch.randperm(len(found), generator=generator)[:most]]] = number
+        index = (labels == label).nonzero().squeeze(1)
+        kept[index[torch.randperm(len(index), generator=generator)[:most]]] = number
     return kept

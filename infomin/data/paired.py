@@ -1,36 +1,39 @@
-"""Any set of image folders as views: files of one stem are one sample, seen by several sensors.
+"""Image folders as views: files of one stem are one sample, recorded by several sensors.
 
-Each folder holds the images of one view, 8-bit pictures, grey or in colour, 16-bit PNG, TIFF or
-`.npy`, with `{train,val}/` and classes inside or not, as `image_folder` takes them. A sample is the
-path of its file without the suffix: `rgb/val/cat/7.jpg` belongs to `depth/val/cat/7.png`.
+Each folder holds the images of one view: 8-bit pictures, grey or in colour, 16-bit PNG, TIFF or
+`.npy`, with or without `{train,val}/` and classes, as `image_folder` reads them. The path of a file
+without its suffix names the sample: `rgb/val/cat/7.jpg` belongs to `depth/val/cat/7.png`.
 
-Channels of all views lie side by side. Where every view has 8 bits they stay so; otherwise they
-become float32 within [0, 1]. A view that a sample lacks is refused, or allowed: then its image is
-zeros, and a table says who is there.
+The channels of all views lie side by side. They stay 8-bit if all views are; otherwise they become
+float32 in [0, 1]. Samples that lack a view are refused or, where that is allowed, have zeros for
+it, and `ImageSet.present` marks the views that they have.
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import torch
+from jaxtyping import Bool, Num
 from torch import Tensor
 
 from infomin.core.errors import InputError, called, true_or_false
 from infomin.data.cache import cached, stamps
-from infomin.data.decode import Decoder, frame
-from infomin.data.folder import hold_out, images_below, read_images, split_folders
+from infomin.data.decode import Decoder, height_and_width
+from infomin.data.folder import images_below, read_images, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.data.values import take
+from infomin.data.reading import Counter, Progress, in_threads
+from infomin.data.registry import source
+from infomin.data.split import hold_out
+from infomin.data.values import size_of, take
 
 _SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
 _SHOWN = 3  # files that an error names
 Files = Mapping[str, Sequence[Path | None]]
-"""Of every view, in the same order of samples; None where it is missing."""
+"""Files of every view, in the same order of samples; None is a missing file."""
 
 
+@source
 def paired_folders(
     views: Mapping[str, str] | None = None,
     size: int | None = 32,
@@ -38,24 +41,26 @@ def paired_folders(
     seed: int = 0,
     cache: str | None = None,
     allow_missing: bool = False,
+    progress: Progress = None,
 ) -> DataSet:
-    """Read folders of images into memory, a view each, matched by the names of their files.
+    """Read one folder of images per view into memory, matched by file names.
 
     Arguments:
-        views: folders by the names of views, two or more; the first is view 1. Folders of classes
-            in them give the labels.
-        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps the
-            images as they are, which then must be squares of one size.
+        views: folders by the names of views, at least two; the first is view 1. Their subfolders
+            are classes.
+        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
+            which then must be squares of one size.
         test_share: share held out where there are no test folders.
         seed: of that choice.
         cache: folder for the decoded images; None is the user's cache folder.
-        allow_missing: use samples that lack views, too: pretraining their pairs of views, a probe
-            any view that they have.
+        allow_missing: use samples that lack views, too: pretraining uses their pairs of views, a
+            probe uses every view that they have.
+        progress: takes the number of files that are done, and of all; headers first, then pixels.
 
     Raises:
-        InputError: for fewer than two views, a missing folder, a file without its partner or of
-            another shape than it, a view that has no partner at all where that is allowed, or a
-            file that cannot be used, by name.
+        InputError: for fewer than two views, a missing folder, a file without its partner or with
+            another shape, a view without any partner where missing views are allowed, or a file
+            that cannot be used, by name.
     """
     true_or_false("data.allow_missing", allow_missing)
     if not isinstance(views, Mapping) or len(views) < 2 or not all(views.values()):
@@ -63,77 +68,79 @@ def paired_folders(
             "data.views: expected two folders or more by name, such as "
             f"'data.views={{rgb: PATH, depth: PATH}}', got {views and dict(views)}"
         )
-    decoder, folders = Decoder(size, grey=True), {}
-    for name, where in views.items():
-        folders[str(name)] = Path(str(where)).expanduser()
-        if not folders[name].is_dir():
-            raise InputError(f"data.views.{name}: {where} is not a folder")
-    split = {name: split_folders(folder) for name, folder in folders.items()}
-    whole = [name for name, (_, test) in split.items() if test is None]
-    if 0 < len(whole) < len(split):
+    decoder = Decoder(size, grey=True)
+    folders = {str(name): Path(str(folder)).expanduser() for name, folder in views.items()}
+    for name, folder in folders.items():
+        if not folder.is_dir():
+            raise InputError(f"data.views.{name}: {folder} is not a folder")
+    splits = {name: split_folders(folder) for name, folder in folders.items()}
+    unsplit = [name for name, (_, test) in splits.items() if test is None]
+    if 0 < len(unsplit) < len(splits):
         raise InputError(
-            f"data.views: {whole[0]} has no train/ and val/ as others have; give all views both, "
-            "or none"
+            f"data.views: {unsplit[0]} has no train/ and val/ as other views have; give all views "
+            "both, or none"
         )
-    matched = [
-        _matched({name: both[i] for name, both in split.items()}, allow_missing)
-        for i in range(1 if whole else 2)
-    ]
+    roots = [{name: split[0] for name, split in splits.items()}]
+    if not unsplit:
+        roots.append({name: test for name, (_, test) in splits.items() if test is not None})
+    matched = [_match(root, allow_missing) for root in roots]
     classes = sorted({sample.parent.name for sample in matched[0][0]} - {""})
     parts = [files for _, files in matched]
+    every = [path for part in parts for paths in part.values() for path in _existing(paths)]
     key = {
         "name": "+".join(folders),
         "views": {name: str(folder.resolve()) for name, folder in folders.items()},
-        "files": [s for part in parts for paths in part.values() for s in stamps(_there(paths))],
+        "files": stamps(every),
         "options": [size, test_share, seed],
     }
 
     def build() -> DataSet:
-        for part in parts:
-            _alike(part)
-        train = {name: split[name][0] for name in folders}
-        sets = [_stacked(parts[0], train, classes, decoder)]
-        if whole:
-            chosen = hold_out(len(sets[0][0]), test_share, seed)
-            first, second = (sets[0][0].part(index) for index in chosen)
+        _check_shapes(parts, every, Counter(progress, len(every)).add)
+        add = Counter(progress, len(every)).add
+        sets = [
+            _stack(part, root, classes, decoder, add)
+            for part, root in zip(parts, roots, strict=True)
+        ]
+        train, counts = sets[0]
+        if unsplit:
+            train, test = (train.part(i) for i in hold_out(len(train), test_share, seed))
         else:
-            test = {name: folder for name, (_, folder) in split.items() if folder is not None}
-            sets.append(_stacked(parts[1], test, classes, decoder))
-            first, second = (images for images, _ in sets)
-        counts = sets[0][1]
-        if counts != sets[-1][1]:
-            raise InputError(
-                f"data.views: training images have {counts} channels by view, test images "
-                f"{sets[-1][1]}; expected the same"
-            )
+            test, test_counts = sets[1]
+            if counts != test_counts:
+                raise InputError(
+                    f"data.views: training images have {counts} channels by view, test images "
+                    f"{test_counts}; expected the same"
+                )
         names = [
             name if channels == 1 else f"{name} {i + 1}"
             for name, channels in counts.items()
             for i in range(channels)
         ]
+        ends = list(accumulate(counts.values()))
         return DataSet(
             str(key["name"]),
-            first,
-            second,
-            tuple(classes),
+            train=train,
+            test=test,
+            classes=tuple(classes),
             channel_names=tuple(names),
-            groups=_groups([*counts.values()]),
+            groups=tuple(
+                tuple(range(end - n, end)) for n, end in zip(counts.values(), ends, strict=True)
+            ),
         )
 
     return cached(key, cache, build)
 
 
-def _matched(
-    roots: Mapping[str, Path | None], allow_missing: bool
+def _match(
+    roots: Mapping[str, Path], allow_missing: bool
 ) -> tuple[list[Path], dict[str, list[Path | None]]]:
     """Return the samples, and the files of every view in their order.
 
     Raises:
-        InputError: naming files without a partner, or two of one sample in a view.
+        InputError: for files without a partner, or two files of one sample in a view, by name.
     """
-    found: dict[str, dict[Path, Path]] = {}
+    files: dict[str, dict[Path, Path]] = {}
     for name, root in roots.items():
-        assert root is not None
         samples: dict[Path, Path] = {}
         with called("data.root", f"data.views.{name}"):
             paths = images_below(root)
@@ -144,11 +151,11 @@ def _matched(
                     f"data.views.{name}: {samples[sample]} and {path} are one sample; keep one"
                 )
             samples[sample] = path
-        found[name] = samples
-    every = sorted(set().union(*found.values()), key=str)
-    counts = ", ".join(f"{name} {len(samples)}" for name, samples in found.items())
-    for name, samples in found.items():
-        others = set().union(*(theirs for other, theirs in found.items() if other != name))
+        files[name] = samples
+    every = sorted(set().union(*files.values()), key=str)
+    counts = ", ".join(f"{name} {len(samples)}" for name, samples in files.items())
+    for name, samples in files.items():
+        others = set().union(*(other for key, other in files.items() if key != name))
         if allow_missing and not samples.keys() & others:
             raise InputError(
                 f"data.views.{name}: {roots[name]} has no sample in common with another view, such "
@@ -162,69 +169,67 @@ def _matched(
                 f"{', '.join(missing[:_SHOWN])}{more}, other views have; images: {counts}; "
                 "data.allow_missing=true uses what there is"
             )
-    return every, {name: [own.get(sample) for sample in every] for name, own in found.items()}
+    return every, {name: [own.get(sample) for sample in every] for name, own in files.items()}
 
 
-def _alike(part: Files) -> None:
-    """Make sure that views of a sample have one shape, so that their pixels lie on one another.
+def _check_shapes(parts: Sequence[Files], every: Sequence[Path], add: Callable[[], None]) -> None:
+    """Check by the headers that all views of a sample have one shape, so that pixels correspond.
 
     Raises:
-        InputError: naming the first two that differ by a pixel of the smaller one, or more.
+        InputError: for the first two that differ by at least a pixel of the smaller one.
     """
-    every = [path for paths in part.values() for path in _there(paths)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        frames = dict(zip(every, pool.map(frame, every), strict=True))
-    for sample in zip(*part.values(), strict=True):
-        seen = [(path, sides) for path in _there(sample) if (sides := frames[path])]
-        for path, (height, width) in seen[1:]:
-            first, (rows, columns) = seen[0]
+    with in_threads(height_and_width, every, add) as results:
+        sizes = dict(zip(every, results, strict=True))
+    for sample in (sample for part in parts for sample in zip(*part.values(), strict=True)):
+        known = [(path, size) for path in _existing(sample) if (size := sizes[path])]
+        for path, (height, width) in known[1:]:
+            first, (rows, columns) = known[0]
             if abs(width / height - columns / rows) * min(height, rows) >= 1:
                 raise InputError(
                     f"data.views: {first} is {columns}x{rows}, {path} is {width}x{height}; "
-                    "expected one shape for all views of a sample: their pixels lie on one another"
+                    "expected one shape for all views of a sample, so that their pixels correspond"
                 )
 
 
-def _there(paths: Sequence[Path | None]) -> list[Path]:
+def _existing(paths: Sequence[Path | None]) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
-def _stacked(
-    part: Files, roots: Mapping[str, Path], classes: Sequence[str], decoder: Decoder
+def _stack(
+    part: Files,
+    roots: Mapping[str, Path],
+    classes: Sequence[str],
+    decoder: Decoder,
+    add: Callable[[], None],
 ) -> tuple[ImageSet, dict[str, int]]:
-    """Return the channels of all views side by side, with labels and who is there, and counts."""
+    """Return the images with the channels of all views, and the number of channels by view."""
     images: dict[str, Tensor] = {}
     present = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
     labels = torch.full((len(present),), UNLABELLED)
-    for (name, paths), there in zip(part.items(), present.T, strict=True):
-        view, _ = read_images(_there(paths), roots[name], classes, decoder)
-        images[name] = _spread(view.images, there)
-        labels[there] = view.labels
-    sizes = {name: x.shape[-1] for name, x in images.items()}
-    if len({*sizes.values()}) > 1:
-        told = ", ".join(f"{name} {side}x{side}" for name, side in sizes.items())
-        raise InputError(f"data.views: images of different sizes: {told}; set data.size=N")
+    for (name, paths), mask in zip(part.items(), present.T, strict=True):
+        view, _ = read_images(_existing(paths), roots[name], classes, decoder, add)
+        images[name] = _insert_missing(view.images, mask)
+        labels[mask] = view.labels
+    if len({x.shape[-1] for x in images.values()}) > 1:
+        sizes = ", ".join(f"{name} {size_of(x)}" for name, x in images.items())
+        raise InputError(f"data.views: images of different sizes: {sizes}; set data.size=N")
     if any(x.dtype != torch.uint8 for x in images.values()):
-        images = {name: _unit(x) for name, x in images.items()}
+        images = {name: _to_unit(x) for name, x in images.items()}
     counts = {name: x.shape[1] for name, x in images.items()}
     return ImageSet(torch.cat([*images.values()], 1), labels, present=present), counts
 
 
-def _spread(images: Tensor, there: Tensor) -> Tensor:
-    """Return a view's images at their samples, with zeros where it is missing."""
-    place = torch.where(there, there.cumsum(0) - 1, len(images))
-    zero = torch.zeros(1, *images.shape[1:], dtype=images.dtype)
-    return images if there.all() else take(torch.cat([images, zero]), place)
+def _insert_missing(
+    images: Num[Tensor, "m c h w"], mask: Bool[Tensor, " n"]
+) -> Num[Tensor, "n c h w"]:
+    """Return the images of a view at their samples, and zeros at those that lack it."""
+    if mask.all():
+        return images
+    index = torch.where(mask, mask.cumsum(0) - 1, len(images))
+    return take(torch.cat([images, images.new_zeros(1, *images.shape[1:])]), index)
 
 
-def _groups(counts: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """Return the channels of every view."""
-    ends = [*accumulate(counts)]
-    return tuple(tuple(range(end - n, end)) for n, end in zip(counts, ends, strict=True))
-
-
-def _unit(images: Tensor) -> Tensor:
-    """Return images as float32 within [0, 1], in chunks."""
-    index = torch.arange(len(images))
-    parts = [take(images, some) for some in index.split(2048)]
-    return torch.cat([part.float() / _SCALE[images.dtype] for part in parts])
+def _to_unit(images: Num[Tensor, "n c h w"]) -> Num[Tensor, "n c h w"]:
+    """Return images as float32 in [0, 1], some thousand at a time."""
+    chunks = (take(images, index) for index in torch.arange(len(images)).split(2048))
+    return torch.cat([chunk.float() / _SCALE[images.dtype] for chunk in chunks])

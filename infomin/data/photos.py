@@ -1,15 +1,19 @@
-"""The embedded default: patches of the 8 colour photographs inside the scikit-image wheel.
+"""The default data: patches of the 8 colour photographs inside the scikit-image wheel.
 
 The label is the photograph. Training patches come from its left half, test patches from its right
-half, with a gap between, so that no test pixel was trained on. Nothing is downloaded.
+half, with a gap between them: no test pixel is a training pixel. Nothing is downloaded.
 """
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data.images import DataSet, ImageSet
+from infomin.data.patches import random_patches
+from infomin.data.reading import Counter, Progress
+from infomin.data.registry import source
 from infomin.data.values import fit
 
 PHOTOGRAPHS = (
@@ -25,19 +29,26 @@ PHOTOGRAPHS = (
 _SHORT_SIDE = 384  # pixels: brings the photographs, 300 to 1411 high, to one scale
 
 
+@source
 def photos(
-    size: int = 32, patch: int = 32, train: int = 3200, test: int = 1600, seed: int = 0
+    size: int = 32,
+    patch: int = 32,
+    train: int = 3200,
+    test: int = 1600,
+    seed: int = 0,
+    progress: Progress = None,
 ) -> DataSet:
     """Cut patches out of the photographs.
 
     Arguments:
-        size: side of the images that come out, in pixels.
-        patch: side of the patches cut, in pixels of the photographs; smaller is harder.
-        train, test: number of patches, spread evenly over the photographs.
-        seed: of the positions.
+        size: side of the resulting images, in pixels.
+        patch: side of the patches, in pixels of the photographs; smaller is harder.
+        train, test: number of patches, in equal parts of all photographs.
+        seed: of the places.
+        progress: takes the number of photographs that are done, and of all.
 
     Raises:
-        InputError: for fewer than one patch a photograph, or a patch that does not fit in.
+        InputError: for fewer than one patch per photograph, or too large a patch.
     """
     if min(train, test) < len(PHOTOGRAPHS):
         raise InputError(
@@ -47,28 +58,26 @@ def photos(
     largest = _SHORT_SIDE // 3  # half of a square photograph, less half a patch
     if not 1 <= patch <= largest:
         raise InputError(f"data.patch: expected 1..{largest} pixels, got {patch}")
+    gap = patch // 2
+    counter = Counter(progress, 2 * len(PHOTOGRAPHS))
     sets = []
     for split, total in (("train", train), ("test", test)):
-        images, labels = [], []
-        for label, name in enumerate(PHOTOGRAPHS):
+        patches = []
+        count = total // len(PHOTOGRAPHS)
+        for name in PHOTOGRAPHS:
             photo = _photograph(name)
-            width = photo.shape[2]
-            gap = patch // 2
-            half = (
-                photo[:, :, : width // 2 - gap]
-                if split == "train"
-                else photo[:, :, width // 2 + gap :]
-            )
+            middle = photo.shape[2] // 2
+            half = photo[:, :, : middle - gap] if split == "train" else photo[:, :, middle + gap :]
             generator = rng.generator(seed, "photos", split, name)
-            count = total // len(PHOTOGRAPHS)
-            images.append(_patches(half, patch, count, generator))
-            labels.append(torch.full((count,), label))
-        sets.append(ImageSet(fit(torch.cat(images), size), torch.cat(labels)))
+            patches.append(random_patches(half, patch, count, generator, "data.patch", name))
+            counter.add()
+        labels = torch.arange(len(PHOTOGRAPHS)).repeat_interleave(count)
+        sets.append(ImageSet(fit(torch.cat(patches), size), labels))
     return DataSet("photos", sets[0], sets[1], PHOTOGRAPHS)
 
 
-def _photograph(name: str) -> Tensor:
-    """Return one photograph, `3 h w`, uint8, shorter side `_SHORT_SIDE` pixels."""
+def _photograph(name: str) -> UInt8[Tensor, "3 h w"]:
+    """Return a photograph whose shorter side has `_SHORT_SIDE` pixels."""
     import numpy as np
     from PIL import Image
     from skimage import data
@@ -78,12 +87,3 @@ def _photograph(name: str) -> Tensor:
     scale = _SHORT_SIDE / min(image.size)
     image = image.resize((round(image.width * scale), round(image.height * scale)))
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
-
-
-def _patches(photo: Tensor, patch: int, count: int, generator: torch.Generator) -> Tensor:
-    height, width = photo.shape[1:]
-    top = torch.randint(height - patch + 1, (count,), generator=generator).tolist()
-    left = torch.randint(width - patch + 1, (count,), generator=generator).tolist()
-    return torch.stack(
-        [photo[:, t : t + patch, x : x + patch] for t, x in zip(top, left, strict=True)]
-    )

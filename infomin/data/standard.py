@@ -1,94 +1,109 @@
-"""Standard data sets through torchvision, downloaded where there is a network."""
+"""Standard data sets of torchvision, downloaded where there is a network."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
 from torchvision import datasets
 
 from infomin.core.errors import InputError
 from infomin.data.cache import cached
 from infomin.data.images import DataSet, ImageSet
+from infomin.data.reading import Counter, Progress
+from infomin.data.registry import source
 from infomin.data.values import fit
 
+_SPLITS = {"STL10": ({"split": "train+unlabeled"}, {"split": "test"})}
+_TRAIN_AND_TEST = ({"train": True}, {"train": False})
 
-def stl10(root: str = "data", size: int | None = 64, cache: str | None = None) -> DataSet:
+
+@source
+def stl10(
+    root: str = "data", size: int | None = 64, cache: str | None = None, progress: Progress = None
+) -> DataSet:
     """STL-10: 5,000 labelled and 100,000 unlabelled training images, 8,000 for test; 96 px.
 
     Arguments:
         root: folder with `stl10_binary/`, or where to download it (2.6 GB).
         size: side in pixels, 64 in the paper; None keeps 96.
         cache: folder for the decoded images; None is the user's cache folder.
+        progress: takes the number of images that are resized, and of all.
     """
-
-    def build() -> DataSet:
-        train = _torchvision(datasets.STL10, root, "STL-10", split="train+unlabeled")
-        test = _torchvision(datasets.STL10, root, "STL-10", split="test")
-        sets = [
-            ImageSet(fit(torch.from_numpy(s.data), size), torch.from_numpy(s.labels).long())
-            for s in (train, test)
-        ]
-        return DataSet("stl10", sets[0], sets[1], tuple(train.classes))
-
-    return cached(_key("stl10", root, size), cache, build)
+    return _read("STL10", root, size, cache, progress)
 
 
-def cifar10(root: str = "data", size: int | None = None, cache: str | None = None) -> DataSet:
-    """CIFAR-10: 50,000 and 10,000 images of 32 px."""
-    return _cifar("cifar10", datasets.CIFAR10, root, size, cache)
-
-
-def cifar100(root: str = "data", size: int | None = None, cache: str | None = None) -> DataSet:
-    """CIFAR-100: 50,000 and 10,000 images of 32 px."""
-    return _cifar("cifar100", datasets.CIFAR100, root, size, cache)
-
-
-def mnist(root: str = "data", size: int | None = 32, cache: str | None = None) -> DataSet:
-    """MNIST: 60,000 and 10,000 grey digits of 28 px, one channel."""
-
-    def build() -> DataSet:
-        sets = []
-        for train in (True, False):
-            s = _torchvision(datasets.MNIST, root, "MNIST", train=train)
-            sets.append(ImageSet(fit(s.data[:, None], size), s.targets.long()))
-        return DataSet("mnist", sets[0], sets[1], tuple("0123456789"))
-
-    return cached(_key("mnist", root, size), cache, build)
-
-
-def _cifar(
-    name: str, source: Callable[..., Any], root: str, size: int | None, cache: str | None
+@source
+def cifar10(
+    root: str = "data", size: int | None = None, cache: str | None = None, progress: Progress = None
 ) -> DataSet:
+    """CIFAR-10: 50,000 and 10,000 images of 32 px. See `stl10` for the arguments."""
+    return _read("CIFAR10", root, size, cache, progress)
+
+
+@source
+def cifar100(
+    root: str = "data", size: int | None = None, cache: str | None = None, progress: Progress = None
+) -> DataSet:
+    """CIFAR-100: 50,000 and 10,000 images of 32 px. See `stl10` for the arguments."""
+    return _read("CIFAR100", root, size, cache, progress)
+
+
+@source
+def mnist(
+    root: str = "data", size: int | None = 32, cache: str | None = None, progress: Progress = None
+) -> DataSet:
+    """MNIST: 60,000 and 10,000 grey digits of 28 px, one channel. See `stl10` for the arguments."""
+    return _read("MNIST", root, size, cache, progress)
+
+
+def _read(
+    title: str, root: str, size: int | None, cache: str | None, progress: Progress
+) -> DataSet:
+    """Return a data set from the cache, or let torchvision's class of this name read it."""
+    name = title.lower()
+
     def build() -> DataSet:
-        sets, classes = [], ()
-        for train in (True, False):
-            s = _torchvision(source, root, name.upper(), train=train)
-            images = torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous()
-            sets.append(ImageSet(fit(images, size), torch.tensor(s.targets)))
-            classes = tuple(s.classes)
-        return DataSet(name, sets[0], sets[1], classes)
+        splits = _SPLITS.get(title, _TRAIN_AND_TEST)
+        parts = [_open(title, root, split) for split in splits]
+        counter = Counter(progress, sum(map(len, parts)))
+        train, test = (
+            ImageSet(fit(_images(part.data), size, counter.add), _labels(part)) for part in parts
+        )
+        classes = tuple("0123456789") if title == "MNIST" else tuple(parts[0].classes)
+        return DataSet(name, train, test, classes)
 
-    return cached(_key(name, root, size), cache, build)
+    return cached({"name": name, "root": str(Path(root).resolve()), "size": size}, cache, build)
 
 
-def _torchvision(source: Callable[..., Any], root: str, name: str, **options: Any) -> Any:
-    """Open a torchvision data set, downloading it only when it is not there."""
+def _images(data: Any) -> UInt8[Tensor, "n c h w"]:
+    """Return pixels that torchvision holds as `n h w`, `n h w 3` or `n 3 h w`."""
+    images = torch.as_tensor(data)
+    if images.ndim == 3:
+        return images[:, None]
+    return images if images.shape[1] == 3 else images.permute(0, 3, 1, 2).contiguous()
+
+
+def _labels(part: Any) -> Int64[Tensor, " n"]:
+    return torch.as_tensor(part.labels if hasattr(part, "labels") else part.targets).long()
+
+
+def _open(title: str, root: str, split: Mapping[str, Any]) -> Any:
+    """Open a data set of torchvision, and download it only where it is missing."""
+    dataset = getattr(datasets, title)
     try:
-        return source(root=root, download=False, **options)
+        return dataset(root=root, download=False, **split)
     except RuntimeError:
         pass
     try:
         Path(root).mkdir(parents=True, exist_ok=True)
-        return source(root=root, download=True, **options)
+        return dataset(root=root, download=True, **split)
     except (URLError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"data.root: {name} is not in {Path(root).absolute()} and could not be downloaded "
+            f"data.root: {title} is not in {Path(root).absolute()} and could not be downloaded "
             f"({reason}); put torchvision's files there"
         ) from None
-
-
-def _key(name: str, root: str, size: int | None) -> dict[str, Any]:
-    return {"name": name, "root": str(Path(root).resolve()), "size": size}

@@ -1,16 +1,16 @@
-"""The numbers that images are made of: 8 bits, 12 to 16 bits, or float, in 2 to 16 channels.
+"""The pixel values of images: 8 bits, 12 to 16 bits, or float, in 1 to 16 channels.
 
-Images stay resident in the type they came in. uint8 means [0, 1] after division by 255; every
-other type means its own numbers, which lie within a declared value range. What does not is
-refused by name, never clipped.
+Images stay in memory in the type of their files. uint8 means [0, 1] after division by 255. Every
+other type means its own numbers, within a declared value range. Values outside that range are
+refused, never clipped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Num
 from torch import Tensor
 
 from infomin.augment import resize
@@ -22,105 +22,158 @@ from infomin.core.value_range import Range
 CHANNELS = (2, 16)
 """Fewest and most channels of images that are read from files."""
 _RANGES = {torch.uint8: units.UNIT, torch.uint16: (0.0, 65535.0), torch.float32: units.UNIT}
+_CHUNK = 2048  # images that are resized at a time
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Read a `.npy` file; nothing in it is executed.
+    """Read a `.npy` file without executing anything in it.
 
     Raises:
-        OSError, ValueError, EOFError: when it cannot be read, or is something else.
+        OSError, ValueError, EOFError: for a file that is missing, damaged or of another format.
     """
     with path.open("rb") as stream:
-        found: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-    return found
+        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
 
 
-def as_tensor(array: np.ndarray, where: str) -> Tensor:
+def as_tensor(array: np.ndarray, name: str) -> Tensor:
     """Return an array as a tensor: uint8 and uint16 as they are, floats as float32.
 
     Arguments:
-        array: of any shape and byte order.
-        where: what an error names.
+        array: any shape and byte order.
+        name: file or item, for error messages.
 
     Raises:
-        InputError: for another type.
+        InputError: for another type, or an empty array.
     """
     if not array.size:
-        raise InputError(f"{where}: holds {' x '.join(map(str, array.shape))} values, none at all")
+        raise InputError(f"{name}: expected values, got an array of {by(array.shape)}")
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False)
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
     elif array.dtype != np.float32:
-        raise InputError(f"{where}: holds {array.dtype}, expected uint8, uint16 or float32")
-    return torch.from_numpy(np.ascontiguousarray(array))
+        raise InputError(f"{name}: holds {array.dtype}, expected uint8, uint16 or float")
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))
 
 
-def declared(value_range: Sequence[float] | None, dtype: torch.dtype) -> Range:
-    """Return the value range of images of a type: as declared, or all that the type means.
+def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Range:
+    """Return the declared value range, or by default the whole range of the type.
 
     Raises:
-        InputError: for a range that is none, or another one than [0, 1] of 8-bit images.
+        InputError: unless low < high, or for another range than [0, 1] of 8-bit images.
     """
-    usual = _RANGES[dtype]
-    found = usual if value_range is None else units.ends(value_range, "data.value_range")
-    if dtype == torch.uint8 and found != usual:
+    default = _RANGES[dtype]
+    if value_range is None:
+        return default
+    declared = units.ends(value_range, "data.value_range")
+    if dtype == torch.uint8 and declared != default:
         raise InputError(
-            f"data.value_range: 8-bit images mean [0, 1], got {value_range}; leave it out"
+            f"data.value_range: expected [0, 1] for 8-bit images, got {value_range}; leave it out"
         )
-    return found
+    return declared
 
 
-def check(
-    images: Tensor,
+def check_values(
+    image: Num[Tensor, "c h w"],
     value_range: Sequence[float] | None,
-    where: str,
+    name: str,
     fewest: int = CHANNELS[0],
 ) -> None:
-    """Check channels and values of one image, or of many of them, `... c h w`.
+    """Check the number of channels and the values of an image.
 
     Raises:
         InputError: for fewer than `fewest` or more than 16 channels, or values outside the range.
     """
-    channels, most = images.shape[-3], CHANNELS[1]
+    channels, most = len(image), CHANNELS[1]
     if not fewest <= channels <= most:
         raise InputError(
-            f"{where}: has {channels} channel{'s' * (channels > 1)}, expected {fewest} to {most}"
+            f"{name}: has {channels} channel{'s' * (channels > 1)}, expected {fewest} to {most}"
         )
-    low, high = declared(value_range, images.dtype)
-    if images.dtype == torch.uint8:
+    low, high = resolve_range(value_range, image.dtype)
+    if image.dtype == torch.uint8:
         return
-    values = images.numpy()  # torch has no minimum of uint16
+    values = image.numpy()  # torch has no minimum of uint16
     lowest, highest = values.min(), values.max()
-    if not (low <= lowest and highest <= high):  # so is NaN refused
+    if not (low <= lowest and highest <= high):  # NaN fails this comparison, too
         raise InputError(
-            f"{where}: has values {lowest:g} to {highest:g}, outside [{low:g}, {high:g}]; declare "
+            f"{name}: has values {lowest:g} to {highest:g}, outside [{low:g}, {high:g}]; declare "
             "their range with data.value_range=[LOW,HIGH]"
         )
 
 
+def check_square(image: Tensor, name: str) -> None:
+    """Raise an InputError unless an image is a square."""
+    if image.shape[-2] != image.shape[-1]:
+        raise InputError(f"{name}: is {size_of(image)}, expected a square; set data.size=N")
+
+
+def check_alike(image: Tensor, name: str, first: Tensor, first_name: str) -> None:
+    """Check that an image, or a set of images, has channels, type and size of the first.
+
+    Raises:
+        InputError: for the first difference.
+    """
+    for word, describe, advice in (
+        ("kinds", kind_of, "expected one kind"),
+        ("sizes", size_of, "set data.size=N to resize them"),
+    ):
+        if describe(first) != describe(image):
+            raise InputError(
+                f"images of different {word}: {first_name} is {describe(first)}, {name} is "
+                f"{describe(image)}; {advice}"
+            )
+
+
+def kind_of(images: Tensor) -> str:
+    """Describe number of channels and type of images."""
+    return f"{images.shape[-3]} channels of {str(images.dtype).removeprefix('torch.')}"
+
+
+def size_of(images: Tensor) -> str:
+    """Describe width and height of images."""
+    return f"{images.shape[-1]}x{images.shape[-2]}"
+
+
+def by(shape: Sequence[int]) -> str:
+    """Describe a shape."""
+    return " x ".join(map(str, shape))
+
+
 def take(images: Tensor, index: Int64[Tensor, " m"]) -> Tensor:
-    """Return some of the images, in their own type; 40 times as fast as `images[index]`."""
+    """Return the images of an index, in their type; 40 times as fast as `images[index]`."""
     index = sent(index, images.device)
-    if images.dtype == torch.uint16:  # few operators know it
+    if images.dtype == torch.uint16:  # few operators support it
         return images.view(torch.int16).index_select(0, index).view(torch.uint16)
     return images.index_select(0, index)
 
 
-def fit(images: Tensor, size: int | None) -> Tensor:
-    """Resize images `n c h w` to squares, antialiased, in chunks, in their own type.
+def fit(
+    images: Num[Tensor, "n c h w"], size: int | None, add: Callable[[int], None] | None = None
+) -> Num[Tensor, "n c _ _"]:
+    """Resize images to squares, antialiased, in their type; crop the centre of other shapes.
 
-    A resized pixel is a mean of pixels, so none leaves the range of its image. What is not square
-    is cropped at its centre; None keeps all as it is.
+    A resized pixel is a mean of pixels, so none leaves the range of its image.
+
+    Arguments:
+        images: the images.
+        size: side in pixels; None keeps the images.
+        add: takes the number of images in every chunk that is done.
     """
+    add = add or (lambda count: None)
     if size is None or images.shape[2:] == (size, size):
+        add(len(images))
         return images.contiguous()
-    return torch.cat([_resized(part, size) for part in images.split(2048)])
+    resized = []
+    for chunk in images.split(_CHUNK):
+        resized.append(_resized(chunk, size))
+        add(len(chunk))
+    return torch.cat(resized)
 
 
 def _resized(images: Tensor, size: int) -> Tensor:
     resized = resize(images, size)
     if images.is_floating_point():
-        return resized.clamp_(images.min(), images.max())  # of rounding alone
+        return resized.clamp_(images.min(), images.max())  # rounding errors only
     scale = 255 if images.dtype == torch.uint8 else 1
     return (resized * scale).round().to(images.dtype)

@@ -1,0 +1,272 @@
+"""Data sets of PyTorch and arrays, read into a `DataSet`: the entrance of the Python API."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Num
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import ConcatDataset, IterableDataset, Subset
+
+from infomin.core.errors import InputError, called
+from infomin.data import values
+from infomin.data.decode import Decoder
+from infomin.data.images import UNLABELLED, DataSet, ImageSet
+from infomin.data.reading import Counter, Progress
+from infomin.data.split import hold_out_by_class
+
+Label = str | int | None
+"""A class, an integer where classes have no names, or none."""
+
+
+def from_torch(
+    train: Any,
+    test: Any = None,
+    *,
+    name: str = "dataset",
+    classes: Sequence[str] | None = None,
+    value_range: Sequence[float] | None = None,
+    channel_names: Sequence[str] | None = None,
+    size: int | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    progress: Progress = None,
+) -> DataSet:
+    """Read a data set of PyTorch, or arrays, into memory.
+
+    `train` and `test` are each one of:
+
+    * a map-style data set, such as those of torchvision, or a list. Its items are images, or
+      `(image, label, ...)`. An image is a PIL image (RGB, or grey), a tensor `c h w` or an array
+      `h w c`, or `h w` of one channel;
+    * images `n c h w`, `n h w c` or `n h w` as one array or tensor;
+    * a pair `(images, labels)` of either and its labels.
+
+    Pixels are uint8, uint16 or float (held as float32), 1 to 16 channels. The axis of channels is
+    the first or the last, whichever has at most 16 entries and leaves a square. If that is
+    ambiguous, it is the first of a tensor and the last of an array.
+
+    Labels are integers or words. -1 and None are no label. Integers index `classes`, or the
+    `classes` of a torchvision data set. Without these, the distinct labels are the classes, sorted.
+
+    Without `test`, a random share of `train` is held out: disjoint from the rest, in equal
+    proportions of every class, and the same for the same seed. One image of every class stays in
+    training.
+
+    Arguments:
+        train: training images. A `DataSet` is returned as it is.
+        test: test images; None holds a share of the training images out.
+        name: of the data set, in cards and records.
+        classes: class names.
+        value_range: lowest and highest value, such as (0, 4095) of 12 bits; None is (0, 65535) of
+            uint16, (0, 1) of float. 8-bit images always have (0, 1).
+        channel_names: None is R, G, B of three channels, channel_0, ... of others.
+        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
+            which then must be squares of one size.
+        test_share: share held out without `test`.
+        seed: of that choice.
+        progress: takes the number of images that are read, and of all.
+
+    Raises:
+        InputError: for anything else, and for images of different kinds or sizes or with values out
+            of range, by their index. The first images are checked before the others are read.
+    """
+    if isinstance(train, DataSet):
+        if test is not None:
+            raise InputError("test: expected none beside a DataSet, which has its own test images")
+        return train
+    with called("data.", ""):
+        decoder = Decoder(size, value_range=value_range, grey=True)
+        parts = [_Part("train", train, classes)]
+        if test is not None:
+            parts.append(_Part("test", test, classes))
+            parts[1].classes = parts[1].classes or parts[0].classes
+        (first, _), (last, _) = (part.item(0, decoder) for part in (parts[0], parts[-1]))
+        values.check_alike(last, f"{parts[-1].name}: image 0", first, "train: image 0")
+        counter = Counter(progress, sum(map(len, parts)))
+        images, labels = zip(*(part.read(decoder, counter.add) for part in parts), strict=True)
+        names = parts[0].classes or _distinct(labels[0]) or _distinct(labels[-1])
+        sets = [
+            ImageSet(x, _encode(y, names, part.name))
+            for x, y, part in zip(images, labels, parts, strict=True)
+        ]
+        if test is None:
+            sets = [sets[0].part(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
+        labelled = any(len(part.labelled()) for part in sets)
+        return DataSet(
+            name,
+            train=sets[0],
+            test=sets[1],
+            classes=tuple(map(str, names)) if labelled else (),
+            value_range=values.resolve_range(value_range, first.dtype),
+            channel_names=tuple(channel_names or ()),
+        )
+
+
+class _Part:
+    """Training or test images as a user gives them.
+
+    Arguments:
+        name: `train` or `test`, for error messages.
+        data: a map-style data set, images in one array, or a pair of these and labels.
+        classes: names that integer labels index; None takes those of the data set.
+
+    Raises:
+        InputError: for something else, an empty set, or another number of labels than images.
+    """
+
+    def __init__(self, name: str, data: Any, classes: Sequence[str] | None) -> None:
+        self.name, self.labels = name, None
+        if isinstance(data, tuple) and len(data) == 2:
+            data, labels = data
+            self.labels = None if labels is None else list(labels)
+        if isinstance(data, str | dict | IterableDataset) or not (
+            hasattr(data, "__len__") and hasattr(data, "__getitem__")
+        ):
+            raise InputError(
+                f"{name}: expected a map-style data set, an array of images or (images, labels), "
+                f"got {type(data).__name__}; a list of images will do, too"
+            )
+        if not len(data):
+            raise InputError(f"{name}: expected at least 1 image, got none")
+        if self.labels is not None and len(self.labels) != len(data):
+            raise InputError(
+                f"{name}: expected a label for each of {len(data)} images, got {len(self.labels)}"
+            )
+        self.data = _channels_first(data, name, batch=1) if _is_array(data) else data
+        self.classes = classes or _classes_of(data, name)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def item(self, index: int, decoder: Decoder) -> tuple[Num[Tensor, "c h w"], Label]:
+        """Return an image and its label.
+
+        Raises:
+            InputError: for something else than an image and a label, or values out of range.
+        """
+        name = f"{self.name}: image {index}"
+        image: Any = self.data[index]
+        label = None
+        if isinstance(image, tuple | list) and image:
+            image, label = image[0], image[1] if len(image) > 1 else None
+        if self.labels is not None:
+            label = self.labels[index]
+        if isinstance(image, Image.Image) and image.mode in ("I;16", "F"):
+            image = np.array(image)
+        if isinstance(image, Image.Image):
+            image = decoder.picture(image, name)
+        elif not _is_array(image):
+            raise InputError(
+                f"{name}: expected a PIL image, an array or a tensor, got {type(image).__name__}; "
+                "items are images or (image, label, ...)"
+            )
+        elif not isinstance(self.data, Tensor):
+            image = _channels_first(image, name)
+        image = decoder.finish(image, name)
+        values.check_square(image, name)
+        return image, _label(label, name, self.classes)
+
+    def read(
+        self, decoder: Decoder, add: Callable[[int], None]
+    ) -> tuple[Num[Tensor, "n c h w"], list[Label]]:
+        """Return all images and their labels.
+
+        Raises:
+            InputError: for an image that differs from the first, too.
+        """
+        if isinstance(self.data, Tensor):
+            names = [f"{self.name}: image {i}" for i in range(len(self))]
+            for image, name in zip(self.data, names, strict=True):
+                values.check_values(image, decoder.value_range, name, fewest=1)
+            labels = [None] * len(self) if self.labels is None else self.labels
+            return values.fit(self.data, decoder.size, add), [
+                _label(label, name, self.classes) for label, name in zip(labels, names, strict=True)
+            ]
+        first, _ = self.item(0, decoder)
+        images = first.new_empty(len(self), *first.shape)
+        labels = []
+        for i in range(len(self)):
+            image, label = self.item(i, decoder)
+            values.check_alike(image, f"{self.name}: image {i}", first, f"{self.name}: image 0")
+            images[i] = image
+            labels.append(label)
+            add(1)
+        return images, labels
+
+
+def _is_array(data: object) -> bool:
+    return isinstance(data, np.ndarray | Tensor)
+
+
+def _channels_first(data: np.ndarray | Tensor, name: str, batch: int = 0) -> Num[Tensor, "..."]:
+    """Return images of any layout as `c h w` or, with `batch` 1, as `n c h w`."""
+    front = isinstance(data, Tensor)
+    if isinstance(data, Tensor):
+        data = (data.float() if data.is_floating_point() else data).numpy(force=True)
+    if data.ndim == batch + 2:
+        data, front = data[..., None], False
+    if data.ndim != batch + 3:
+        layouts = f"{'n ' * batch}c h w or {'n ' * batch}h w c"
+        raise InputError(f"{name}: expected {layouts}, got {values.by(data.shape)}")
+    one, two, three = data.shape[batch:]
+    most = values.CHANNELS[1]
+    as_front, as_last = (one <= most, two == three), (three <= most, one == two)
+    if as_front != as_last:
+        front = as_front > as_last
+    return values.as_tensor(data if front else np.moveaxis(data, -1, batch), name)
+
+
+def _classes_of(data: Any, name: str) -> Sequence[str] | None:
+    """Return the class names of a torchvision data set, also inside `Subset` or `ConcatDataset`."""
+    if isinstance(data, Subset):
+        return _classes_of(data.dataset, name)
+    if isinstance(data, ConcatDataset):
+        first, *others = (_classes_of(part, name) for part in data.datasets)
+        if any(other != first for other in others):
+            raise InputError(f"{name}: the parts of ConcatDataset have other classes; give classes")
+        return first
+    classes = getattr(data, "classes", None)
+    return [str(c) for c in classes] if isinstance(classes, list | tuple) else None
+
+
+def _label(value: Any, name: str, classes: Sequence[str] | None) -> Label:
+    """Return the class of an image, or an integer where classes have no names."""
+    if isinstance(value, Tensor):
+        value = value.numpy(force=True)
+    if isinstance(value, np.ndarray | np.generic) and value.size == 1:
+        value = value.item()
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, int):
+        raise InputError(
+            f"{name}: label: expected an integer or a word, got {value!r}; give one, or images only"
+        )
+    if value == UNLABELLED:
+        return None
+    if classes is None:
+        return int(value)
+    if not 0 <= value < len(classes):
+        raise InputError(
+            f"{name}: label: expected 0..{len(classes) - 1}, an index of classes, got {value}"
+        )
+    return classes[value]
+
+
+def _distinct(labels: Sequence[Label]) -> list[str | int]:
+    known = {label for label in labels if label is not None}
+    return sorted(known, key=lambda label: (isinstance(label, str), label))
+
+
+def _encode(
+    labels: Sequence[Label], classes: Sequence[str | int], name: str
+) -> Int64[Tensor, " n"]:
+    """Return labels as indices of classes, -1 for none."""
+    index: dict[Label, int] = {None: UNLABELLED, **{c: i for i, c in enumerate(classes)}}
+    for i, label in enumerate(labels):
+        if label not in index:
+            known = ", ".join(map(str, classes))
+            raise InputError(f"{name}: image {i}: label: expected one of {known}, got {label!r}")
+    return torch.tensor([index[label] for label in labels])
