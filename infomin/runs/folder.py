@@ -93,7 +93,7 @@ class Run:
             if (folder / CONFIG).read_text() != config:
                 raise InputError(f"resume: {folder} was started with another configuration")
             if main:
-                files.sweep(folder)
+                files.remove_temporary(folder)
             return cls(folder, config, main)
         if main:
             files.make_folder(runs)
@@ -278,7 +278,7 @@ def _unfinished(runs: Path, config: str) -> Path:
     same = [
         path.parent
         for path in runs.glob(f"*/{CONFIG}")
-        if not (path.parent / RESULT).exists() and path.read_text() == config
+        if not (path.parent / RESULT).exists() and path.read_text(encoding="utf-8") == config
     ]
     if not same:
         raise InputError(
