@@ -15,7 +15,6 @@ from infomin.augment import CropFlip, JigSaw
 from infomin.data import scenes
 from infomin.methods.objectives import build_objective
 from infomin.models import JigSawEncoder, JigSawEncoders, build_encoders
-from infomin.runs.progress import Progress
 from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.distributed import make_fabric
 from infomin.training.jigsaw import JigSawBranch
@@ -246,14 +245,6 @@ def test_puzzles_are_those_of_a_batch_whoever_cuts_them(single):
     torch.testing.assert_close(torch.cat([part for (part,) in parts]), whole[2:])
     assert whole.shape == (8, 9, 3, PIECE, PIECE) and -1 <= whole.min() < 0 < whole.max() <= 1
     assert not torch.equal(trained.pieces(4)[0][0], whole)
-
-
-def test_progress_shows_both_losses(single):
-    trained = learner()
-    metrics = next(iter(trained))
-    line = Progress(trained, "pretrain", None).line(metrics)
-    told = "loss {loss:.3f} (views {loss_views:.3f}, JigSaw {loss_jigsaw:.3f}) | I_NCE"
-    assert told.format(**metrics) in line
 
 
 def branch(encoders=None, views=None, cut=None, beta=0.5):

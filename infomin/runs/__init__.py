@@ -1,0 +1,1 @@
+"""Runs: their folder, checkpoints, progress, provenance and pictures."""
