@@ -54,7 +54,7 @@ def test_the_line_holds_the_metrics_of_contrastive_learning():
             "pretrain whole-rgb 1/25 | loss 0.05400 | 13 img/s | wait 0% | 4:00 left",
         ),
         (
-            {"loss": 5.4, "data_seconds": 0.0, "variance": 1.25, "covariance": 0.015},
+            {"loss": 5.4, "data_seconds": 0.0, "variance": 1.25, "rate": 0.015},
             {"label": "vicreg"},
             "vicreg 1/25 | loss 5.400 | variance 1.250 | 13 img/s | wait 0% | 4:00 left",
         ),

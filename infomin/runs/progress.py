@@ -62,10 +62,11 @@ class Progress(Display):
             parts["accuracy"] = f"acc {metrics['accuracy']:.2f}"
         others = [name for name in others if name not in terms]
         parts |= {name: f"{name} {_number(metrics[name])}" for name in others}
-        parts["rate"] = f"{self.images_per_second:,.0f} img/s"
-        parts["waiting"] = f"wait {self.waiting:.0%}"
-        parts["time"] = _time(step - self.first_step, steps - step, self.elapsed)
-        optional = ["i_nce", *terms, "rate", "waiting", "accuracy", "label", *others]
+        parts["images per second"] = f"{self.images_per_second:,.0f} img/s"
+        parts["time waiting"] = f"wait {self.waiting:.0%}"
+        parts["time left"] = _time(step - self.first_step, steps - step, self.elapsed)
+        speed = ("images per second", "time waiting")
+        optional = ["i_nce", *terms, *speed, "accuracy", "label", *others]
         return fit(self.label, parts, optional)
 
 
@@ -85,7 +86,7 @@ class _Count(Display):
         parts = {"count": f"{self.done:,}/{self.total:,}"}
         if self.done:
             elapsed = time.perf_counter() - self.began
-            parts["time"] = _time(self.done, self.total - self.done, elapsed)
+            parts["time left"] = _time(self.done, self.total - self.done, elapsed)
         return fit(self.label[:40], parts)
 
 
@@ -116,7 +117,7 @@ def fit(label: str, parts: Mapping[str, str], optional: Sequence[str] = ()) -> s
         return ("" if "label" in left_out else f"{label} ") + separator.join(texts)
 
     for name in optional:
-        left_out.remove(name)
+        left_out.discard(name)
         if len(join("  ")) > WIDTH:
             left_out.add(name)
     return join(" | ") if len(join(" | ")) <= WIDTH else join("  ")
