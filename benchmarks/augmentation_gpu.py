@@ -1,12 +1,12 @@
-"""Augmentation on a GPU: its time beside that of a step of ResNet-18, batch 512 at 96 pixels.
+"""Augmentation on a GPU against a training step of ResNet-18, batch 512 at 96 pixels.
 
     python benchmarks/run.py augmentation_gpu
 
-Two views of resident images, by SimCLR's recipe without blur and by InfoMin's whole one with
-RandAugment and puzzles; and one step of training on two such views: one ResNet-18 for both, with
-its stem for small images (encoder=resnet18) or torchvision's own, InfoNCE, the way back, AdamW, in
-the precision that `auto` chooses. Then both, as in training, where views of the next step are
-ordered while the GPU is busy with this one.
+Augmentation makes two views of resident images: SimCLR's recipe without blur, or InfoMin's recipe
+with RandAugment and JigSaw. A step trains one ResNet-18 on two such views: InfoNCE, backward pass,
+AdamW, in the precision that `auto` chooses. Its stem is the one for small images
+(encoder=resnet18) or torchvision's. The last rows measure both together, as in training: the CPU
+queues the views of the next step while the GPU computes this one.
 
 Target: augmentation alone takes at most a quarter of the step.
 """
@@ -26,24 +26,24 @@ from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
 
 IN_A_ROW = 8
-"""How often work is done before the device is waited for: training does not wait for its steps."""
+"""Calls between two synchronisations: training does not wait for each step."""
 
 
 def milliseconds(work: Callable[[], object], device: torch.device, least: float) -> Measure:
-    """Make a contender of work on a device."""
+    """Return a contender: milliseconds of a call on a device."""
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
-    def some() -> None:
+    def several() -> None:
         for _ in range(IN_A_ROW):
             work()
         wait()
 
-    per_second = rate(some, units=IN_A_ROW, least=least)
+    per_second = rate(several, units=IN_A_ROW, least=least)
     return lambda: 1000 / per_second()
 
 
 def step(batch: int, size: int, stem: str, device: torch.device) -> Callable[[], object]:
-    """Return one step of training on views that are there already."""
+    """Return a training step on views that exist already."""
     fabric = make_fabric(device.type)
     encoders = build_encoders("resnet", (3, 3), size, shared=True, depth=18, stem=stem).to(device)
     optimizer = torch.optim.AdamW(encoders.parameters())
@@ -62,7 +62,7 @@ def step(batch: int, size: int, stem: str, device: torch.device) -> Callable[[],
 
 
 def after(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], object]:
-    """Return both, one after the other; a GPU still works on the first while the second is told."""
+    """Return both calls, one after the other; a GPU overlaps the first with the second."""
 
     def both() -> None:
         first()
@@ -72,7 +72,7 @@ def after(first: Callable[[], object], second: Callable[[], object]) -> Callable
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure augmentation, steps, and both in turn."""
+    """Measure augmentation, steps, and both together."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu" and not quick:
         sys.exit("augmentation_gpu: expected a GPU, found none; --quick tries it on the CPU")
@@ -93,15 +93,15 @@ def measure(quick: bool) -> list[Row]:
         },
         rounds,
     )
-    where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    what = f"{size} px, batch {batch}, {where}"
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    setting = f"{size} px, batch {batch}, {name}"
     rows = []
     for recipe, stem in pairs:
         rival, theirs = f"a step of ResNet-18, {stem} stem", m[stem]
         views, together = m[recipe], m[str((recipe, stem))]
         rows += [
-            Row(f"two views, {recipe}, {what}", "ms", views, rival, theirs, most=0.25),
-            Row(f"two views, {recipe}, and a step, {what}", "ms", together, rival, theirs),
+            Row(f"two views, {recipe}, {setting}", "ms", views, rival, theirs, most=0.25),
+            Row(f"two views, {recipe}, and a step, {setting}", "ms", together, rival, theirs),
         ]
     return rows
 

@@ -1,9 +1,9 @@
-"""Negatives from a memory bank: loss, gradient and update of one step, against the authors' form.
+"""Negatives from a memory bank: loss, gradient and update of a step, against the authors' code.
 
 50,000 samples, embeddings of 128 numbers, batch 128, K = 4,096 and 16,384; logistic NCE and
-softmax. Encoders take no part: embeddings are given, and their gradients are wanted. Ours draws
-negatives once for the batch, which makes scores one matrix product; the rival gathers B x K rows.
-Memory is how far a step raises the peak.
+softmax. There are no encoders: a step computes the gradients of given embeddings. Ours samples the
+negatives once per batch, so that scores are one matrix product. The rival gathers B x K rows.
+Memory is the increase of the peak in a step.
 
 Targets at K = 16,384: at least 20 x as many steps, at most a twentieth of the memory.
 """
@@ -28,14 +28,14 @@ LOSSES = {"logistic NCE": "logistic", "softmax": "infonce"}
 
 
 def embeddings() -> tuple[list[Tensor], Tensor]:
-    """Return a batch of two views, and which samples it is of."""
+    """Return the embeddings of a batch of two views and the indices of its samples."""
     torch.manual_seed(0)
     z = [F.normalize(torch.randn(BATCH, WIDTH), dim=1).requires_grad_() for _ in range(2)]
     return z, torch.randperm(SAMPLES)[:BATCH]
 
 
 def ours(loss: str, k: int) -> Callable[[], None]:
-    """Return a step with shared negatives."""
+    """Return a step with the same negatives for all samples."""
     z, index = embeddings()
     bank = MemoryBank(2, SAMPLES, WIDTH)
     objective = Banked(bank, k, build_contrast(loss, 2, SAMPLES, TEMPERATURE), batch=BATCH)
@@ -49,7 +49,7 @@ def ours(loss: str, k: int) -> Callable[[], None]:
 
 
 def theirs(loss: str, k: int) -> Callable[[], None]:
-    """Return a step with negatives gathered for every sample."""
+    """Return a step with gathered negatives for each sample."""
     z, index = embeddings()
     bank = GatherBank(SAMPLES, WIDTH, k, TEMPERATURE, softmax=loss == "infonce")
 
@@ -60,23 +60,30 @@ def theirs(loss: str, k: int) -> Callable[[], None]:
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure both forms of both losses in turn."""
+    """Measure both implementations of both losses."""
     rows = []
     for k in SIZES[:1] if quick else SIZES:
         most, least = (1 / 20, 20) if k == SIZES[-1] else (None, None)
-        for name, loss in LOSSES.items():
+        for loss_name, loss in LOSSES.items():
             steps = {"ours": ours(loss, k), "theirs": theirs(loss, k)}
             m = interleaved(
-                {who: afresh(rate(step, least=0.5)) for who, step in steps.items()},
+                {name: afresh(rate(step, least=0.5)) for name, step in steps.items()},
                 1 if quick else 7,
             )
-            what = f"bank, {name}, K = {k:,}"
-            took = {who: [peak(step) / 2**20] for who, step in steps.items()}
+            quantity = f"bank, {loss_name}, K = {k:,}"
+            memory = {name: [peak(step) / 2**20] for name, step in steps.items()}
             rival = "gather and bmm"
-            rows.append(Row(what, "steps/s", m["ours"], rival, m["theirs"], least=least))
-            rows.append(
-                Row(f"{what}: peak memory", "MiB", took["ours"], rival, took["theirs"], most=most)
-            )
+            rows += [
+                Row(quantity, "steps/s", m["ours"], rival, m["theirs"], least=least),
+                Row(
+                    f"{quantity}: peak memory",
+                    "MiB",
+                    memory["ours"],
+                    rival,
+                    memory["theirs"],
+                    most=most,
+                ),
+            ]
     return rows
 
 

@@ -1,10 +1,10 @@
-"""A large batch in chunks: how much memory and time a step of pretraining takes (budget=small).
+"""A large batch in chunks: memory and time of a step of pretraining (budget=small).
 
-Batch 4,096 embedded 256 images at a time, against batch 4,096 at once and against batch 256, on
-photographs, raw views. Memory is how far a step raises the peak.
+Batch 4,096 in chunks of 256 images, against batch 4,096 at once and against batch 256, on
+photographs with raw views. Memory is the increase of the peak in a step.
 
-Target: at most one and a half times the memory of batch 256, beside the views of the batch, all of
-which are wanted twice.
+Target: at most 1.5 x the memory of batch 256. The views of the batch are not counted: a step needs
+all of them twice.
 """
 
 from functools import partial
@@ -23,25 +23,25 @@ FLOATS, PIXELS = 4, 32 * 32
 
 
 def learner(*overrides: str) -> Pretraining:
-    """Make the learner of `pretrain` with other numbers."""
+    """Return the training loop of `pretrain` with overrides."""
     images = photos(train=LARGE).train.images
     return small.pretraining(ChannelViews(color="ydbdr"), images, "auto", *overrides)
 
 
 def views(batch: int) -> float:
-    """Return the MiB of the views of a batch."""
+    """Return the memory of the views of a batch, in MiB."""
     return 3 * PIXELS * FLOATS * batch / 2**20
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure the three in turn; one large step takes seconds."""
+    """Measure the three batches; one large step takes seconds."""
     large = f"pretrain.batch={LARGE}"
     learners = {
         "in chunks": learner(large, f"pretrain.chunk={CHUNK}"),
         "at once": learner(large),
         "small": learner(f"pretrain.batch={CHUNK}"),
     }
-    steps = {name: iter(found) for name, found in learners.items()}
+    steps = {name: iter(each) for name, each in learners.items()}
     memory = {name: peak(partial(next, s)) / 2**20 for name, s in steps.items()}
     beside = memory["in chunks"] - views(LARGE), memory["small"] - views(CHUNK)
     rounds = 1 if quick else 3
@@ -50,18 +50,20 @@ def measure(quick: bool) -> list[Row]:
         for name, s in steps.items()
         if name != "small"
     }
-    what = f"pretraining, batch {LARGE:,} in chunks of {CHUNK}"
+    quantity = f"pretraining, batch {LARGE:,} in chunks of {CHUNK}"
     return [
-        Row(f"{what}: peak memory", "MiB", [memory["in chunks"]], "at once", [memory["at once"]]),
         Row(
-            f"{what}: peak memory beside its views",
+            f"{quantity}: peak memory", "MiB", [memory["in chunks"]], "at once", [memory["at once"]]
+        ),
+        Row(
+            f"{quantity}: peak memory beside its views",
             "MiB",
             [beside[0]],
             f"batch {CHUNK}",
             [beside[1]],
             most=1.5,
         ),
-        Row(what, "images/s", rates["in chunks"], "at once", rates["at once"]),
+        Row(quantity, "images/s", rates["in chunks"], "at once", rates["at once"]),
     ]
 
 

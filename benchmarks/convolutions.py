@@ -1,14 +1,14 @@
-"""A rival of the flow: the same couplings as 1x1 convolutions on images."""
+"""A rival of the flow: its couplings as 1x1 convolutions on images."""
 
 import torch
 from torch import Tensor, nn
 
 PASSED = ((0,), (1, 2))
-"""Channels that pass, in the order of the couplings of a block."""
+"""Channels that each coupling of a block passes unchanged."""
 
 
 class Convolutions(nn.Module):
-    """Affine couplings, channel 1 -> 2, 3 and back.
+    """Affine couplings from channel 1 to channels 2 and 3, and back.
 
     Arguments:
         blocks: pairs of couplings.

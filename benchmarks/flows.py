@@ -1,14 +1,15 @@
 """Flows: our pixel-wise flow against zuko's and nflows' couplings on the same pixel rows.
 
 128 images of 16 x 16 pixels and 3 channels, as in the game: 32,768 rows. Four affine couplings,
-channel 1 -> 2, 3 and back, twice; networks with two hidden layers of 32; no mixing. The same
-number of parameters in each, which is checked. Forward is without gradients, as in application;
-forward + backward is with gradients of the parameters, as in the game.
+channel 1 -> 2, 3 and back, twice; networks with two hidden layers of 32; no mixing. The benchmark
+checks that all flows have the same number of parameters. Forward runs without gradients, as in
+application; forward + backward computes the gradients of the parameters, as in the game.
 
-Freed memory is kept, for all of them, as in training (`infomin.core.allocator`). With the
-log-determinant: each by its own way to get both in one pass. nflows computes it in any
-case. Our couplings as 1x1 convolutions on images are there for reference. Targets: forward +
-backward at least 1.4 x zuko, forward no slower.
+All of them keep freed memory, as in training (`infomin.core.allocator`). For the log-determinant
+each library computes both results in one pass; nflows always does. Our couplings as 1x1
+convolutions on images are a reference.
+
+Targets: forward + backward at least 1.4 x zuko, forward no slower.
 """
 
 import sys
@@ -36,7 +37,7 @@ Call = Callable[[Tensor], Output]
 
 
 class Network(MLP):
-    """nflows' own network, called as its couplings call one."""
+    """nflows' network with the signature that its couplings call."""
 
     def forward(self, x: Tensor, context: None = None) -> Tensor:
         """Ignore the context."""
@@ -45,12 +46,12 @@ class Network(MLP):
 
 
 def contenders() -> dict[str, tuple[nn.Module, Call, Call]]:
-    """Build all flows; each with a way to y and a way to y and its log-determinant."""
+    """Build all flows, each with a function to y and a function to y and the log-determinant."""
     ours = build_flow(3, "affine", blocks=BLOCKS, hidden=HIDDEN, layers=2, mixing="none")
     masks = [torch.tensor([i in passed for i in range(3)]) for passed in PASSED * BLOCKS]
     coupling = partial(zuko.flows.GeneralCouplingTransform, 3, hidden_features=(HIDDEN, HIDDEN))
     theirs = zuko.lazy.LazyComposedTransform(*(coupling(mask=mask) for mask in masks))
-    transform = theirs()  # made once: the networks inside stay those of `theirs`
+    transform = theirs()  # shares the networks of `theirs`
     nflow = CompositeTransform(
         AffineCouplingTransform((~mask).int(), lambda i, o: Network([i], [o], [HIDDEN, HIDDEN]))
         for mask in masks
@@ -65,12 +66,12 @@ def contenders() -> dict[str, tuple[nn.Module, Call, Call]]:
 
 
 def forward(call: Call, x: Tensor) -> Measure:
-    """Million rows a second, without gradients."""
+    """Return a contender: million rows per second without gradients."""
     return rate(torch.no_grad()(partial(call, x)), ROWS * 1e-6)
 
 
 def forward_backward(module: nn.Module, call: Call, x: Tensor) -> Measure:
-    """Million rows a second, with the gradients of the parameters."""
+    """Return a contender: million rows per second with gradients of the parameters."""
     at_outputs = [torch.randn_like(y) for y in call(x)]
 
     def work() -> None:
@@ -81,7 +82,7 @@ def forward_backward(module: nn.Module, call: Call, x: Tensor) -> Measure:
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure all flows on the same numbers."""
+    """Measure all flows on the same rows."""
     keep_freed_memory()
     torch.manual_seed(0)
     x, images = torch.randn(ROWS, 3), torch.randn(IMAGES, 3, SIDE, SIDE)
@@ -94,7 +95,7 @@ def measure(quick: bool) -> list[Row]:
 
     measures: dict[str, Measure] = {}
     for name, (module, y, y_and_log_det) in flows.items():
-        for parameter in module.parameters():  # ours starts as the identity: let nobody gain by it
+        for parameter in module.parameters():  # ours starts as the identity
             nn.init.normal_(parameter, std=0.1)
         data = images if name == "1x1 convolutions" else x
         measures[f"{name} forward"] = forward(y, data)
@@ -106,15 +107,15 @@ def measure(quick: bool) -> list[Row]:
     m = interleaved(measures, 1 if quick else 15)
 
     rows = []
-    for what, least in (("forward", 1.0), ("forward + backward", 1.4)):
+    for direction, least in (("forward", 1.0), ("forward + backward", 1.4)):
         for rival in ("zuko", "nflows", "1x1 convolutions"):
             target = least if rival == "zuko" else None
-            ours, theirs = m[f"ours {what}"], m[f"{rival} {what}"]
-            rows.append(Row(f"flow, {what}", "M rows/s", ours, rival, theirs, target))
-    for what in ("forward, log-det", "forward + backward, log-det"):
+            ours, theirs = m[f"ours {direction}"], m[f"{rival} {direction}"]
+            rows.append(Row(f"flow, {direction}", "M rows/s", ours, rival, theirs, target))
+    for direction in ("forward, log-det", "forward + backward, log-det"):
         for rival in ("zuko", "nflows"):
-            ours, theirs = m[f"ours {what}"], m[f"{rival} {what}"]
-            rows.append(Row(f"flow, {what}", "M rows/s", ours, rival, theirs))
+            ours, theirs = m[f"ours {direction}"], m[f"{rival} {direction}"]
+            rows.append(Row(f"flow, {direction}", "M rows/s", ours, rival, theirs))
     return rows
 
 

@@ -1,11 +1,12 @@
-"""The game: steps a second of `Game` with `budget=small`, and where their time goes.
+"""The game: steps per second of `Game` with `budget=small`, and the shares of their time.
 
-There is no rival: nobody else published this game. Modes semi and unsup, numbers from `conf/`
-(16-px patches, batch 128 and, labelled, 64), in the precision that `auto` chooses.
+There is no rival: no other code of this game is public. Modes semi and unsup, numbers from `conf/`
+(16-px patches, batch 128 and 64 labelled), in the precision that `auto` chooses.
 
-The shares: data (crops), g (forward and backward), f and c (forward, loss, backward), and the
-optimisers of all three. Clocks are put around the learner's own functions for rounds of their own,
-so that they cost the steps a second nothing. Target: at most 5 % of the time for data.
+The shares are data (crops), g (forward and backward), f and c (forward, loss, backward) and their
+optimisers. Timers run in separate rounds, so that they do not slow down the steps per second.
+
+Target: at most 5 % of the time for data.
 """
 
 import time
@@ -24,15 +25,15 @@ from infomin.data import photos
 PLAYERS = ("data", "g", "f", "c", "optimisers")
 
 
-class Clocks:
-    """Time spent in functions, without what other clocked functions inside them took."""
+class Timers:
+    """Time spent in functions, without the time in other timed functions inside them."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = defaultdict(float)
         self._inside = [0.0]
 
-    def put(self, owner: Any, function: str, label: str) -> None:
-        """Put a clock around a function of an object."""
+    def add(self, owner: Any, function: str, label: str) -> None:
+        """Time a function of an object."""
         call: Callable[..., Any] = getattr(owner, function)
 
         def timed(*arguments: Any) -> Any:
@@ -47,22 +48,22 @@ class Clocks:
         setattr(owner, function, timed)
 
 
-def put_clocks(game: Game) -> Clocks:
-    """Put a clock around every player."""
-    clocks = Clocks()
-    clocks.put(game.batches, "crops", "data")
+def add_timers(game: Game) -> Timers:
+    """Time every player of a game."""
+    timers = Timers()
+    timers.add(game.batches, "crops", "data")
     if game.settings.classified:
-        clocks.put(game.labelled_batches, "crops", "data")
-    clocks.put(game.views, "split", "g")
-    clocks.put(game, "_estimate", "f")
-    clocks.put(game, "_classify", "c")
-    clocks.put(game, "_move", "optimisers")
-    clocks.put(game, "advance", "g")  # what is left of a step is the way back through g
-    return clocks
+        timers.add(game.labelled_batches, "crops", "data")
+    timers.add(game.views, "split", "g")
+    timers.add(game, "_estimate", "f")
+    timers.add(game, "_classify", "c")
+    timers.add(game, "_move", "optimisers")
+    timers.add(game, "advance", "g")  # the rest of a step is the backward pass through g
+    return timers
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure both modes in turn, then look inside."""
+    """Measure both modes, then the shares of their time."""
     rounds, steps, skip = (1, 5, 2) if quick else (7, 50, 5)
     data = photos()
     games = {mode: small.game(mode, data) for mode in ("semi", "unsup")}
@@ -72,15 +73,15 @@ def measure(quick: bool) -> list[Row]:
     rows = [Row(f"game, {mode}", "steps/s", m[mode]) for mode in games]
 
     for mode, game in games.items():
-        clocks = put_clocks(game)
+        timers = add_timers(game)
         shares: dict[str, list[float]] = defaultdict(list)
         for _ in range(rounds):
-            clocks.spent.clear()
+            timers.spent.clear()
             for _ in range(steps):
                 step[mode]()
-            total = sum(clocks.spent.values())
+            total = sum(timers.spent.values())
             for player in PLAYERS:
-                shares[player].append(clocks.spent[player] / total)
+                shares[player].append(timers.spent[player] / total)
         for player in PLAYERS:
             if any(shares[player]):
                 most = 0.05 if player == "data" else None

@@ -1,8 +1,8 @@
-"""A rival of the memory bank: that of the authors' code, rows gathered for every sample.
+"""A rival of the memory bank: the authors' code, which gathers rows for every sample.
 
 After CMC's NCEAverage and NCECriterion (https://github.com/HobbitLong/CMC, BSD-2), in today's torch
-and on any device: an alias draw of K + 1 indices a sample with the own one first, a gather of
-B x (K + 1) rows of each bank, a batched product, and the rows of the batch moved.
+and on any device. It samples K + 1 indices per sample, first the sample's index, gathers
+B x (K + 1) rows of each bank, multiplies them in a batch, and updates the rows of the batch.
 """
 
 import math
@@ -15,7 +15,7 @@ EPSILON = 1e-7
 
 
 class GatherBank(nn.Module):
-    """Two banks, and the loss of a batch of two views.
+    """Two banks and the loss of a batch of two views.
 
     Arguments:
         samples: n.
@@ -43,13 +43,13 @@ class GatherBank(nn.Module):
         self.z: list[float] = [-1.0, -1.0]
 
     def forward(self, z1: Tensor, z2: Tensor, index: Tensor) -> Tensor:
-        """Return the loss, and move the rows of the batch."""
+        """Return the loss, and update the rows of the batch."""
         b = len(index)
-        drawn = torch.randint(self.samples, (b, self.negatives + 1))  # the draw of a uniform alias
-        drawn[:, 0] = index
+        indices = torch.randint(self.samples, (b, self.negatives + 1))  # a uniform alias
+        indices[:, 0] = index
         first, second = self.first, self.second
         assert isinstance(first, Tensor) and isinstance(second, Tensor)
-        loss = self._loss(z1, second, drawn, 0) + self._loss(z2, first, drawn, 1)
+        loss = self._loss(z1, second, indices, 0) + self._loss(z2, first, indices, 1)
         with torch.no_grad():
             for rows, z in ((first, z1), (second, z2)):
                 moved = (
@@ -58,9 +58,9 @@ class GatherBank(nn.Module):
                 rows.index_copy_(0, index, moved / moved.pow(2).sum(1, keepdim=True).sqrt())
         return loss
 
-    def _loss(self, z: Tensor, rows: Tensor, drawn: Tensor, side: int) -> Tensor:
+    def _loss(self, z: Tensor, rows: Tensor, indices: Tensor, side: int) -> Tensor:
         b, m = len(z), self.negatives
-        weight = rows.index_select(0, drawn.view(-1)).view(b, m + 1, -1)
+        weight = rows.index_select(0, indices.view(-1)).view(b, m + 1, -1)
         scores = torch.bmm(weight, z.view(b, -1, 1)).squeeze(2) / self.temperature
         if self.softmax:
             return F.cross_entropy(scores, torch.zeros(b, dtype=torch.long))

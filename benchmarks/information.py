@@ -1,12 +1,11 @@
 """The held-out estimate of I_NCE at large K: seconds and memory for 1,024, 8,192 and 65,536 pairs.
 
-n = K pairs of embeddings of 128 numbers, all of them measured, in both directions, by the cosine
-critic. Against what one would write first: all K x K scores at once, and a logarithm of a sum of
-exponentials over rows and over columns. At K = 65,536 these scores alone are 17 GB, and only ours
-is measured.
+n = K pairs of embeddings of 128 numbers, in both directions, by the cosine critic. The rival is the
+direct code: all K x K scores at once, then logsumexp over rows and columns. At K = 65,536 these
+scores take 17 GB, so that only ours runs.
 
-Targets: the peak of memory at K = 65,536 at most twice that at 8,192; a pair of K = 8,192, which
-is K scores, no slower than when all are made at once.
+Targets: peak memory at K = 65,536 at most twice that at 8,192; time per pair at K = 8,192 no longer
+than with all scores at once.
 """
 
 import math
@@ -36,7 +35,7 @@ def pairs(n: int) -> tuple[Tensor, Tensor]:
 
 
 def ours(z1: Tensor, z2: Tensor) -> Estimate:
-    """Estimate in pieces."""
+    """Estimate in blocks of scores."""
     generator = torch.Generator().manual_seed(0)
     return estimate(z1, z2, CosineCritic(TEMPERATURE), len(z1), generator, resamples=10)
 
@@ -53,8 +52,8 @@ def measure(quick: bool) -> list[Row]:
     sizes = SIZES[:2] if quick else SIZES
     data = {k: pairs(k) for k in sizes}
     for k in DENSE:
-        apart = abs(ours(*data[k]).value - dense(*data[k]))
-        assert apart < 1e-4, f"K = {k}: the two estimates differ by {apart}"
+        difference = abs(ours(*data[k]).value - dense(*data[k]))
+        assert difference < 1e-4, f"K = {k}: the two estimates differ by {difference}"
     contenders = {f"ours {k}": afresh(rate(partial(ours, *data[k]), k)) for k in DENSE}
     contenders |= {f"dense {k}": afresh(rate(partial(dense, *data[k]), k)) for k in DENSE}
     m = interleaved(contenders, 1 if quick else 5)

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes, by the kernel's own account."""
+"""Memory of a call, as the kernel counts it."""
 
 import ctypes
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from timing import Measure
 
 
 def give_back() -> None:
-    """Return freed memory to the system: whoever comes next fetches its pages, as all others."""
+    """Return freed memory to the system, so that each contender fetches its pages anew."""
     ctypes.CDLL(None).malloc_trim(0)
 
 
 def afresh(measure: Measure) -> Measure:
-    """Let a contender start without the memory that others have freed."""
+    """Return a contender that starts without the memory that others have freed."""
 
     def measured() -> float:
         give_back()
@@ -23,15 +23,15 @@ def afresh(measure: Measure) -> Measure:
 
 
 def peak(work: Callable[[], object]) -> float:
-    """Return how many bytes a call takes at its peak, once it has been made before."""
+    """Return the bytes of a call at its peak; a first call warms up."""
     work()
     give_back()
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # reset the peak
     before = _kilobytes("VmRSS")
     work()
     return (_kilobytes("VmHWM") - before) * 1024.0
 
 
 def _kilobytes(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith(field)))

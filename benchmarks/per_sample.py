@@ -1,4 +1,4 @@
-"""Augmentation as its users write it: one image at a time, in the workers of torch's DataLoader."""
+"""Augmentation of single images in the workers of torch's DataLoader, as users write it."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 
 def loaded(images: Any, transform: Callable[[Any], Any]) -> Measure:
-    """Images a second, two views of each, for one pass through a loader."""
+    """Return a contender: images per second, two views each, in one pass through a loader."""
     loader: DataLoader[Any] = DataLoader(
         Transformed(images, transform), BATCH, shuffle=True, drop_last=True, num_workers=WORKERS
     )
@@ -31,7 +31,7 @@ def loaded(images: Any, transform: Callable[[Any], Any]) -> Measure:
 
 
 def lightly(size: int) -> Callable[[Any], Any]:
-    """Return SimCLR's two views as lightly makes them of a picture, without blur."""
+    """Return lightly's two views of SimCLR without blur, for a PIL image."""
     transform: Callable[[Any], Any] = SimCLRTransform(
         input_size=size, cj_strength=0.5, gaussian_blur=0.0, normalize=None
     )
@@ -39,7 +39,7 @@ def lightly(size: int) -> Callable[[Any], Any]:
 
 
 class Twice:
-    """SimCLR's two views with torchvision, of a tensor of bytes, without blur."""
+    """Torchvision's two views of SimCLR without blur, for a uint8 tensor."""
 
     def __init__(self, size: int) -> None:
         self.transform = v2.Compose(
@@ -58,9 +58,9 @@ class Twice:
 
 
 class InfoMin:
-    """InfoMin's two views and nine pieces with torchvision, of a tensor of bytes.
+    """Torchvision's two views and nine JigSaw patches of InfoMin, for a uint8 tensor.
 
-    Of RandAugment, torchvision's own 14 operations, each with probability 1/2 as in InfoMin's code.
+    RandAugment has torchvision's 14 operations, each with probability 1/2 as in InfoMin's code.
     """
 
     def __init__(self, size: int) -> None:
@@ -85,7 +85,7 @@ class InfoMin:
         self.cut = v2.Compose([v2.RandomCrop(self.piece), v2.ToDtype(torch.float32, scale=True)])
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return two views and the pieces of one image."""
+        """Return two views and the patches of one image."""
         square = self.square(image)
         cells = [c for row in square.split(self.cell, 1) for c in row.split(self.cell, 2)]
         pieces = torch.stack([self.cut(cells[i]) for i in torch.randperm(9)])

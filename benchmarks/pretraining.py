@@ -1,18 +1,18 @@
-"""Pretraining: images a second of `budget=small` (fourconv, 32 px, batch 256, two crops).
+"""Pretraining: images per second of `budget=small` (fourconv, 32 px, batch 256, two crops).
 
 Ours is `Pretraining` on resident data, in the precision that `auto` chooses and in float32, on raw
-YDbDr views and on learned ones (colour table). Against it, all on the same 4,096 images:
+YDbDr views and on learned views (colour table). The rivals, on the same 4,096 images:
 
-* the same two encoders and loss in float32, fed by torch's DataLoader: 2 workers, torchvision's
-  transforms v2 sample by sample;
-* lightly's SimCLR: SimCLRTransform in a DataLoader with 2 workers, one shared net of the same
-  make with 3 input channels, NTXentLoss. Its augmentation does more (jitter, grey, blur), which is
-  part of what that recipe costs;
-* lightly cut down to our crop and flip, so that the work on the images is the same.
+* the same two encoders and loss in float32, with torch's DataLoader: 2 workers, torchvision's
+  transforms v2 on single images;
+* lightly's SimCLR: SimCLRTransform in a DataLoader with 2 workers, one shared network of the same
+  kind with 3 input channels, NTXentLoss. Its augmentation does more (jitter, grey, blur), which is
+  part of the cost of that recipe;
+* lightly with our crop and flip only, so that the work on the images is the same.
 
-Targets: at least 4 x lightly; at most 5 % of the time for data; more floating-point operations a
-second than this machine multiplies float32 matrices with. Counted are those of the encoders, not
-those of the crops, and divided by the time of the whole step.
+Targets: at least 4 x lightly; at most 5 % of the time for data; more floating-point operations per
+second than in float32 matrix products on this machine. Operations are those of the encoders,
+without crops, divided by the time of the whole step.
 """
 
 import itertools
@@ -35,11 +35,11 @@ from infomin.losses import infonce, pair_scores
 from infomin.views import ChannelViews, LearnedViews
 from infomin.views.color_table import ColorTable
 
-SIDE = 2048  # of the matrices whose product tells what the machine can do
+SIDE = 2048  # of the matrices whose product measures the machine
 
 
 def ours(learner: Pretraining, steps: int, waiting: list[float]) -> Measure:
-    """Images a second of a learner; leaves the share of the time that went into data."""
+    """Return a contender: images per second; appends the share of time for data to `waiting`."""
     endless = iter(learner)
 
     def measure() -> float:
@@ -55,7 +55,7 @@ def ours(learner: Pretraining, steps: int, waiting: list[float]) -> Measure:
 
 
 def flops(learner: Pretraining) -> float:
-    """Count the floating-point operations of encoders and loss in one step, both ways."""
+    """Count the floating-point operations of encoders and loss, forward and backward."""
     views = learner.views(*(torch.rand(BATCH, 3, 32, 32) for _ in range(2)))
     with FlopCounterMode(display=False) as counter:
         with learner.fabric.autocast():
@@ -65,7 +65,7 @@ def flops(learner: Pretraining) -> float:
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure everything in one go."""
+    """Measure all contenders in turn."""
     images = photos(train=1536 if quick else 4096).train.images
     steps, rounds = len(images) // BATCH - SKIP, 1 if quick else 7
     raw = small.pretraining(ChannelViews(color="ydbdr"), images)
@@ -79,10 +79,10 @@ def measure(quick: bool) -> list[Row]:
         input_size=32, min_scale=0.5, cj_prob=0, random_gray_scale=0, gaussian_blur=0
     )
 
-    def two_towers(views: list[Tensor]) -> Tensor:
+    def two_encoders(views: list[Tensor]) -> Tensor:
         return infonce(pair_scores(pair(views), 0.1)[0])
 
-    def one_net(views: list[Tensor]) -> Tensor:
+    def one_encoder(views: list[Tensor]) -> Tensor:
         return ntxent(single(views[0]), single(views[1]))
 
     waiting: dict[str, list[float]] = {"raw": [], "learned": [], "full": []}
@@ -93,35 +93,35 @@ def measure(quick: bool) -> list[Row]:
             "raw": ours(raw, steps, waiting["raw"]),
             "learned": ours(learned, steps, waiting["learned"]),
             "full": ours(full, steps, waiting["full"]),
-            "torchvision": fed(images, TwoCrops(), pair, two_towers),
-            "lightly": fed(pil, simclr, single, one_net),
-            "lightly, crop": fed(pil, crop_flip, single, one_net),
+            "torchvision": fed(images, TwoCrops(), pair, two_encoders),
+            "lightly": fed(pil, simclr, single, one_encoder),
+            "lightly, crop": fed(pil, crop_flip, single, one_encoder),
             "float32 matmul": rate(lambda: matrix @ matrix, 2e-9 * SIDE**3),
             "bfloat16 matmul": rate(lambda: half @ half, 2e-9 * SIDE**3),
         },
         rounds,
     )
     operations = flops(raw) / BATCH * 1e-9
-    print(f"{operations:.4f} GFLOP an image", file=sys.stderr)
+    print(f"{operations:.4f} GFLOP per image", file=sys.stderr)
     speed = [operations * images_per_second for images_per_second in m["raw"]]
 
     precision = raw.fabric.strategy.precision.precision
-    what, learned_what, full_what = (
+    raw_quantity, learned_quantity, full_quantity = (
         f"pretraining, {kind}"
         for kind in (f"raw views, {precision}", f"learned views, {precision}", "raw views, float32")
     )
-    unit, rate_what = "images/s", f"arithmetic of pretraining, {precision}"
+    unit, arithmetic = "images/s", f"arithmetic of pretraining, {precision}"
     simple = "DataLoader + torchvision, float32"
     return [
-        Row(what, unit, m["raw"], "lightly SimCLR", m["lightly"], least=4),
-        Row(learned_what, unit, m["learned"], "lightly SimCLR", m["lightly"], least=4),
-        Row(what, unit, m["raw"], "lightly, crop and flip only", m["lightly, crop"]),
-        Row(what, unit, m["raw"], simple, m["torchvision"]),
-        Row(full_what, unit, m["full"], simple, m["torchvision"]),
+        Row(raw_quantity, unit, m["raw"], "lightly SimCLR", m["lightly"], least=4),
+        Row(learned_quantity, unit, m["learned"], "lightly SimCLR", m["lightly"], least=4),
+        Row(raw_quantity, unit, m["raw"], "lightly, crop and flip only", m["lightly, crop"]),
+        Row(raw_quantity, unit, m["raw"], simple, m["torchvision"]),
+        Row(full_quantity, unit, m["full"], simple, m["torchvision"]),
         Row("time for data, raw views", "of 1", waiting["raw"][1:], most=0.05),
         Row("time for data, learned views", "of 1", waiting["learned"][1:], most=0.05),
-        Row(rate_what, "GFLOP/s", speed, "float32 matmul", m["float32 matmul"], least=1),
-        Row(rate_what, "GFLOP/s", speed, "bfloat16 matmul", m["bfloat16 matmul"]),
+        Row(arithmetic, "GFLOP/s", speed, "float32 matmul", m["float32 matmul"], least=1),
+        Row(arithmetic, "GFLOP/s", speed, "bfloat16 matmul", m["bfloat16 matmul"]),
     ]
 
 

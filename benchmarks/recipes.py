@@ -1,4 +1,4 @@
-"""The two recipes whose time is measured, and our views by them: nothing here needs a rival."""
+"""The recipes of SimCLR and InfoMin, and our views by them."""
 
 from collections.abc import Callable
 from itertools import count
@@ -21,7 +21,7 @@ def simclr(size: int) -> Pipeline:
 
 
 def infomin(size: int) -> Pipeline:
-    """Return InfoMin's recipe of its two views."""
+    """Return InfoMin's recipe for its two views."""
     blurred = ColorJitter(*STRONG, jitter=0.8, gray=0.2, blur=0.5, sigma=(0.1, 2.0))
     return Pipeline(CropFlip(size, (0.2, 1.0)), blurred, RandAugment("infomin"))
 
@@ -29,17 +29,17 @@ def infomin(size: int) -> Pipeline:
 def ours(
     images: Tensor, augment: Pipeline, batch: int, jigsaw: JigSaw | None = None
 ) -> Callable[[], object]:
-    """Return what makes two views, and pieces, of the next batch."""
+    """Return a function that makes two views, and JigSaw patches, of the next batch."""
     batches, steps = Batches(len(images), batch, 0, "benchmark"), count()
 
     def step() -> object:
         number = next(steps)
-        views, chosen = batches.crops(images, number, augment, 2)
+        views, index = batches.crops(images, number, augment, 2)
         if jigsaw is None:
             return views
         height, width = images.shape[2:]
         generator = torch.Generator().manual_seed(number)
-        puzzle = jigsaw.sample(batch, height, width, generator)
-        return views, jigsaw.apply(take(images, chosen), puzzle)
+        params = jigsaw.sample(batch, height, width, generator)
+        return views, jigsaw.apply(take(images, index), params)
 
     return step

@@ -1,7 +1,7 @@
-"""The rivals of pretraining: training loops as their users write them, fed by torch's DataLoader.
+"""The rivals of pretraining: training loops with torch's DataLoader, as users write them.
 
-Images lie in memory, as ours do; workers transform them one by one. The clock starts after a few
-steps, when the workers have started and the queue is full: what is in the queue then is a gift.
+Images are in memory, as ours are; workers transform single images. The clock starts after a few
+steps, when the workers run and the queue is full; the batches in the queue then are free.
 """
 
 import time
@@ -23,7 +23,7 @@ SKIP = 4  # steps before the clock runs
 
 
 class Transformed(Dataset[Any]):
-    """Resident images, transformed one by one in the workers."""
+    """Images in memory; workers transform single images."""
 
     def __init__(self, images: Any, transform: Callable[[Any], Any]) -> None:
         self.images, self.transform = images, transform
@@ -51,14 +51,14 @@ class TwoCrops:
 
 
 def pictures(images: Tensor) -> list[Image.Image]:
-    """Return images as PIL pictures, which torchvision's data sets hand out."""
+    """Return PIL images, as torchvision's data sets do."""
     return [Image.fromarray(image.numpy()) for image in images.permute(0, 2, 3, 1)]
 
 
 def fed(
     images: Any, transform: Callable[[Any], Any], net: nn.Module, loss_of: Callable[[Any], Tensor]
 ) -> Measure:
-    """Images a second of a plain training loop, for one pass through a loader."""
+    """Return a contender: images per second of a plain training loop, in one pass."""
     loader: DataLoader[Any] = DataLoader(
         Transformed(images, transform), BATCH, shuffle=True, drop_last=True, num_workers=WORKERS
     )
@@ -74,7 +74,7 @@ def fed(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            loss.item()  # to be shown to somebody, as ours is
+            loss.item()  # a display needs it, as ours does
         return (len(loader) - SKIP) * BATCH / (time.perf_counter() - began)
 
     return measure

@@ -1,7 +1,7 @@
-"""One row of the table: a quantity of ours, a rival's, and whether the target is met.
+"""Rows of the table of benchmarks: our quantity, the rival's, and the target.
 
-A benchmark is a module with `measure(quick) -> list[Row]` that ends in `main(measure)`. It runs as
-a process of its own and hands its rows to `run.py` as JSON on stdout; remarks go to stderr.
+A benchmark is a module with `measure(quick) -> list[Row]` that ends in `main(measure)`. It runs in
+a separate process and prints its rows to `run.py` as JSON on stdout; remarks go to stderr.
 """
 
 import argparse
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from infomin.experiments import tables
+
 
 @dataclass(frozen=True)
 class Row:
@@ -19,11 +21,11 @@ class Row:
 
     Attributes:
         quantity: what is measured.
-        unit: of it.
-        ours: our numbers, one a round.
-        rival: who else was measured; empty for nobody.
-        theirs: the rival's numbers, of the same rounds.
-        least, most: target of the ratio ours / theirs, or of ours where there is no rival.
+        unit: unit of the numbers.
+        ours: our numbers, one per round.
+        rival: name of the rival; empty without one.
+        theirs: the rival's numbers, from the same rounds.
+        least, most: target of the ratio ours / theirs, or of ours without a rival.
     """
 
     quantity: str
@@ -36,7 +38,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Median of ours over median of theirs."""
+        """Median of ours divided by median of theirs."""
         return median(self.ours) / median(self.theirs) if self.theirs else None
 
     @property
@@ -58,7 +60,7 @@ class Row:
         return "" if self.most is None else f"at most {self.most:g}{times}"
 
     def record(self) -> dict[str, Any]:
-        """Return everything, for JSON."""
+        """Return all numbers for JSON."""
         return {
             "quantity": self.quantity,
             "unit": self.unit,
@@ -73,21 +75,28 @@ class Row:
 
 
 def markdown(records: Sequence[dict[str, Any]]) -> str:
-    """Return the table of recorded rows."""
-    lines = ["| quantity | ours | rival | ratio | target | met |", "|---|--:|--:|--:|---|---|"]
-    for r in records:
-        ours = f"{_short(r['ours'])} {r['unit']}"
-        rival = "" if r["theirs"] is None else f"{r['rival']}: {_short(r['theirs'])}"
-        ratio = "" if r["ratio"] is None else f"{r['ratio']:.2f}"
-        met = {True: "yes", False: "**no**", None: ""}[r["met"]]
-        lines.append(f"| {r['quantity']} | {ours} | {rival} | {ratio} | {r['target']} | {met} |")
-    return "\n".join(lines)
+    """Return recorded rows as a markdown table."""
+    return tables.markdown(
+        [
+            {
+                "quantity": r["quantity"],
+                "ours": f"{_short(r['ours'])} {r['unit']}",
+                "rival": "" if r["theirs"] is None else f"{r['rival']}: {_short(r['theirs'])}",
+                "ratio": "" if r["ratio"] is None else f"{r['ratio']:.2f}",
+                "target": r["target"],
+                "met": {True: "yes", False: "**no**", None: ""}[r["met"]],
+            }
+            for r in records
+        ]
+    )
 
 
 def main(measure: Callable[[bool], list[Row]]) -> None:
-    """Measure, and write the rows as JSON to stdout, or as a table where somebody looks on."""
+    """Measure, and print the rows as JSON, or as a table on a terminal."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="few repetitions: does it run?")
+    parser.add_argument(
+        "--quick", action="store_true", help="few repetitions, to check that it runs"
+    )
     records = [row.record() for row in measure(parser.parse_args().quick)]
     print(markdown(records) if sys.stdout.isatty() else json.dumps(records))
 

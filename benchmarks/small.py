@@ -1,4 +1,4 @@
-"""The learners that are measured: those of the scripts with `budget=small`, by `conf/`."""
+"""The training loops of the commands with `budget=small`, from `conf/`."""
 
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ _ENDLESS = 1_000_000  # steps or epochs: a measurement never reaches the end of 
 
 
 def config(script: str, *overrides: str) -> DictConfig:
-    """Return the configuration that a script would run with."""
+    """Return the configuration of a command."""
     with initialize_config_dir(str(_CONF), version_base="1.3"):
         return compose(script, ["budget=small", *overrides])
 
 
 def generator() -> ViewGenerator:
-    """Make the view generator that `learn_views` starts with."""
+    """Return the first view generator of `learn_views`."""
     return ViewGenerator(flow=_plain(config("learn_views").flow))
 
 
@@ -37,7 +37,7 @@ def encoders(*view_channels: int) -> Encoders:
 
 
 def optimizer() -> MakeOptimizer:
-    """Return the optimiser of `pretrain`, still without parameters."""
+    """Return the optimiser of `pretrain`, which takes parameters."""
     make: MakeOptimizer = _build(config("pretrain").optimizer)
     return make
 
@@ -45,7 +45,7 @@ def optimizer() -> MakeOptimizer:
 def pretraining(
     views: View, images: Tensor, precision: str = "auto", *overrides: str
 ) -> Pretraining:
-    """Make the learner of `pretrain`."""
+    """Return the training loop of `pretrain`."""
     cfg = config("pretrain", f"pretrain.epochs={_ENDLESS}", *overrides)
     return Pretraining(
         views,
@@ -59,7 +59,7 @@ def pretraining(
 
 
 def game(mode: str, data: DataSet) -> Game:
-    """Make the learner of `learn_views`."""
+    """Return the training loop of `learn_views`."""
     cfg = config("learn_views", f"mode={mode}", f"game.steps={_ENDLESS}")
     g, net = generator(), _plain(cfg.estimator)
     f = build_encoders(view_channels=g.view_channels, **net)

@@ -1,13 +1,13 @@
-"""Starting: what an import costs, and how soon a second start on cached images trains.
+"""Start-up: time of an import, and time to the first step with cached images.
 
-* `import infomin` against `import torch`, each in a fresh interpreter. `import infomin` loads
-  nothing by itself, so the same target also holds for the import that does something: the names of
-  a generator's user. What `scripts/pretrain.py` needs is there for reference.
+* `import infomin` against `import torch`, each in a new interpreter. `import infomin` loads no
+  module, so the target also holds for the names that a user of generators imports. The imports of
+  `scripts/pretrain.py` are a reference.
 * A folder of 2,000 JPEGs, 64 px: from the end of the imports to the end of the first step of
-  `Pretraining`, once when the images have to be decoded and again when they are in the cache.
+  `Pretraining`. The first start decodes the images, the second start reads them from the cache.
 
-Lightly brings torchmetrics along, which Fabric imports wherever it is installed. A plain
-installation has none, so it is hidden from the interpreters that are measured.
+Lightly installs torchmetrics, which Fabric imports where it is installed. A plain installation has
+none, so that the measured interpreters hide it.
 
 Targets: imports at most 1.5 x torch; first step of a second start within 5 s.
 """
@@ -32,26 +32,26 @@ _HIDE = "import sys, time; sys.modules['torchmetrics'] = None"
 
 
 def python(*arguments: str) -> str:
-    """Run a fresh interpreter, and return what it prints."""
+    """Run a new interpreter, and return its output."""
     command = [sys.executable, *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def import_seconds(statement: str) -> Measure:
-    """Seconds of one import, without the interpreter's own start."""
+    """Return a contender: seconds of an import, without the start of the interpreter."""
     code = f"{_HIDE}; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     return lambda: float(python("-c", code))
 
 
 def start_seconds(root: Path, cache: Path) -> tuple[float, float]:
-    """Start a pretraining; seconds to its first step from the imports, and from the command."""
+    """Start a pretraining; return seconds to its first step after imports and after the command."""
     began = time.time()
     seconds, ended = python(__file__, _CHILD, str(root), str(cache)).split()
     return float(seconds), float(ended) - began
 
 
 def first_step(root: str, cache: str) -> None:
-    """Be that pretraining."""
+    """Run the first step of a pretraining, and print its times."""
     sys.modules["torchmetrics"] = None  # type: ignore[assignment]
     import small
 
@@ -66,7 +66,7 @@ def first_step(root: str, cache: str) -> None:
 
 
 def make_folder(root: Path, number: int) -> None:
-    """Write that many JPEGs, one folder a class."""
+    """Write a number of JPEGs, one folder per class."""
     from PIL import Image
 
     from infomin.data import photos
@@ -82,16 +82,16 @@ def measure(quick: bool) -> list[Row]:
     """Measure imports, then starts."""
     rounds = 1 if quick else 5
     m = interleaved({name: import_seconds(code) for name, code in IMPORTS.items()}, rounds)
-    first, second, whole = [], [], []
+    first, second, from_command = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "images"
         make_folder(root, 400 if quick else 2000)
         for i in range(rounds):
             cache = Path(folder) / f"cache-{i}"
             first.append(start_seconds(root, cache)[0])
-            seconds, from_command = start_seconds(root, cache)
-            second.append(seconds)
-            whole.append(from_command)
+            after_imports, after_command = start_seconds(root, cache)
+            second.append(after_imports)
+            from_command.append(after_command)
     torch, user = m["torch"], "from infomin import load_generator, ..."
     return [
         Row("import infomin", "s", m["infomin"], "import torch", torch, most=1.5),
@@ -99,7 +99,7 @@ def measure(quick: bool) -> list[Row]:
         Row("import infomin.training.contrastive", "s", m["pretrain"], "import torch", torch),
         Row("second start to first step, imports done", "s", second, most=5),
         Row("first start to first step, imports done", "s", first),
-        Row("second start to first step, from the command", "s", whole),
+        Row("second start to first step, from the command", "s", from_command),
     ]
 
 

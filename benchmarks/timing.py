@@ -1,7 +1,7 @@
-"""Interleaved measurements: whatever slows the machine down meets every contender alike.
+"""Interleaved measurements: a disturbance of the machine affects all contenders.
 
-A contender is a function without arguments that measures once and returns one number, a rate or a
-time. All contenders take turns in one process, in changing order; what is compared are medians.
+A contender is a function without arguments that measures once and returns a rate or a time. All
+contenders take turns in one process, in alternating order; results are medians.
 """
 
 import time
@@ -15,10 +15,10 @@ def interleaved(contenders: Mapping[str, Measure], rounds: int) -> dict[str, lis
 
     Arguments:
         contenders: by name.
-        rounds: how often; one more before, which is not counted, warms caches and threads up.
+        rounds: number of measurements of each, after one more to warm up.
 
     Returns:
-        All numbers by name, one a round.
+        All numbers by name, one per round.
     """
     measured: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
@@ -30,12 +30,12 @@ def interleaved(contenders: Mapping[str, Measure], rounds: int) -> dict[str, lis
 
 
 def rate(work: Callable[[], object], units: float = 1.0, least: float = 0.2) -> Measure:
-    """Make a contender out of a piece of work: how many units of it are done in a second.
+    """Return a contender: units of work per second.
 
     Arguments:
-        work: what is done.
-        units: how many units doing it once is.
-        least: seconds that a measurement lasts at least; work is repeated until then.
+        work: the call to measure.
+        units: units of one call.
+        least: minimum duration of a measurement in seconds; the call repeats until then.
     """
 
     def measure() -> float:
@@ -51,7 +51,7 @@ def rate(work: Callable[[], object], units: float = 1.0, least: float = 0.2) -> 
 
 
 def per_step(work: Callable[[], object], units: float, skip: int, steps: int) -> Measure:
-    """Make a contender out of a step: units in a second, after `skip` steps that do not count."""
+    """Return a contender: units per second of a step, after `skip` steps to warm up."""
 
     def measure() -> float:
         for _ in range(skip):

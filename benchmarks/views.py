@@ -1,13 +1,13 @@
-"""Making views: a frozen generator on 4 megapixels of real photographs, far beyond the caches.
+"""Views: a frozen generator on 4 megapixels of photographs, far larger than the caches.
 
-The generator has 4 blocks and hidden layers of 32 (about 18 kFLOP a pixel); photographs are the
-eight of data=photos side by side. Ours: the exact table of all 2^24 colours on uint8, the 33-point
-cube on float, the flow itself, and its ONNX export in ONNX Runtime. Against kornia's conversion to
-Lab and to YCbCr, the flow as 1x1 convolutions on images, Pillow's lookup table, and a plain copy,
-which no map of the same numbers can beat. Memory is how far a call raises the peak.
+The generator has 4 blocks and hidden layers of 32 (about 18 kFLOP per pixel); the photographs are
+the eight of data=photos, side by side. Ours are the exact table of all 2^24 colours on uint8, the
+33-point cube on float, the flow itself, and its ONNX export in ONNX Runtime. The rivals are
+kornia's conversion to Lab and to YCbCr, the flow as 1x1 convolutions on images, Pillow's lookup
+table, and a copy, which is the lower limit. Memory is the increase of the peak in a call.
 
-Last, what making learned views costs in pretraining (budget=small): the time of the look-ups after
-a step in that of a step.
+The last row is the cost of learned views in pretraining (budget=small): the time of the look-ups
+relative to the time of a step.
 
 Targets: table at least 5 x kornia's rgb_to_lab, cube 1.2 x; flow at least 10 x the 1x1
 convolutions; ONNX Runtime no slower than torch; learned views at most 5 % of a step.
@@ -43,18 +43,18 @@ from infomin.generator import ViewGenerator
 from infomin.views import LearnedViews
 from infomin.views.color_table import ColorTable
 
-SIDE = 128  # of the patches that the picture is made of
+SIDE = 128  # of the patches in the picture
 
 
 def picture(quick: bool) -> Tensor:
-    """Return patches of the photographs as one image, `1 3 h w`, uint8."""
+    """Return patches of the photographs as one uint8 image `1 3 h w`."""
     across = 4 if quick else 16
     patches = photos(size=SIDE, patch=SIDE, train=across**2, test=8).train.images
     return rearrange(patches, "(a b) c h w -> 1 c (a h) (b w)", a=across).contiguous()
 
 
-def stirred() -> ViewGenerator:
-    """Return a generator away from the identity."""
+def random_generator() -> ViewGenerator:
+    """Return a generator that is not the identity."""
     torch.manual_seed(0)
     g = ViewGenerator(flow={"blocks": 4, "hidden": 32})
     for p in g.parameters():
@@ -63,8 +63,8 @@ def stirred() -> ViewGenerator:
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure everything on the same pixels."""
-    levels, g = picture(quick), stirred()
+    """Measure all contenders on the same pixels."""
+    levels, g = picture(quick), random_generator()
     x, pixels = levels / 255, levels[0, 0].numel() * 1e-6
     table, cube = ColorTable(g), ColorCube.of(g, 33)
     convolutions = Convolutions(blocks=4, hidden=32).eval().requires_grad_(False)
@@ -73,7 +73,9 @@ def measure(quick: bool) -> list[Row]:
         onnx.write(g, Path(folder), Sample.of(g, x[..., :256, :256], "photos"))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.add_session_config_entry("session.force_spinning_stop", "1")  # others' turn
+        options.add_session_config_entry(
+            "session.force_spinning_stop", "1"
+        )  # no busy waiting while others run
         session = onnxruntime.InferenceSession(f"{folder}/{onnx.FILE}", options)
     feed = {"images": x.numpy()}
     exact = all(torch.equal(a, b) for a, b in zip(table(levels), g(x), strict=True))
@@ -121,9 +123,9 @@ def measure(quick: bool) -> list[Row]:
 
 
 def in_pretraining(rounds: int) -> list[float]:
-    """Return the share of a pretraining step that goes into look-ups, one a round.
+    """Return the time of look-ups relative to a pretraining step, one number per round.
 
-    Each follows a step, which has taken the caches: repeated by themselves they are faster.
+    Each look-up follows a step, which fills the caches: look-ups alone would be faster.
     """
     images = photos(train=1536).train.images
     g = small.generator().eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""What tests of bad input share: files, good and bad, and the one line that refuses them."""
+"""Good and bad files, and the one line that refuses bad input."""
 
 import json
 from pathlib import Path
@@ -21,10 +21,12 @@ def refused(message):
     return pytest.raises(InputError, match=rf"^[^\n]*{message}[^\n]*$")
 
 
-def spoil(path, how):
+def spoil(path, damage):
     """Damage a file."""
     whole = path.read_bytes()
-    path.write_bytes({"truncated": whole[: len(whole) // 2], "text": b"<html>", "empty": b""}[how])
+    path.write_bytes(
+        {"truncated": whole[: len(whole) // 2], "text": b"<html>", "empty": b""}[damage]
+    )
     return path
 
 
@@ -34,7 +36,7 @@ def edit(path, **changes):
 
 
 class Burglar:
-    """Unpickling this makes a file."""
+    """An object whose unpickling makes a file."""
 
     def __init__(self, path):
         self.path = path
@@ -44,7 +46,7 @@ class Burglar:
 
 
 def only_line(script, code=2):
-    """What a script said, if it was one line, with nothing made."""
+    """Return the one line of a script that failed and made no run."""
     assert script.wait() == code, script.err
     assert len(script.err.splitlines()) == 1, script.err
     assert script.err.startswith("error: ")

@@ -1,6 +1,6 @@
-"""Real processes without the price of their imports.
+"""Real processes that import nothing.
 
-A server imports the libraries once; every script under test is a process forked from it, with its
+A server imports the libraries once. Every script under test is a process forked from it, with its
 own standard streams, signals and exit code.
 """
 
@@ -23,7 +23,7 @@ _FORKS.set_forkserver_preload(
 
 
 class Process:
-    """A function in a process of its own; what it writes goes to files in `folder`."""
+    """A function in a new process; its stdout and stderr go to files in `folder`."""
 
     def __init__(self, folder, function, *arguments, file_limit=None):
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ class Process:
         self._process.start()
 
     def wait(self, seconds=300):
-        """Wait for the end and return the exit code: minus the signal that killed it."""
+        """Wait for the end and return the exit code, or minus the signal that killed it."""
         self._process.join(seconds)
         assert self._process.exitcode is not None, f"still running after {seconds} s: {self.err}"
         return self._process.exitcode
@@ -53,20 +53,20 @@ class Script(Process):
     """A script with its overrides; runs go to `folder / "runs"`.
 
     Arguments:
-        signal_at: (step, number) of a signal that comes right after a step; none otherwise.
-        file_limit: in bytes, beyond which no file can grow; none otherwise.
+        signal_at: (step, number) of a signal right after a step.
+        file_limit: largest size of a file in bytes.
     """
 
     def __init__(self, folder, name, *overrides, signal_at=None, file_limit=None):
         self.runs = folder / "runs" / name
-        where = "runs" if name.startswith("export_") else "out"
-        told = [f"{where}={self.runs.parent}", *overrides]
+        option = "runs" if name.startswith("export_") else "out"
+        overrides = [f"{option}={self.runs.parent}", *overrides]
         logs = folder / f"{name}-{time.monotonic_ns()}"
-        super().__init__(logs, _run_script, name, told, signal_at, file_limit=file_limit)
+        super().__init__(logs, _run_script, name, overrides, signal_at, file_limit=file_limit)
 
     @property
     def folders(self):
-        """Its run folders."""
+        """The run folders of this script."""
         return sorted(self.runs.glob("*"))
 
 
@@ -94,10 +94,10 @@ def _run_script(name, overrides, signal_at):
 def _signal_after(step, number):
     from infomin.training.learner import Learner
 
-    steps_of = Learner.__iter__
+    undisturbed = Learner.__iter__
 
     def disturbed(learner):
-        for metrics in steps_of(learner):
+        for metrics in undisturbed(learner):
             yield metrics
             if learner.step == step:
                 os.kill(os.getpid(), number)

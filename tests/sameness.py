@@ -1,4 +1,4 @@
-"""Whether two data sets are the same, to the last pixel."""
+"""Compare two data sets bit by bit."""
 
 import torch
 

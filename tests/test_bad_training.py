@@ -67,7 +67,7 @@ def test_a_batch_larger_than_the_data():
 def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(
     tmp_path, make, poison, name, value
 ):
-    learner, run = make(), Run(tmp_path / "run", "config", stream=None)
+    learner, run = make(), Run(tmp_path / "run", "config", show=False)
     steps = run.follow(learner, "test")
     next(steps)
     run.save(learner)
@@ -159,7 +159,7 @@ def fill_the_disk(disk):
 def test_metrics_and_pictures_that_find_no_space(tmp_path):
     from matplotlib.figure import Figure
 
-    run = Run(tmp_path / "run", "config", stream=None)
+    run = Run(tmp_path / "run", "config", show=False)
     (run.folder / "metrics.jsonl").symlink_to("/dev/full")
     with refused("metrics.jsonl: could not be written .No space left on device.; free some space"):
         run.log(1, {"loss": 1.0})

@@ -196,7 +196,7 @@ def test_one_of_two_processes_looks_and_nothing_changes(tmp_path):
 
 def stop_one_of_two(rank, port, path):
     learner = pretraining(join(rank, port))
-    run = Run(path.parent / "run", "", main=rank == 0, stream=None)
+    run = Run(path.parent / "run", "", main=rank == 0, show=False)
     try:
         for _ in run.follow(learner, "stopped", save_every=1000):
             if rank == 1 and learner.step == 1:

@@ -1,4 +1,4 @@
-"""A run that is killed or stopped, anywhere, goes on as if nothing had happened."""
+"""A run that is killed or stopped continues to the results of an undisturbed run."""
 
 import json
 import shutil
@@ -35,14 +35,12 @@ scripts = pytest.mark.parametrize("name", ["learn_views", "pretrain"])
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The run of each script that nothing disturbed."""
+    """Return the run of a script without disturbance."""
     runs = {}
 
     def run_once(name):
         if name not in runs:
-            script = Script(tmp_path_factory.mktemp(name), name, *TINY[name])
-            assert script.wait() == 0, script.err
-            (runs[name],) = script.folders
+            runs[name] = finish(tmp_path_factory.mktemp(name), name)
         return runs[name]
 
     return run_once
@@ -53,7 +51,7 @@ def weights(run, name):
 
 
 def assert_same(run, expected, name):
-    """Compare weights bit by bit, and everything else that was recorded but times."""
+    """Compare weights bit by bit, and everything else in the records except times."""
     a, b = weights(run, name), weights(expected, name)
     assert a.keys() == b.keys()
     assert all(a[key].equal(b[key]) for key in a)
@@ -72,108 +70,98 @@ def read_metrics(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.slow
-@scripts
-def test_a_run_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
-    tmp_path, undisturbed, name
-):
-    def disturb(step, number, *overrides):
-        script = Script(tmp_path, name, *TINY[name], *overrides, signal_at=(step, number))
-        code = script.wait()
-        assert "Traceback" not in script.err
-        (run,) = script.folders
-        assert not (run / "result.json").exists()
-        return run, code, script.err.splitlines()[-1]
+def disturb(folder, name, step, number, *overrides):
+    """Send a signal to a script after a step; return its run and its last words."""
+    script = Script(folder, name, *TINY[name], *overrides, signal_at=(step, number))
+    code = script.wait()
+    assert code == (-number if number == signal.SIGKILL else 128 + number), script.err
+    assert "Traceback" not in script.err
+    (run,) = script.folders
+    assert not (run / "result.json").exists()
+    return run, script.err.splitlines()[-1:]
 
-    run, code, _ = disturb(14, signal.SIGKILL, NEVER)
-    assert code == -signal.SIGKILL
+
+def finish(folder, name, *overrides):
+    script = Script(folder, name, *TINY[name], *overrides)
+    assert script.wait() == 0, script.err
+    (run,) = script.folders
+    return run
+
+
+@pytest.mark.slow
+def test_a_game_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
+    tmp_path, undisturbed
+):
+    name = "learn_views"
+    run, _ = disturb(tmp_path, name, 14, signal.SIGKILL, NEVER)
     assert not (run / "checkpoint.pt").exists()
     assert [line["step"] for line in read_metrics(run)] == [10]
-
-    _, code, _ = disturb(7, signal.SIGKILL, OFTEN, "resume=true")
-    assert code == -signal.SIGKILL
-    assert torch.load(run / "checkpoint.pt")["step"] == 7
+    disturb(tmp_path, name, 7, signal.SIGKILL, OFTEN, "resume=true")
+    saved = torch.load(run / "checkpoint.pt")
+    assert saved["step"] == 7 and saved["seconds"] > 0
     (run / ".checkpoint.pt.4711").write_bytes(b"cut off by a kill")
     (run / ".generator.a1b2").mkdir()
     (run / "metrics.jsonl").write_text('{"step": 10}\n{"step": 20, "lo')
-
-    lasted = [torch.load(run / "checkpoint.pt")["seconds"]]
-    for step, number in ((16, signal.SIGTERM), (23, signal.SIGINT)):
-        _, code, said = disturb(step, number, "resume=true")
-        assert code == 128 + number
-        assert said == (
-            f"stopped at step {step + 1} of {STEPS}, saved in {run}; resume=true goes on"
-        )
-        assert torch.load(run / "checkpoint.pt")["step"] == step + 1
-        lasted.append(torch.load(run / "checkpoint.pt")["seconds"])
-    assert 0 < lasted[0] < lasted[1] < lasted[2], "seconds count over resumptions"
-
-    finished = Script(tmp_path, name, *TINY[name], f"resume={run}")
-    assert finished.wait() == 0, finished.err
-    assert finished.folders == [run]
+    _, (text,) = disturb(tmp_path, name, 16, signal.SIGTERM, "resume=true")
+    assert text == f"stopped at step 17 of {STEPS}, saved in {run}; resume=true goes on"
+    again = torch.load(run / "checkpoint.pt")
+    assert again["step"] == 17 and again["seconds"] > saved["seconds"]
+    assert finish(tmp_path, name, f"resume={run}") == run
     assert not list(run.glob(".*"))
     assert_same(run, undisturbed(name), name)
-    told = json.loads((run / "provenance.json").read_text())
-    assert [again["command"].split()[-1] for again in told["resumed"]] == [
-        *["resume=true"] * 3,
-        f"resume={run}",
-    ]
-    assert {again["hardware"] for again in told["resumed"]} == {told["hardware"]}
+    provenance = json.loads((run / "provenance.json").read_text())
+    commands = [resumed["command"].split()[-1] for resumed in provenance["resumed"]]
+    assert commands == ["resume=true", "resume=true", f"resume={run}"]
+    hardware = {resumed["hardware"] for resumed in provenance["resumed"]}
+    assert hardware == {provenance["hardware"]}
 
 
 @pytest.mark.slow
-def test_views_and_colours_drawn_after_a_resumption_are_those_of_an_undisturbed_run(tmp_path):
+def test_a_killed_and_stopped_pretraining_ends_as_an_undisturbed_one(tmp_path, undisturbed):
+    run, _ = disturb(tmp_path, "pretrain", 7, signal.SIGKILL, OFTEN)
+    disturb(tmp_path, "pretrain", 23, signal.SIGINT, "resume=true")
+    assert torch.load(run / "checkpoint.pt")["step"] == 24
+    finish(tmp_path, "pretrain", "resume=true")
+    assert_same(run, undisturbed("pretrain"), "pretrain")
+
+
+@pytest.mark.slow
+def test_augmented_views_after_a_resumption_are_those_of_an_undisturbed_run(tmp_path):
     with seeded(0, "test"):
         g = ViewGenerator(flow={"hidden": 8})
         for p in g.parameters():
             torch.nn.init.normal_(p, std=0.3)
-    views = ("views=learned", f"views.generator={g.save(tmp_path / 'g')}", "views.table=false")
-    told = (
-        *(word for word in TINY["pretrain"] if word != "views=raw"),
-        *(*views, "views.combine.p=0.5", "views.combine.order=before"),
-        *("photometric=simclr", "photometric.blur=0.5", "randaugment=cmc"),
+    views = (
+        *("views=learned", f"views.generator={g.save(tmp_path / 'g')}", "views.table=false"),
+        *("views.combine.p=0.5", "views.combine.order=before", "augment=infomin_nojigsaw"),
     )
-    expected = Script(tmp_path / "whole", "pretrain", *told)
-    stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGTERM))
-    assert (expected.wait(), stopped.wait()) == (0, 128 + signal.SIGTERM), expected.err
-    resumed = Script(tmp_path, "pretrain", *told, "resume=true")
-    assert resumed.wait() == 0, resumed.err
-    assert_same(*resumed.folders, *expected.folders, "pretrain")
+    expected = finish(tmp_path / "whole", "pretrain", *views)
+    disturb(tmp_path, "pretrain", 13, signal.SIGTERM, *views)
+    assert_same(finish(tmp_path, "pretrain", *views, "resume=true"), expected, "pretrain")
 
 
 @pytest.mark.slow
-def test_a_preset_of_augmentation_is_drawn_after_a_resumption_as_without(tmp_path):
-    told = (*TINY["pretrain"], "augment=infomin_nojigsaw")
-    expected = Script(tmp_path / "whole", "pretrain", *told)
-    stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGTERM))
-    assert (expected.wait(), stopped.wait()) == (0, 128 + signal.SIGTERM), expected.err
-    resumed = Script(tmp_path, "pretrain", *told, "resume=true")
-    assert resumed.wait() == 0, resumed.err
-    assert_same(*resumed.folders, *expected.folders, "pretrain")
-
-
-@pytest.mark.slow
-def test_a_prediction_that_was_stopped_ends_as_an_undisturbed_one(tmp_path):
-    told = (*TINY["pretrain"], "views.crops=shared", "loss=l1", "pretrain.chunk=3")
-    expected = Script(tmp_path / "whole", "pretrain", *told)
-    stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGINT))
-    assert (expected.wait(), stopped.wait()) == (0, 128 + signal.SIGINT), expected.err
-    (run,) = stopped.folders
-    assert {*torch.load(run / "checkpoint.pt")["modules"]} == {"encoders", "decoders"}
-    resumed = Script(tmp_path, "pretrain", *told, "resume=true")
-    assert resumed.wait() == 0, resumed.err
-    assert_same(*resumed.folders, *expected.folders, "pretrain")
-
-
-@pytest.mark.slow
-@scripts
-def test_a_run_killed_after_its_training_only_ends(tmp_path, undisturbed, name):
-    run = tmp_path / "runs" / name / "run"
-    shutil.copytree(undisturbed(name), run)
+def test_a_pretraining_killed_after_its_last_step_is_only_evaluated(tmp_path, undisturbed):
+    run = tmp_path / "runs" / "pretrain" / "run"
+    shutil.copytree(undisturbed("pretrain"), run)
     (run / "result.json").unlink()
-    script = Script(tmp_path, name, *TINY[name], "resume=true")
+    assert finish(tmp_path, "pretrain", "resume=true") == run
+    assert_same(run, undisturbed("pretrain"), "pretrain")
+
+
+@pytest.mark.slow
+def test_the_newest_run_of_the_same_configuration_is_resumed_and_no_other(tmp_path, undisturbed):
+    expected = undisturbed("learn_views")
+    runs = tmp_path / "runs" / "learn_views"
+    for day in (1, 2, 3):
+        shutil.copytree(expected, runs / f"2026010{day}-000000")
+        (runs / f"2026010{day}-000000" / "result.json").unlink()
+    other = runs / "20260103-000000" / "config.yaml"
+    other.write_text(other.read_text().replace("seed: 0", "seed: 1"))
+    script = Script(tmp_path, "learn_views", *TINY["learn_views"], "resume=true")
     assert script.wait() == 0, script.err
-    assert_same(run, undisturbed(name), name)
+    assert [path.parent.name for path in runs.glob("*/result.json")] == ["20260102-000000"]
+    assert_same(runs / "20260102-000000", expected, "learn_views")
 
 
 @pytest.mark.slow
@@ -184,12 +172,12 @@ def test_a_run_folder_is_complete(undisturbed, name):
         *("config.yaml", "provenance.json", "metrics.jsonl", "events", "checkpoint.pt"),
         *("result.json", "pictures", PRODUCT[name]),
     }
-    told = json.loads((run / "provenance.json").read_text())
-    assert told.keys() == {"command", "commit", "started", "versions", "hardware"}
-    assert told["versions"].keys() == {"infomin", "python", "torch", "torchvision"}
-    assert told["command"].startswith(f"python scripts/{name}.py out=")
-    assert all(told.values())
-    assert told["hardware"].endswith((", 32-true", ", bf16-mixed"))
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert provenance.keys() == {"command", "commit", "started", "versions", "hardware"}
+    assert provenance["versions"].keys() == {"infomin", "python", "torch", "torchvision"}
+    assert provenance["command"].startswith(f"python scripts/{name}.py out=")
+    assert all(provenance.values())
+    assert provenance["hardware"].endswith((", 32-true", ", bf16-mixed"))
     config = (run / "config.yaml").read_text()
     assert "seed: 0\n" in config and "${" not in config and "save_every" not in config
     result = json.loads((run / "result.json").read_text())
@@ -215,12 +203,15 @@ def test_metrics_are_the_same_in_both_logs_with_steps_ascending(undisturbed, nam
 
 
 @pytest.mark.slow
-def test_looks_at_the_encoder_are_logged_and_the_last_is_kept(tmp_path, undisturbed):
+def test_evaluations_of_the_encoder_are_logged_and_the_last_is_kept(tmp_path, undisturbed):
     run = undisturbed("pretrain")
-    looks = [line for line in read_metrics(run) if "loss" not in line]
-    assert [(look["step"], look["monitor/epoch"]) for look in looks] == [(16, 2), (STEPS, 4)]
+    evaluations = [line for line in read_metrics(run) if "loss" not in line]
+    assert [(evaluation["step"], evaluation["monitor/epoch"]) for evaluation in evaluations] == [
+        (16, 2),
+        (STEPS, 4),
+    ]
     (result,) = read_result(run)
-    last = {name.removeprefix("monitor/"): value for name, value in looks[-1].items()}
+    last = {name.removeprefix("monitor/"): value for name, value in evaluations[-1].items()}
     assert result["monitor"] == {n: v for n, v in last.items() if n != "step"}
     assert {"knn", "probe", "alignment", "rank_2", "feature_rank"} <= result["monitor"].keys()
     assert result["collapsed"] == []
@@ -229,41 +220,26 @@ def test_looks_at_the_encoder_are_logged_and_the_last_is_kept(tmp_path, undistur
 
 
 @pytest.mark.slow
-def test_a_training_that_is_not_watched_ends_in_the_same_numbers(tmp_path, undisturbed):
+def test_a_training_without_evaluations_ends_in_the_same_numbers(tmp_path, undisturbed):
     alone = Script(tmp_path, "pretrain", *TINY["pretrain"], "monitor.every=0")
     assert alone.wait() == 0 and "alignment" not in alone.err, alone.err
     (run,) = alone.folders
     ours, theirs = weights(run, "pretrain"), weights(undisturbed("pretrain"), "pretrain")
     assert all(ours[name].equal(theirs[name]) for name in theirs)
-    (told,), (expected,) = read_result(run), read_result(undisturbed("pretrain"))
-    assert expected.keys() - told.keys() == {"monitor", "collapsed"}
-    assert all(told[name] == expected[name] for name in ("i_nce", "top1", "knn", "validation"))
+    (result,), (expected,) = read_result(run), read_result(undisturbed("pretrain"))
+    assert expected.keys() - result.keys() == {"monitor", "collapsed"}
+    assert all(result[name] == expected[name] for name in ("i_nce", "top1", "knn", "validation"))
 
 
 @pytest.mark.slow
-def test_collapse_is_said_once_when_it_happens_and_kept(tmp_path):
-    told = (*TINY["pretrain"], "optimizer.lr=0", "pretrain.temperature=1000", "monitor.every=1")
-    script = Script(tmp_path, "pretrain", *told)
+def test_collapse_is_reported_once_and_kept(tmp_path):
+    collapse = ("optimizer.lr=0", "pretrain.temperature=1000", "monitor.every=1")
+    script = Script(tmp_path, "pretrain", *TINY["pretrain"], *collapse)
     assert script.wait() == 0, script.err
-    said = [line for line in script.err.splitlines() if line.startswith("warning: ")]
-    assert len(said) == 1 and said[0].startswith(
+    warnings = [line for line in script.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1 and warnings[0].startswith(
         "warning: the loss is at log K: I_NCE 0.00 of 2.08"
     )
     ((result,), (run,)) = (read_result(script.folders[0]), script.folders)
-    assert result["collapsed"] == [said[0].replace("warning", "since epoch 1")]
+    assert result["collapsed"] == [warnings[0].replace("warning", "since epoch 1")]
     assert "warning" not in (run / "metrics.jsonl").read_text()
-
-
-@pytest.mark.slow
-def test_the_newest_run_of_the_same_configuration_is_resumed_and_no_other(tmp_path, undisturbed):
-    expected = undisturbed("learn_views")
-    runs = tmp_path / "runs" / "learn_views"
-    for i, name in enumerate(("20260101-000000", "20260102-000000", "20260103-000000")):
-        shutil.copytree(expected, runs / name)
-        (runs / name / "result.json").unlink()
-        if i == 2:
-            other = (runs / name / "config.yaml").read_text().replace("seed: 0", "seed: 1")
-            (runs / name / "config.yaml").write_text(other)
-    script = Script(tmp_path, "learn_views", *TINY["learn_views"], "resume=true")
-    assert script.wait() == 0, script.err
-    assert [path.parent.name for path in runs.glob("*/result.json")] == ["20260102-000000"]

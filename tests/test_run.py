@@ -1,11 +1,12 @@
-"""The folder of a run: its own, found again, with products and curves."""
+"""The folder of a run: how it starts, continues, and keeps products and curves."""
 
 import json
 from pathlib import Path
 
 import pytest
+from refusal import refused
 
-from infomin.core.errors import InputError
+from infomin.core import files
 from infomin.runs.folder import Run, newest
 
 
@@ -13,35 +14,26 @@ def start(out, config="seed: 0\n", resume=False):
     return Run.open(str(out), "learn_views", "semi-rgb-s0", config, resume)
 
 
-def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
+def test_runs_of_the_same_second_have_different_folders(tmp_path):
     assert len({start(tmp_path).folder for _ in range(5)}) == 5
 
 
-def test_nothing_to_resume_is_one_line(tmp_path):
-    message = r"^resume: no unfinished run of this configuration in .*; start without resume$"
-    with pytest.raises(InputError, match=message):
+def test_only_an_unfinished_run_of_the_same_configuration_resumes(tmp_path):
+    nothing = r"resume: no unfinished run of this configuration in .*; start without resume"
+    with refused(nothing):
         start(tmp_path, resume=True)
-    start(tmp_path).finish({})
-    start(tmp_path, "seed: 1\n")
-    with pytest.raises(InputError, match=message):
+    finished, other = start(tmp_path), start(tmp_path, "seed: 'é'\n")
+    finished.finish({})
+    with refused(nothing):
         start(tmp_path, resume=True)
-
-
-@pytest.mark.parametrize(
-    ("config", "finished", "message"),
-    [
-        ("seed: 0\n", True, r"^resume: .* is finished; start without resume$"),
-        ("seed: 1\n", False, r"^resume: .* was started with another configuration$"),
-    ],
-)
-def test_a_run_that_cannot_be_resumed_is_told_why(tmp_path, config, finished, message):
-    run = start(tmp_path)
-    if finished:
-        run.finish({})
-    with pytest.raises(InputError, match=message):
-        start(tmp_path, config, resume=str(run.folder))
-    with pytest.raises(InputError, match=r"^resume: .*/nowhere is not a run$"):
-        start(tmp_path, config, resume=str(tmp_path / "nowhere"))
+    for folder, message in (
+        (finished.folder, "is finished; start without resume"),
+        (other.folder, "has another configuration; start a new run"),
+        (tmp_path / "nowhere", "is not a run"),
+    ):
+        with refused(f"resume: {folder} {message}"):
+            start(tmp_path, resume=str(folder))
+    assert start(tmp_path, "seed: 'é'\n", resume=True).folder == other.folder
 
 
 def test_the_newest_product_is_that_of_the_run_that_finished_last(tmp_path):
@@ -51,7 +43,7 @@ def test_the_newest_product_is_that_of_the_run_that_finished_last(tmp_path):
     second.finish({})
     first.finish({})
     assert newest(str(tmp_path), "learn_views", "generator") == first.folder / "generator"
-    with pytest.raises(InputError, match=r"^no finished run of scripts/pretrain.py in /"):
+    with refused("no finished run of scripts/pretrain.py in /"):
         newest(str(tmp_path), "pretrain", "encoder")
 
 
@@ -63,7 +55,7 @@ def test_the_place_of_a_product_is_empty_in_an_unfinished_run(tmp_path):
 
 
 @pytest.mark.parametrize(("logged", "points"), [(1, 1), (100, 100), (101, 51), (120, 60)])
-def test_a_curve_keeps_the_mean_and_the_end_of_what_was_logged(tmp_path, logged, points):
+def test_a_curve_keeps_the_mean_and_the_last_step(tmp_path, logged, points):
     run = start(tmp_path)
     lines = [{"step": 10 * i, "i_nce": i / 10} for i in range(1, logged + 1)]
     (run.folder / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in lines))
@@ -72,3 +64,30 @@ def test_a_curve_keeps_the_mean_and_the_end_of_what_was_logged(tmp_path, logged,
     width = 2 if logged > 100 else 1
     assert curve[0] == [10 * width, pytest.approx((1 + width) / 20)]
     assert run.curve("nothing") == []
+
+
+def test_paths_are_shown_relative_where_that_is_shorter(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run = start(tmp_path / "here" / "runs")
+    assert not run.place("generator").is_absolute()
+    assert run.finish({}) == Path("runs/learn_views") / run.folder.name / "result.json"
+    assert files.shown(tmp_path / "there") == Path("../there")
+    assert files.shown(Path("/x")) == Path("/x")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert files.shown(tmp_path / "there") == tmp_path / "there"
+
+
+def test_a_user_without_a_home_needs_a_cache_folder(tmp_path, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert files.cache_folder(str(tmp_path)) == tmp_path
+    with refused("cache: expected a home folder, found none .*; set XDG_CACHE_HOME or give"):
+        files.cache_folder(None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_folder(None) == tmp_path / "infomin"

@@ -1,8 +1,8 @@
-"""Memory on the CPU: what a training step frees is kept for the next one.
+"""Keep freed CPU memory in the process for the next training step.
 
-A step frees tensors of megabytes and asks for the same again. glibc gives such blocks back to the
-system at once and fetches them anew, page by page, which cost a tenth to a fifth of a step of
-pretraining. Kept, they are reused; the process stays as large as it was at its largest.
+A step frees tensors of megabytes and allocates the same sizes again. By default glibc returns such
+blocks to the system and fetches them again, page by page. This cost 10 to 20 % of a step of
+pretraining. With this setting the process stays as large as its peak.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ _LARGEST = 32 * 2**20  # what glibc accepts as M_MMAP_THRESHOLD on 64-bit machin
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory in this process; return whether it could be told."""
+    """Make glibc keep freed memory in this process; return whether it accepts the setting."""
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none

@@ -1,15 +1,18 @@
-"""The one error that a user can mend: what was wrong, what was expected, what came, what to do."""
+"""The error that a user can fix, and the checks that raise it.
+
+Its text has the form `argument: expected X, got Y; do Z`.
+"""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from math import inf, isfinite
+from math import inf
 
 
 class InputError(ValueError):
-    """A wrong argument, path, shape, range or file. Its text is one line, fit to be shown as is.
+    """A wrong argument, path, shape, range or file. The text is one line that commands print.
 
-    What it quotes can come from a stranger: control characters become spaces, and of a text beyond
-    500 characters the middle is left out.
+    The text may quote an untrusted file: control characters become spaces, and a text of more than
+    500 characters loses its middle.
     """
 
     def __init__(self, text: str) -> None:
@@ -19,10 +22,10 @@ class InputError(ValueError):
 
 @contextmanager
 def blamed_on(name: str) -> Iterator[None]:
-    """Blame the options a user gave for a TypeError of the call that they were given to.
+    """Turn a TypeError of the call inside, such as an unknown option, into an InputError.
 
-    Raises:
-        InputError: in place of the TypeError, such as that of an unknown option.
+    Arguments:
+        name: the setting whose options the call takes.
     """
     try:
         yield
@@ -32,7 +35,12 @@ def blamed_on(name: str) -> Iterator[None]:
 
 @contextmanager
 def called(option: str, instead: str) -> Iterator[None]:
-    """Call an option by the name that a user gave it under, in what an InputError says."""
+    """Replace the name of an option in the text of an InputError.
+
+    Arguments:
+        option: the name in the text.
+        instead: the name that the user knows.
+    """
     try:
         yield
     except InputError as error:
@@ -40,7 +48,7 @@ def called(option: str, instead: str) -> Iterator[None]:
 
 
 def one_of(name: str, value: object, allowed: Collection[object]) -> None:
-    """Raise an InputError unless a value is one of these words."""
+    """Raise an InputError unless a value is in a list."""
     if value not in allowed:
         words = ", ".join(
             str(word).lower() if isinstance(word, bool) else str(word) for word in allowed
@@ -49,29 +57,28 @@ def one_of(name: str, value: object, allowed: Collection[object]) -> None:
 
 
 def at_least(name: str, value: float, least: float) -> None:
-    """Raise an InputError unless a number is large enough."""
+    """Raise an InputError unless a number is at least `least`."""
     if not (_is_number(value) and value >= least):
         raise InputError(f"{name}: expected at least {least}, got {value!r}")
 
 
 def low_and_high(name: str, value: object) -> tuple[float, float]:
-    """Return two finite numbers.
+    """Return a pair of finite numbers.
 
     Raises:
         InputError: for anything else.
     """
-    told = [*value] if isinstance(value, Iterable) and not isinstance(value, str) else []
-    numbers = [v for v in told if _is_number(v) and isfinite(v)]
-    if len(told) != 2 or len(numbers) != 2:
+    items = [*value] if isinstance(value, Iterable) and not isinstance(value, str) else []
+    if len(items) != 2 or not all(map(_is_number, items)):
         raise InputError(
-            f"{name}: expected [low, high], two numbers, got {told or repr(value)}; such as "
+            f"{name}: expected [low, high], two numbers, got {items or repr(value)}; such as "
             f"{name}=[0.2,1.0]"
         )
-    return numbers[0], numbers[1]
+    return items[0], items[1]
 
 
 def whole_number(name: str, value: int, least: int) -> None:
-    """Raise an InputError unless a value is a whole number that is large enough."""
+    """Raise an InputError unless a value is a whole number of at least `least`."""
     if type(value) is not int or value < least:
         raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r}")
 
@@ -95,5 +102,5 @@ def true_or_false(name: str, value: object) -> None:
 
 
 def _is_number(value: object) -> bool:
-    """Tell whether a value is a finite number."""
+    """Return whether a value is a finite number."""
     return isinstance(value, int | float) and type(value) is not bool and -inf < value < inf

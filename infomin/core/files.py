@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Complete files or none: write under a temporary name, then rename."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any, BinaryIO
@@ -15,7 +15,7 @@ from infomin.core.errors import InputError
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Let a function write a file, or leave what was there and raise.
+    """Let a function fill a file. On an error, keep the old file and raise.
 
     Raises:
         InputError: when the disk is full or the folder cannot be written.
@@ -38,24 +38,29 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, or leave what was there and raise, as `write` does."""
+    """Write bytes to a file, as `write` does."""
     write(path, lambda stream: stream.write(content))
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text to a file in UTF-8, as `write` does."""
+    write_bytes(path, text.encode())
+
+
 def write_figure(path: Path, figure: Any) -> None:
-    """Write a matplotlib figure as PNG, cut to what is drawn, as `write` does."""
-    cut = {"bbox_inches": "tight", "pad_inches": 0.08}
-    write(path, lambda stream: figure.savefig(stream, format="png", **cut))
+    """Write a matplotlib figure as PNG without its empty margins, as `write` does."""
+    crop = {"bbox_inches": "tight", "pad_inches": 0.08}
+    write(path, lambda stream: figure.savefig(stream, format="png", **crop))
 
 
 def append(path: Path, text: str) -> None:
-    """Add text to the end of a file.
+    """Append text to a file in UTF-8.
 
     Raises:
         InputError: when the disk is full or the file cannot be written.
     """
     try:
-        with path.open("a") as stream:
+        with path.open("a", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
         raise InputError(
@@ -64,8 +69,8 @@ def append(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented, keys in the order given."""
-    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+    """Write indented JSON and keep the order of keys."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -83,32 +88,32 @@ def read_json(path: Path) -> Any:
 
 
 def unreadable(path: Path, most: int) -> str | None:
-    """Tell why a file from a stranger is better not opened, in a few words; None when it may be.
+    """Return the reason not to open an untrusted file, or None.
 
-    Pipes and devices may never answer and never end, and so may files of no size (`/proc`).
+    Reading a pipe, a device or a file of size 0 (`/proc`) may block or never end.
 
     Arguments:
-        path: of the file, or a symbolic link to it.
-        most: bytes that it may have.
+        path: the file, or a symbolic link to it.
+        most: largest allowed size in bytes.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return "is missing there"
     except (OSError, ValueError) as error:
         return f"cannot be read ({error})"
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return "is no regular file"
-    if not 0 < found.st_size <= most:
-        return f"has {found.st_size} bytes, which is not within 1 to {most}"
+    if not 0 < status.st_size <= most:
+        return f"has {status.st_size} bytes, which is not within 1 to {most}"
     return None
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder and prove that it can be written.
+    """Make a folder and check that it is writable.
 
     Raises:
-        InputError: when it cannot.
+        InputError: when it is not.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -122,10 +127,10 @@ def make_folder(path: Path) -> Path:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder under a temporary name; it takes its own name only when all went well.
+    """Yield a temporary folder; rename it to `path` when the block ends without an error.
 
     Raises:
-        InputError: when something of that name is there already, or the parent is not writable.
+        InputError: when `path` exists already, or its parent is not writable.
     """
     if path.exists() or path.is_symlink():
         raise InputError(f"{path}: is there already; choose another name or remove it")
@@ -141,12 +146,31 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def cache_folder(cache: str | None) -> Path:
-    """Return the folder of the cache: as told, or the user's usual one."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache).expanduser() if cache else Path(base) / "infomin"
+    """Return the cache folder: the given one, or the user's own.
+
+    Raises:
+        InputError: when none is given and the user has no home folder.
+    """
+    try:
+        if cache:
+            return Path(cache).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infomin"
+    except RuntimeError:
+        raise InputError(
+            f"cache: expected a home folder, found none (cache={cache or 'null'}); set "
+            "XDG_CACHE_HOME or give a folder without ~"
+        ) from None
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left under temporary names."""
-    for left in folder.glob(".*.*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+def shown(path: Path) -> Path:
+    """Return a path for people: relative to the working directory where that is shorter."""
+    relative = str(path)
+    with suppress(OSError, ValueError):  # the working directory is gone, or on another drive
+        relative = os.path.relpath(path)
+    return Path(min(str(path), relative, key=len))
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove temporary files and folders that a killed process left behind."""
+    for path in folder.glob(".*.*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,7 +1,7 @@
 """Randomness as a function of (seed, purpose, step).
 
-Nothing here has a state that must be saved: whoever knows the seed and the step knows every draw.
-That is what makes `resume=true` exact, and several processes agree on one batch.
+No generator has a state that must be saved: the seed and the step determine every sample. This
+makes `resume=true` exact, and several processes agree on one batch.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def generator(seed: int, *stream: str | int) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int, *stream: str | int) -> Iterator[None]:
-    """Seed torch's global generator for the initialisation of one network, then restore it."""
+    """Seed torch's global generator inside the block, such as to initialise one network."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, *stream))
         yield

@@ -59,7 +59,7 @@ class ImageSet:
         return ImageSet(self.images.to(device), self.labels.to(device), factors, self.present)
 
     def seen(self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]) -> "ImageSet":
-        """Return the samples that have at least one of some views; see `missing_views.mask_of_views`."""
+        """Return the samples that have any of some views; see `missing_views.mask_of_views`."""
         if self.present is None:
             return self
         viewed = replace(self, present=missing_views.mask_of_views(self.present, groups, sources))

@@ -1,6 +1,6 @@
-"""Checkpoints: the whole state of a learner, written under a temporary name and renamed.
+"""Checkpoints: the complete state of a training loop.
 
-Loading uses `weights_only=True`: tensors and plain values, nothing that could be executed.
+Loading uses `weights_only=True`: it reads tensors and plain values and executes nothing.
 """
 
 import io
@@ -14,22 +14,22 @@ from infomin.core.errors import InputError
 from infomin.training.trainer import TrainingLoop
 
 
-def save(path: Path, learner: TrainingLoop, seconds: float = 0.0) -> None:
-    """Write a learner's state and its run's seconds; the old file stays until this is whole."""
+def save(path: Path, loop: TrainingLoop, seconds: float = 0.0) -> None:
+    """Write the state of a loop and the duration of its run, whole or not at all."""
     buffer = io.BytesIO()
-    torch.save({"seconds": seconds, **learner.state_dict()}, buffer)
+    torch.save({"seconds": seconds, **loop.state_dict()}, buffer)
     files.write_bytes(path, buffer.getvalue())
 
 
-def restore(path: Path, learner: TrainingLoop) -> float:
-    """Put a learner back to a saved state; return how long its run had lasted, in seconds.
+def restore(path: Path, loop: TrainingLoop) -> float:
+    """Restore the state of a loop; return the duration of its run so far, in seconds.
 
     Raises:
-        InputError: when the file is damaged or of another run.
+        InputError: when the file is damaged or belongs to another run.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        learner.load_state_dict(state)
+        loop.load_state_dict(state)
         return float(state["seconds"])
     except (OSError, pickle.UnpicklingError, RuntimeError, KeyError, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -3,27 +3,25 @@
     runs/learn_views/20260131-120000-semi-s0/
         config.yaml  provenance.json  metrics.jsonl  events.*  checkpoint.pt  result.json  pictures/
 
-`result.json` is written last: a run without it is unfinished, and `resume=true` goes on with the
+A run writes `result.json` last: without it, the run is unfinished. `resume=true` continues the
 newest unfinished run of the same configuration.
 """
 
 import json
 import math
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.runs import checkpoint, hparams, settings, signals
 from infomin.runs.progress import Progress
 from infomin.runs.provenance import provenance
-from infomin.training import distributed as parallel
 from infomin.training.trainer import Diverged, Metrics, TrainingLoop
 
 _LOG_EVERY = 10  # steps between logged metrics
@@ -32,33 +30,30 @@ METRICS, DIVERGED, PROVENANCE = "metrics.jsonl", "diverged.pt", "provenance.json
 
 
 class Run:
-    """The folder of one run, and what is written into it.
+    """The folder of one run.
 
     Arguments:
-        folder: made if need be.
-        config: the full configuration, as YAML.
-        main: whether this process is the one that writes.
-        stream: where progress goes; None shows nothing.
+        folder: made if it does not exist.
+        config: the full configuration as YAML.
+        main: whether this process writes.
+        show: whether this process shows progress.
 
     Attributes:
-        say: shows a line beside the progress, while a learner is followed.
+        rate: images per second and the share of time waiting for data, after training.
     """
 
-    def __init__(
-        self, folder: Path, config: str, main: bool = True, stream: TextIO | None = sys.stderr
-    ) -> None:
-        self.folder, self.main, self.stream = folder, main, stream if main else None
-        self.config = config
+    def __init__(self, folder: Path, config: str, main: bool = True, show: bool = True) -> None:
+        self.folder, self.config, self.main, self.show = folder, config, main, show and main
         self.began = time.perf_counter()
         self.checkpoint = folder / CHECKPOINT
         self.rate: dict[str, float] = {}
-        self.say: Callable[[str], None] = lambda line: None
+        self._progress: Progress | None = None
         self._board: Any = None
         self._purge: int | None = None
         if main:
             files.make_folder(folder)
-            files.write_bytes(folder / CONFIG, config.encode())
-            files.write_json(folder / PROVENANCE, _origin(folder / PROVENANCE))
+            files.write_text(folder / CONFIG, config)
+            self._write_provenance()
 
     @classmethod
     def open(
@@ -70,18 +65,18 @@ class Run:
         resume: bool | str = False,
         main: bool = True,
     ) -> "Run":
-        """Start a new run, or go back to an unfinished one.
+        """Start a new run, or continue an unfinished one.
 
         Arguments:
             out: folder of all runs.
-            kind: which script.
-            name: what tells runs apart at a glance.
-            config: as YAML, without `resume`.
-            resume: true for the newest unfinished run of this configuration, or its folder.
+            kind: name of the command.
+            name: a short description for the name of the folder.
+            config: YAML without `resume`.
+            resume: true for the newest unfinished run of this configuration, or a run folder.
             main: whether this process writes.
 
         Raises:
-            InputError: when there is nothing to resume, or `out` cannot be written.
+            InputError: when there is nothing to resume, or `out` is not writable.
         """
         runs = Path(out) / kind
         if resume:
@@ -90,79 +85,75 @@ class Run:
                 raise InputError(f"resume: {folder} is not a run")
             if (folder / RESULT).exists():
                 raise InputError(f"resume: {folder} is finished; start without resume")
-            if (folder / CONFIG).read_text() != config:
-                raise InputError(f"resume: {folder} was started with another configuration")
+            if (folder / CONFIG).read_text(encoding="utf-8") != config:
+                raise InputError(f"resume: {folder} has another configuration; start a new run")
             if main:
-                files.sweep(folder)
+                files.remove_temporary(folder)
             return cls(folder, config, main)
         if main:
             files.make_folder(runs)
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = runs / f"{stamp}-{name}"
-        for again in range(2, 100):
-            if not folder.exists():
-                break
-            folder = runs / f"{stamp}-{name}-{again}"
-        return cls(folder, config, main)
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
+        names = [stem, *(f"{stem}-{i}" for i in range(2, 100))]
+        return cls(next(runs / n for n in names if not (runs / n).exists()), config, main)
 
-    def follow(
-        self, learner: TrainingLoop, label: str, save_every: float = 30.0
-    ) -> Iterator[Metrics]:
-        """Iterate over a learner; show, log and save on the way; stop cleanly on a signal.
+    def follow(self, loop: TrainingLoop, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
+        """Iterate over a training loop; show progress, log metrics and save checkpoints.
 
-        A checkpoint is saved every `save_every` seconds and at a signal, after which all processes
-        stop at the same step, whichever of them it came to. At a NaN the state goes into a file of
-        its own, and the last good checkpoint stays.
+        Saves a checkpoint every `save_every` seconds, at the end and at a signal. A signal to one
+        process stops all processes at the same step. A loss of NaN saves the state to a second
+        file, so that the last good checkpoint stays.
 
         Raises:
-            signals.Interrupted: after Ctrl-C or SIGTERM, with the state saved.
-            InputError: when the loss is not finite; says the step and the checkpoint.
+            signals.Interrupted: after Ctrl-C or SIGTERM, when the state is saved.
+            InputError: when the loss is not finite; the text has the step and the checkpoint.
         """
         if self.checkpoint.is_file():
-            self.began -= checkpoint.restore(self.checkpoint, learner)
-        self.forget_after(learner.step)
-        self._computes_in(learner.fabric.strategy.precision.precision)
+            self.began -= checkpoint.restore(self.checkpoint, loop)
+        self._drop_metrics_after(loop.step)
+        self._record_precision(loop.fabric.strategy.precision.precision)
         saved = time.perf_counter()
-        with Progress(learner, label, self.stream) as progress, signals.collected() as received:
-            self.say = progress.say
+        with Progress(loop, label, self.show) as progress, signals.collected() as received:
+            self._progress = progress
             try:
-                for metrics in learner:
+                for metrics in loop:
                     progress.update(metrics)
-                    if learner.step % _LOG_EVERY == 0 or learner.step == learner.steps:
-                        self.log(learner.step, metrics)
-                    given = time.perf_counter()
+                    if loop.step % _LOG_EVERY == 0 or loop.step == loop.steps:
+                        self.log(loop.step, metrics)
+                    paused = time.perf_counter()
                     yield metrics
-                    progress.pause(time.perf_counter() - given)
-                    if number := parallel.agreed(learner.fabric, received[0] if received else 0):
-                        self.save(learner)
-                        told = (
-                            f"stopped at step {learner.step} of {learner.steps}, saved in "
-                            f"{self.folder}; resume=true goes on"
+                    progress.pause(time.perf_counter() - paused)
+                    several = loop.fabric.world_size > 1
+                    if (several or received) and (
+                        number := signals.any_process(loop.fabric, received)
+                    ):
+                        self.save(loop)
+                        text = (
+                            f"stopped at step {loop.step} of {loop.steps}, saved in "
+                            f"{files.shown(self.folder)}; resume=true goes on"
                         )
-                        raise signals.Interrupted(number, told if self.main else "")
+                        raise signals.Interrupted(number, text if self.main else "")
                     if time.perf_counter() - saved > save_every:
-                        self.save(learner)
+                        self.save(loop)
                         saved = time.perf_counter()
             except Diverged as error:
-                good = f"the last good checkpoint is {self.checkpoint}"
-                if not self.checkpoint.is_file():
-                    good = "there was no checkpoint before it"
-                if self.main:
-                    checkpoint.save(self.folder / DIVERGED, learner)
-                raise InputError(
-                    f"{error}; the state is saved in {self.folder / DIVERGED}, {good}; try a "
-                    "smaller learning rate or precision=32-true"
-                ) from None
-            self.rate = {
-                "images_per_second": progress.images_per_second,
-                "waiting": progress.waiting,
-            }
-        self.save(learner)
+                raise InputError(f"{error}; {self._save_diverged(loop)}") from None
+            finally:
+                self._progress = None
+        self.rate = {
+            "images_per_second": progress.images_per_second,
+            "waiting": progress.waiting,
+        }
+        self.save(loop)
 
-    def save(self, learner: TrainingLoop) -> None:
-        """Write a checkpoint, and what TensorBoard holds back."""
+    def say(self, text: str) -> None:
+        """Show a line above the progress, while `follow` runs."""
+        if self._progress:
+            self._progress.say(text)
+
+    def save(self, loop: TrainingLoop) -> None:
+        """Write a checkpoint and flush TensorBoard's events."""
         if self.main:
-            checkpoint.save(self.checkpoint, learner, time.perf_counter() - self.began)
+            checkpoint.save(self.checkpoint, loop, time.perf_counter() - self.began)
             if self._board is not None:
                 self._board.flush()
 
@@ -174,40 +165,19 @@ class Run:
         for name, value in metrics.items():
             self.board.add_scalar(name, value, step)
 
-    def _computes_in(self, precision: str) -> None:
-        """Keep the precision beside the hardware: what `precision=auto` chooses depends on it."""
-        if not self.main:
-            return
-        path = self.folder / PROVENANCE
-        told = files.read_json(path)
-        now = told["resumed"][-1] if "resumed" in told else told
-        if not now["hardware"].endswith(precision):
-            now["hardware"] += f", {precision}"
-            files.write_json(path, told)
-
-    def forget_after(self, step: int) -> None:
-        """Drop what was logged after a step, when a run goes back to it."""
-        self._purge = step + 1
-        path = self.folder / METRICS
-        if self.main and path.is_file():
-            lines = [line for line in path.read_text().splitlines() if _step(line) <= step]
-            files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
-
     def logged(self, name: str) -> list[dict[str, float]]:
-        """Return the logged metrics that hold one of this name, with their steps."""
-        path = self.folder / METRICS
-        lines = path.read_text().splitlines() if path.is_file() else []
-        return [m for m in map(json.loads, lines) if name in m]
+        """Return the logged metrics that contain a name, with their steps."""
+        return [metrics for metrics in map(json.loads, self._lines()) if name in metrics]
 
     def curve(self, name: str, points: int = 100) -> list[list[float]]:
-        """Return [step, value] of one logged metric, neighbours averaged to at most `points`.
+        """Return [step, value] of a logged metric; means of neighbours, at most `points`.
 
-        Empty for a metric that was never logged.
+        Empty for a metric that was not logged.
         """
         logged = [(m["step"], m[name]) for m in self.logged(name)]
         width = max(1, math.ceil(len(logged) / points))
-        parts = [logged[i : i + width] for i in range(0, len(logged), width)]
-        return [[p[-1][0], round(sum(value for _, value in p) / len(p), 4)] for p in parts]
+        bins = [logged[i : i + width] for i in range(0, len(logged), width)]
+        return [[b[-1][0], round(sum(value for _, value in b) / len(b), 4)] for b in bins]
 
     @property
     def board(self) -> Any:
@@ -219,23 +189,22 @@ class Run:
         return self._board
 
     def place(self, name: str) -> Path:
-        """Return the path of a folder to be made in this run; a killed run may have left one."""
+        """Return the path for a product of this run; remove what a killed run left there."""
         path = self.folder / name
         shutil.rmtree(path, ignore_errors=True)
-        return path
+        return files.shown(path)
 
     def picture(self, name: str, figure: Any, step: int = 0) -> Path:
-        """Save a matplotlib figure as PNG, and show it in TensorBoard."""
-        folder = files.make_folder(self.folder / "pictures")
-        path = folder / f"{name}.png"
+        """Save a matplotlib figure as PNG, add it to TensorBoard, and return its path."""
+        path = files.make_folder(self.folder / "pictures") / f"{name}.png"
         files.write_figure(path, figure)
         self.board.add_figure(name, figure, step)
-        return path
+        return files.shown(path)
 
     def finish(self, result: Mapping[str, Any]) -> Path:
-        """Write the result, which marks the run as finished; return its path.
+        """Write the result, which marks the run as finished, and return its path.
 
-        TensorBoard's HParams tab gets the configuration and what of the result is a number.
+        TensorBoard's HParams tab shows the configuration and the numbers of the result.
         """
         seconds = round(time.perf_counter() - self.began, 1)
         path = self.folder / RESULT
@@ -245,42 +214,75 @@ class Run:
             files.write_json(path, {**result, "seconds": seconds})
             if self._board is not None:
                 self._board.close()
-        return path
+        return files.shown(path)
+
+    def _lines(self) -> list[str]:
+        path = self.folder / METRICS
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+    def _drop_metrics_after(self, step: int) -> None:
+        """Drop logged metrics of later steps, when a run goes back to a step."""
+        self._purge = step + 1
+        if self.main and (lines := self._lines()):
+            kept = "".join(f"{line}\n" for line in lines if _step(line) <= step)
+            files.write_text(self.folder / METRICS, kept)
+
+    def _write_provenance(self) -> None:
+        """Record the start of a run, or add a resumption to the record."""
+        path, record = self.folder / PROVENANCE, provenance()
+        if path.is_file():
+            start: dict[str, Any] = files.read_json(path)
+            start.setdefault("resumed", []).append(record)
+            record = start
+        files.write_json(path, record)
+
+    def _record_precision(self, precision: str) -> None:
+        """Add the precision to the hardware, because `precision=auto` depends on it."""
+        if not self.main:
+            return
+        path = self.folder / PROVENANCE
+        record = files.read_json(path)
+        latest = record["resumed"][-1] if "resumed" in record else record
+        if not latest["hardware"].endswith(precision):
+            latest["hardware"] += f", {precision}"
+            files.write_json(path, record)
+
+    def _save_diverged(self, loop: TrainingLoop) -> str:
+        """Save a state whose loss is not finite; return the advice for the user."""
+        path = self.folder / DIVERGED
+        if self.main:
+            checkpoint.save(path, loop)
+        good = "there is no checkpoint before it"
+        if self.checkpoint.is_file():
+            good = f"the last good checkpoint is {files.shown(self.checkpoint)}"
+        return (
+            f"the state is saved in {files.shown(path)}, {good}; try a smaller learning rate or "
+            "precision=32-true"
+        )
 
 
-def _origin(path: Path) -> dict[str, Any]:
-    """Return where a run comes from: its start, and every time it was resumed."""
-    if not path.is_file():
-        return provenance()
-    started: dict[str, Any] = files.read_json(path)
-    started.setdefault("resumed", []).append(provenance())
-    return started
-
-
-def newest(out: str, kind: str, inside: str) -> Path:
-    """Return the newest `inside` of a finished run of one kind.
+def newest(out: str, kind: str, product: str) -> Path:
+    """Return the path of a product, such as "encoder", of the newest finished run of a command.
 
     Raises:
         InputError: when there is none.
     """
-    found = [
-        result.parent / inside
-        for result in Path(out).glob(f"{kind}/*/{RESULT}")
-        if (result.parent / inside).exists()
-    ]
-    if not found:
+    folders = [result.parent for result in Path(out).glob(f"{kind}/*/{RESULT}")]
+    folders = [folder for folder in folders if (folder / product).exists()]
+    if not folders:
         raise InputError(
             f"no finished run of scripts/{kind}.py in {Path(out).absolute()}; run it first, or "
             "name a path"
         )
-    return max(found, key=lambda path: (path.parent / RESULT).stat().st_mtime_ns)
+    return max(folders, key=lambda folder: (folder / RESULT).stat().st_mtime_ns) / product
 
 
 def _unfinished(runs: Path, config: str) -> Path:
+    """Return the folder of the newest unfinished run of a configuration."""
     same = [
         path.parent
         for path in runs.glob(f"*/{CONFIG}")
-        if not (path.parent / RESULT).exists() and path.read_text() == config
+        if not (path.parent / RESULT).exists() and path.read_text(encoding="utf-8") == config
     ]
     if not same:
         raise InputError(
@@ -290,8 +292,8 @@ def _unfinished(runs: Path, config: str) -> Path:
 
 
 def _step(line: str) -> float:
-    """Return the step of a logged line; a line cut off by a kill counts as after everything."""
+    """Return the step of a logged line; infinity for a line that a kill cut off."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError):
-        return float("inf")
+        return math.inf

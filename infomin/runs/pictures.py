@@ -1,4 +1,4 @@
-"""Pictures of views: what the encoders see, and what g does to colour."""
+"""Pictures of views and of the colour transformation of a generator."""
 
 import colorsys
 from collections.abc import Sequence
@@ -13,21 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
-from infomin.core import value_range as units
 from infomin.core.channel_groups import view_names
 from infomin.core.value_range import RGB
+from infomin.core.value_range import names as fill_names
 from infomin.generator import ViewGenerator
 from infomin.views import View
 
-# dark, distinguishable for colour-blind eyes as well (Okabe and Ito's red, green, blue)
+# dark red, green and blue that colour-blind people can distinguish (Okabe and Ito)
 _INKS = dict(zip(RGB, ("#d55e00", "#009e73", "#0072b2"), strict=True))
 
-
 Strip = tuple[str, Tensor]
-"""A name, and images in one row."""
+"""A name and the images of one row."""
 
-
-# names come from cards and files: a dollar in them begins no formula
+# a dollar sign in a name from a card or a file starts no formula
 _as_is = matplotlib.rc_context({"text.parse_math": False})
 
 
@@ -40,22 +38,22 @@ def views_picture(
     channel_names: Sequence[str] | None = None,
     drawn: Any = None,
 ) -> Figure:
-    """Draw images in the first rows and every channel of every view below, dark low, light high.
+    """Draw images in the first rows and every channel of their views below.
 
-    Channels called R, G, B make one row of colours, scaled from the value range; every other
-    channel of images and views is a row of its own, scaled over it from its 1st to its 99th
-    percentile. A view that has the colours of the image, as a patch, is one row of colours too.
+    Channels R, G, B make one row in colour, scaled from the value range. Every other channel is a
+    row in grey, scaled from its 1st to its 99th percentile. A view that keeps the colours of the
+    image, such as a patch, is one row in colour.
 
     Arguments:
         view: makes the views.
         images: within its value range.
         title: above the picture.
-        channel_names: of the images.
-        drawn: by `view.sample`; None shows the views that evaluation sees.
+        channel_names: names of the channels of the images.
+        drawn: parameters from `view.sample`; None shows the views of evaluation.
     """
     rows = image_rows(images, channel_names, view.value_range)
     views = view(images, drawn=drawn)
-    if units.names(channel_names, images.shape[1]) == RGB and view.in_color:
+    if fill_names(channel_names, images.shape[1]) == RGB and view.in_color:
         rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
     else:
         channels = torch.cat(list(views), 1).split(1, dim=1)
@@ -65,10 +63,10 @@ def views_picture(
 
 @_as_is
 def strips_picture(rows: Sequence[Strip], title: str = "") -> Figure:
-    """Draw images of each row side by side, and the rows below one another, named on the left.
+    """Draw the images of each row side by side, with the name of the row on the left.
 
     Arguments:
-        rows: a name, and images `b 1 h w` or, in colour, `b 3 h w` within [0, 1].
+        rows: names and images within [0, 1], `b 1 h w` in grey or `b 3 h w` in colour.
         title: above the picture.
     """
     size = (1.1 * len(rows[0][1]) + 1.4, 1.12 * len(rows) + 0.3)
@@ -81,7 +79,7 @@ def strips_picture(rows: Sequence[Strip], title: str = "") -> Figure:
             strip.squeeze(-1) if strip.shape[-1] == 1 else strip, cmap="gray", vmin=0, vmax=1
         )
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-        _bare(axis)
+        _hide_frame(axis)
     axes[0].set_title(title, fontsize=9, loc="left")
     return figure
 
@@ -91,8 +89,8 @@ def image_rows(
     channel_names: Sequence[str] | None,
     value_range: Sequence[float],
 ) -> list[Strip]:
-    """Return the rows that show images themselves; see `views_picture`."""
-    names, (low, high) = units.names(channel_names, images.shape[1]), value_range
+    """Return the rows of the images themselves; see `views_picture`."""
+    names, (low, high) = fill_names(channel_names, images.shape[1]), value_range
     colored = names[:3] == RGB
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
     return rows + [(names[i], scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
@@ -101,10 +99,10 @@ def image_rows(
 @_as_is
 @torch.no_grad()
 def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) -> Figure:
-    """Draw what g does to colour: its best linear approximation on images, and hue charts.
+    """Draw how g transforms colour: its best linear approximation on images, and hue charts.
 
-    Left, how much of each input channel goes into each output channel (least squares; R^2 tells
-    how linear g is). Right, for R, G, B, the output over all hues and brightnesses.
+    On the left, the weight of each input channel in each output channel, by least squares; R^2
+    measures how linear g is. On the right, for R, G, B, the output over all hues and brightnesses.
     """
     coefficients, r2 = linear_part(generator, images)
     channels = generator.channels
@@ -133,7 +131,7 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
         if charts is not None:
             axes[i, 1].imshow(charts[i].numpy(), cmap="gray", aspect="auto")
             axes[i, 1].set_title("over hue (across) and brightness (down)", fontsize=8, loc="left")
-            _bare(axes[i, 1])
+            _hide_frame(axes[i, 1])
     figure.tight_layout(pad=0.5)
     return figure
 
@@ -142,17 +140,17 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
 def linear_part(
     generator: ViewGenerator, images: Float[Tensor, "b c h w"]
 ) -> tuple[Float[Tensor, "c c"], list[float]]:
-    """Return the best linear approximation of g on images, rows outputs, and R^2 of each row."""
+    """Return the best linear approximation of g on images, a row per output, and R^2 per row."""
     x = rearrange(images, "b c h w -> (b h w) c").double()
     y = rearrange(generator.transform(images), "b c h w -> (b h w) c").double()
     x, y = x - x.mean(0), y - y.mean(0)
     solution = torch.linalg.lstsq(x, y).solution
-    rest = (y - x @ solution).square().sum(0) / y.square().sum(0)
-    return solution.mT.float(), (1 - rest).tolist()
+    residual = (y - x @ solution).square().sum(0) / y.square().sum(0)
+    return solution.mT.float(), (1 - residual).tolist()
 
 
 def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues"]:
-    """Hues across, black at the bottom to full colour in the middle to white at the top."""
+    """Return hues from left to right, and brightness from white at the top to black below."""
     colors = [
         [colorsys.hls_to_rgb(h / hues, 1 - (k + 0.5) / levels, 1.0) for h in range(hues)]
         for k in range(levels)
@@ -161,23 +159,23 @@ def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues
 
 
 def scaled(channel: Tensor, like: Tensor | None = None) -> Tensor:
-    """Scale one channel of all images to [0, 1], from its 1st to its 99th percentile, or another's.
+    """Scale a channel of all images to [0, 1], from its 1st to its 99th percentile.
 
     Arguments:
         channel: of images.
-        like: the channel whose percentiles are taken; None is itself.
+        like: another channel for the percentiles; None is the channel itself.
     """
-    of = channel if like is None else like
-    low, high = of.quantile(0.01), of.quantile(0.99)
+    reference = channel if like is None else like
+    low, high = reference.quantile(0.01), reference.quantile(0.99)
     return ((channel - low) / (high - low + 1e-9)).clamp(0, 1)
 
 
 def _padded(row: Tensor) -> Tensor:
-    """Put a white line between images."""
+    """Add a white line between images."""
     return torch.nn.functional.pad(row, (0, 1), value=1.0)
 
 
-def _bare(axis: Axes) -> None:
+def _hide_frame(axis: Axes) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     for side in axis.spines.values():

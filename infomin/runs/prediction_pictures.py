@@ -1,4 +1,4 @@
-"""A picture of predictions: every channel of every view, and below it what others tell of it."""
+"""A picture of every channel of every view and of its predictions from other views."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,22 +19,24 @@ def predictions_picture(
     channel_names: Sequence[str] | None = None,
     value_range: Sequence[float] = (0.0, 1.0),
 ) -> Figure:
-    """Draw images, and every channel of their views above what was predicted of it, of one scale.
+    """Draw images, and each channel of their views above its predictions, in the same scale.
 
     Arguments:
         images: within their value range.
-        views: of them.
-        predicted: view j as it is told from view i, by (i, j).
+        views: of the images.
+        predicted: the prediction of view j from view i, by (i, j).
         title: above the picture.
         channel_names, value_range: of the images.
     """
     rows: list[Strip] = image_rows(images, channel_names, value_range)
     names = iter(view_names([view.shape[1] for view in views]))
     for j, view in enumerate(views):
-        sources = [i for i, to in predicted if to == j]
         for c in range(view.shape[1]):
             truth = view[:, c : c + 1]
             rows.append((next(names), scaled(truth)))
-            told = {i: predicted[i, j][:, c : c + 1] for i in sources}
-            rows += [(f"from view {i + 1}", scaled(p, truth)) for i, p in told.items()]
+            rows += [
+                (f"from view {i + 1}", scaled(prediction[:, c : c + 1], truth))
+                for (i, target), prediction in predicted.items()
+                if target == j
+            ]
     return strips_picture(rows, title)

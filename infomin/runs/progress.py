@@ -1,99 +1,136 @@
-"""One line that shows how long work goes: rich on a terminal, plain lines in a log file."""
+"""Progress of long work: the metrics of a training loop, or a count of items."""
 
-import sys
 import time
-from types import TracebackType
-from typing import TextIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
 
-from rich.console import Console
-from rich.live import Live
-
+from infomin.runs.display import Display
 from infomin.training.trainer import Metrics, TrainingLoop
 
-_PLAIN_EVERY = 10.0  # seconds between plain lines
+WIDTH = 80  # columns of a line
 
 
-class Progress:
-    """Shows loss, its parts, I_NCE against its cap and accuracy where there are, images/s, waiting.
+class Progress(Display):
+    """A line with the metrics, the speed and the time left of a training loop.
 
     Arguments:
-        learner: whose steps are counted.
-        label: what is going on.
-        stream: where to; None shows nothing.
+        loop: its steps are counted.
+        label: the name of the work.
+        show: False shows nothing.
     """
 
-    def __init__(
-        self, learner: TrainingLoop, label: str, stream: TextIO | None = sys.stderr
-    ) -> None:
-        self.learner, self.label = learner, label
-        self.console = Console(file=stream, highlight=False) if stream else None
-        self.first_step, self.began = learner.step, time.perf_counter()
-        self.waited, self.shown = 0.0, 0.0
-        self.live: Live | None = None
-
-    def __enter__(self) -> "Progress":
-        if self.console and self.console.is_terminal:
-            self.live = Live(console=self.console, refresh_per_second=4)
-            self.live.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.live:
-            self.live.__exit__(kind, error, trace)
+    def __init__(self, loop: TrainingLoop, label: str, show: bool = True) -> None:
+        super().__init__(delay=1.5, last=True, show=show)
+        self.loop, self.label = loop, label
+        self.metrics: Metrics = {}
+        self.first_step, self.began = loop.step, time.perf_counter()
+        self.paused = self.waited = self.elapsed = 0.0
 
     @property
     def images_per_second(self) -> float:
-        """Mean rate since the start, of all processes."""
-        done = self.learner.step - self.first_step
-        return done * self.learner.images_per_step / max(time.perf_counter() - self.began, 1e-9)
+        """Mean rate of all processes since the start."""
+        done = self.loop.step - self.first_step
+        return done * self.loop.images_per_step / max(self.elapsed, 1e-9)
 
     @property
     def waiting(self) -> float:
-        """Share of the time spent on making batches."""
-        return self.waited / max(time.perf_counter() - self.began, 1e-9)
+        """Share of the time spent on waiting for batches."""
+        return self.waited / max(self.elapsed, 1e-9)
 
     def pause(self, seconds: float) -> None:
-        """Leave out what others did between two steps."""
-        self.began += seconds
-
-    def say(self, line: str) -> None:
-        """Show a line that stays, above the progress on a terminal."""
-        if self.console:
-            self.console.print(line, soft_wrap=True, markup=False)
+        """Leave out time that the caller spent between two steps."""
+        self.paused += seconds
 
     def update(self, metrics: Metrics) -> None:
-        """Take in the metrics of a step, and show them when it is time."""
+        """Take the metrics of a step; the first call starts the display."""
         self.waited += metrics["data_seconds"]
-        now = time.perf_counter()
-        last = self.learner.step == self.learner.steps
-        if self.live:
-            self.live.update(self.line(metrics), refresh=last)
-        elif self.console and (now - self.shown > _PLAIN_EVERY or last):
-            self.console.print(self.line(metrics), soft_wrap=True)
-            self.shown = now
+        self.elapsed = time.perf_counter() - self.began - self.paused
+        self.metrics = metrics
+        if self.thread is None:
+            self.start()
 
-    def line(self, metrics: Metrics) -> str:
-        """Return the line for these metrics."""
-        done, steps = self.learner.step, self.learner.steps
-        per_step = (time.perf_counter() - self.began) / max(done - self.first_step, 1)
-        left = round((steps - done) * per_step)
-        loss = metrics["loss"]
-        parts = [f"{self.label} {done}/{steps}", f"loss {loss:.{3 if loss >= 0.1 else 5}f}"]
-        if "loss_jigsaw" in metrics:
-            views, puzzles = metrics["loss_views"], metrics["loss_jigsaw"]
-            parts[-1] += f" (views {views:.3f}, JigSaw {puzzles:.3f})"
+    def line(self) -> str:
+        """Return the latest metrics; short of room, without the least important ones."""
+        step, steps, metrics = self.loop.step, self.loop.steps, self.metrics
+        others = [n for n in metrics if n not in ("loss", "i_nce", "accuracy", "data_seconds")]
+        terms = [name for name in others if name.startswith("loss_")]
+        parts = {"steps": f"{step}/{steps}", "loss": f"loss {_number(metrics['loss'])}"}
+        parts |= {name: f"{name[5:]} {_number(metrics[name])}" for name in terms}
         if "i_nce" in metrics:
-            parts.append(f"I_NCE {metrics['i_nce']:.2f} of {self.learner.cap:.2f} nats")
+            parts["i_nce"] = f"I_NCE {metrics['i_nce']:.2f}/{self.loop.cap:.2f}"
         if "accuracy" in metrics:
-            parts.append(f"accuracy {metrics['accuracy']:.2f}")
-        parts += [
-            f"{self.images_per_second:,.0f} images/s",
-            f"waiting {self.waiting:.0%}",
-            f"{left // 60}:{left % 60:02d} left",
-        ]
-        return " | ".join(parts)
+            parts["accuracy"] = f"acc {metrics['accuracy']:.2f}"
+        others = [name for name in others if name not in terms]
+        parts |= {name: f"{name} {_number(metrics[name])}" for name in others}
+        parts["images per second"] = f"{self.images_per_second:,.0f} img/s"
+        parts["time waiting"] = f"wait {self.waiting:.0%}"
+        parts["time left"] = _time(step - self.first_step, steps - step, self.elapsed)
+        speed = ("images per second", "time waiting")
+        optional = ["i_nce", *terms, *speed, "accuracy", "label", *others]
+        return fit(self.label, parts, optional)
+
+
+class _Count(Display):
+    """A line with a count of items."""
+
+    def __init__(self, label: str, total: int, show: bool) -> None:
+        super().__init__(delay=2.0, last=False, show=show)
+        self.label, self.total = label, total
+        self.done, self.began, self.lock = 0, time.perf_counter(), Lock()
+
+    def advance(self, items: int = 1) -> None:
+        with self.lock:
+            self.done += items
+
+    def line(self) -> str:
+        parts = {"count": f"{self.done:,}/{self.total:,}"}
+        if self.done:
+            elapsed = time.perf_counter() - self.began
+            parts["time left"] = _time(self.done, self.total - self.done, elapsed)
+        return fit(self.label[:40], parts)
+
+
+@contextmanager
+def count_progress(label: str, total: int, show: bool = True) -> Iterator[Callable[..., None]]:
+    """Yield a function that counts finished items: `advance()` or `advance(64)`, in any thread.
+
+    Shows a line such as `label 1,200/9,469 | 0:12 left`, and nothing in the first two seconds.
+    """
+    with _Count(label, total, show) as count:
+        count.start()
+        yield count.advance
+
+
+def fit(label: str, parts: Mapping[str, str], optional: Sequence[str] = ()) -> str:
+    """Join a label and texts to a line of at most 80 columns.
+
+    Arguments:
+        label: stands in front.
+        parts: texts by name, in the order of the line.
+        optional: names to leave out where they do not fit, the most important one first; one of
+            them can be "label".
+    """
+    left_out = {*optional}
+
+    def join(separator: str) -> str:
+        texts = [text for name, text in parts.items() if name not in left_out]
+        return ("" if "label" in left_out else f"{label} ") + separator.join(texts)
+
+    for name in optional:
+        left_out.discard(name)
+        if len(join("  ")) > WIDTH:
+            left_out.add(name)
+    return join(" | ") if len(join(" | ")) <= WIDTH else join("  ")
+
+
+def _number(value: float) -> str:
+    return f"{value:.{3 if abs(value) >= 0.1 else 5}f}"
+
+
+def _time(done: int, left: int, elapsed: float) -> str:
+    """Return the time left at the mean speed, or the whole time at the end."""
+    seconds = round(elapsed * left / max(done, 1) if left else elapsed)
+    minutes, hours = seconds // 60, seconds // 3600
+    clock = f"{hours}:{minutes % 60:02d}" if hours else f"{minutes}"
+    return f"{clock}:{seconds % 60:02d} left" if left else f"in {clock}:{seconds % 60:02d}"

@@ -1,6 +1,5 @@
-"""Where a result comes from: command, commit, versions, hardware."""
+"""Provenance of a result: command, commit, versions, hardware."""
 
-import os
 import platform
 import subprocess
 import sys
@@ -11,16 +10,15 @@ from typing import Any
 import torch
 
 from infomin import __version__
+from infomin.core import files
 
 
 def provenance() -> dict[str, Any]:
-    """Tell what ran: command, commit, versions, hardware; a run adds the precision to the last."""
+    """Return command, commit, versions and hardware; a run adds its precision to the hardware."""
     import torchvision
 
     return {
-        "command": " ".join(
-            ["python", *(os.path.relpath(a) if i == 0 else a for i, a in enumerate(sys.argv))]
-        ),
+        "command": " ".join(["python", str(files.shown(Path(sys.argv[0]))), *sys.argv[1:]]),
         "commit": _commit(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {
@@ -29,12 +27,12 @@ def provenance() -> dict[str, Any]:
             "torch": str(torch.__version__),
             "torchvision": str(torchvision.__version__),
         },
-        "hardware": hardware(),
+        "hardware": _hardware(),
     }
 
 
-def hardware() -> str:
-    """Name the processor or accelerator in a few words."""
+def _hardware() -> str:
+    """Return the name of the accelerator, or of the processor with the number of threads."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     name = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))

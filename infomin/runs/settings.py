@@ -1,4 +1,4 @@
-"""Configurations as flat settings: `{"game.lr_g": 0.002}` for `game: {lr_g: 0.002}`."""
+"""Flat settings of a configuration: `{"game.lr_g": 0.002}` for `game: {lr_g: 0.002}`."""
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, islice
@@ -10,15 +10,15 @@ from infomin.core.errors import InputError
 
 Setting = bool | int | float | str | None
 MOST = 1000
-"""Settings of one configuration that are looked at."""
+"""Largest number of settings of one configuration."""
 _DEEPEST = 12
 
 
 def read(text: str) -> dict[str, Any]:
-    """Return a configuration; nothing in it is executed.
+    """Parse a configuration without executing anything in it.
 
     Raises:
-        InputError: when the text is not YAML, or no mapping.
+        InputError: when the text is not YAML or not a mapping.
     """
     nested = accumulate((c in "[{") - (c in "]}") for c in text)
     if max(nested, default=0) > 8 * _DEEPEST:  # PyYAML takes seconds to give up
@@ -33,15 +33,15 @@ def read(text: str) -> dict[str, Any]:
 
 
 def flat(config: Mapping[Any, Any], most: int = MOST) -> dict[str, Setting]:
-    """Return single values by the dotted path that leads to them; lists of them are text.
+    """Return single values by their dotted path; lists become text.
 
-    What a stranger nests deeper than anyone would, or into itself, is cut off.
+    Cuts off what an untrusted file nests too deeply or into itself.
     """
     return dict(islice(_leaves(config, "", 0), most))
 
 
 def is_seed(name: str) -> bool:
-    """Tell whether a setting is a seed of training; those of `data` say which data it is."""
+    """Return whether a setting is a seed of training; a seed of `data` identifies data."""
     return name.split(".")[-1] == "seed" and not name.startswith("data.")
 
 
@@ -52,13 +52,13 @@ def _leaves(value: Any, name: str, depth: int) -> Iterator[tuple[str, Setting]]:
     elif isinstance(value, bool | int | float | str) or value is None:
         yield name, value
     else:
-        yield name, _listed(value)
+        yield name, _as_text(value)
 
 
-def _listed(value: Any, depth: int = 0) -> str:
+def _as_text(value: Any, depth: int = 0) -> str:
     if depth > 3 or (isinstance(value, Mapping) and value):
         return "…"
     if isinstance(value, list | tuple):
-        words = [_listed(v, depth + 1) for v in islice(value, 32)]
+        words = [_as_text(v, depth + 1) for v in islice(value, 32)]
         return f"[{', '.join(words)}{', …' if len(value) > 32 else ''}]"
     return f"{value}"

@@ -1,13 +1,21 @@
-"""Ctrl-C and SIGTERM, collected instead of died of, so that work stops where it can be saved."""
+"""Ctrl-C and SIGTERM as values or exceptions, so that work stops where its state can be saved."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came; what was done is saved. One process of several has a message."""
+    """Ctrl-C or SIGTERM stopped the work, and its state is saved.
+
+    Of several processes only the first one has a message.
+    """
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
@@ -16,7 +24,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def raised(message: str) -> Iterator[None]:
-    """Raise `Interrupted` where SIGTERM comes, as KeyboardInterrupt is where Ctrl-C does."""
+    """Raise `Interrupted` at SIGTERM, as Python raises KeyboardInterrupt at Ctrl-C."""
 
     def receive(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number, message)
@@ -30,7 +38,7 @@ def raised(message: str) -> Iterator[None]:
 
 @contextmanager
 def collected() -> Iterator[list[int]]:
-    """Yield the list of signals that came so far."""
+    """Yield the list of signals received so far."""
     received: list[int] = []
 
     def receive(number: int, frame: FrameType | None) -> None:
@@ -42,3 +50,12 @@ def collected() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def any_process(fabric: Fabric, received: list[int]) -> int:
+    """Return the first signal of this or another process, or 0: all stop at the same step."""
+    number = received[0] if received else 0
+    if fabric.world_size == 1:
+        return number
+    largest = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
+    return int(cast(Tensor, largest))

@@ -177,11 +177,14 @@ def _run(
     log = folder / "log.txt"
     for place in range(len(task.meant) - task.left, len(task.meant)):
         line = task.meant[place]["command"]
-        with log.open("a") as stream:
+        with log.open("a", encoding="utf-8") as stream:
             words = [sys.executable, str(root / line[0]), *line[1:]]
             code = processes.call(words, environment, stream)
         if code:
-            last = (log.read_text().strip().splitlines() or ["no output"])[-1]
+            last = (
+                log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                or ["no output"]
+            )[-1]
             raise InputError(f"{task.cell}: {' '.join(line)} failed: {last} (see {log})")
         files.write_json(folder / DONE, _with(task.recorded, task.meant[: place + 1]))
 
