@@ -6,7 +6,7 @@ import torch
 from refusal import refused
 
 from infomin.augment import CropFlip, resize
-from infomin.core import value_range as units
+from infomin.core.value_range import UNIT
 from infomin.data import Batches
 from infomin.data.values import as_tensor, check, declared, fit, take
 
@@ -38,9 +38,9 @@ def test_other_types_are_refused(kind):
 
 def test_the_range_is_the_declared_one_or_that_of_the_type():
     assert declared(None, torch.uint16) == (0, 65535)
-    assert declared(None, torch.uint8) == declared(None, torch.float32) == units.UNIT
+    assert declared(None, torch.uint8) == declared(None, torch.float32) == UNIT
     assert declared([0, 4095], torch.uint16) == (0, 4095)
-    assert declared([0, 1], torch.uint8) == units.UNIT
+    assert declared([0, 1], torch.uint8) == UNIT
     with refused(r"data.value_range: 8-bit images mean \[0, 1\], got \[0, 255\]; leave it out"):
         declared([0, 255], torch.uint8)
 

@@ -9,9 +9,9 @@ from jaxtyping import Int64, Num
 from torch import Tensor
 
 from infomin.core import presence
-from infomin.core import value_range as units
 from infomin.core.errors import InputError
 from infomin.core.presence import Present
+from infomin.core.value_range import UNIT, ValueRange, parse_channel_names
 from infomin.data.values import take
 
 UNLABELLED = -1
@@ -87,12 +87,12 @@ class DataSet:
     test: ImageSet
     classes: tuple[str, ...]
     skipped: int = 0
-    value_range: units.Range = units.UNIT
+    value_range: ValueRange = UNIT
     channel_names: tuple[str, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        found = units.names(self.channel_names or None, self.channels, "data.channel_names")
+        found = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")
         object.__setattr__(self, "channel_names", found)
 
     @property
@@ -112,7 +112,7 @@ class DataSet:
         return {name: getattr(self, name) for name in names}
 
     def suits(
-        self, taker: str, channels: int, value_range: units.Range, names: Sequence[str] | None
+        self, taker: str, channels: int, value_range: ValueRange, names: Sequence[str] | None
     ) -> None:
         """Make sure that a generator or an encoder takes these images.
 

@@ -14,14 +14,13 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infomin.augment import resize
-from infomin.core import value_range as units
 from infomin.core.batching import sent
 from infomin.core.errors import InputError
-from infomin.core.value_range import Range
+from infomin.core.value_range import UNIT, ValueRange, parse_range
 
 CHANNELS = (2, 16)
 """Fewest and most channels of images that are read from files."""
-_RANGES = {torch.uint8: units.UNIT, torch.uint16: (0.0, 65535.0), torch.float32: units.UNIT}
+_RANGES = {torch.uint8: UNIT, torch.uint16: (0.0, 65535.0), torch.float32: UNIT}
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -56,14 +55,14 @@ def as_tensor(array: np.ndarray, where: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def declared(value_range: Sequence[float] | None, dtype: torch.dtype) -> Range:
+def declared(value_range: Sequence[float] | None, dtype: torch.dtype) -> ValueRange:
     """Return the value range of images of a type: as declared, or all that the type means.
 
     Raises:
         InputError: for a range that is none, or another one than [0, 1] of 8-bit images.
     """
     usual = _RANGES[dtype]
-    found = usual if value_range is None else units.ends(value_range, "data.value_range")
+    found = usual if value_range is None else parse_range(value_range, "data.value_range")
     if dtype == torch.uint8 and found != usual:
         raise InputError(
             f"data.value_range: 8-bit images mean [0, 1], got {value_range}; leave it out"

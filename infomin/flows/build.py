@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from infomin.core.channel_groups import enough
+from infomin.core.channel_groups import check_channels
 from infomin.core.errors import InputError, at_least, one_of, positive, true_or_false
 from infomin.flows.base import Composition, Flow
 from infomin.flows.coupling import Coupling
@@ -45,7 +45,7 @@ def build_flow(
     """
     one_of("flow.kind", kind, KINDS)
     one_of("flow.mixing", mixing, MIXINGS)
-    enough(channels)
+    check_channels(channels)
     for name, value, least in (("blocks", blocks, 0), ("hidden", hidden, 1), ("layers", layers, 1)):
         at_least(f"flow.{name}", value, least)
     positive("flow.log_scale_bound", log_scale_bound)

@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
-from infomin.core import value_range as units
+from infomin.core.value_range import RGB, parse_channel_names
 from infomin.core.channel_groups import view_names
-from infomin.core.value_range import RGB
 from infomin.generator import ViewGenerator
 from infomin.views import View
 
@@ -55,7 +54,7 @@ def views_picture(
     """
     rows = image_rows(images, channel_names, view.value_range)
     views = view(images, drawn=drawn)
-    if units.names(channel_names, images.shape[1]) == RGB and view.in_color:
+    if parse_channel_names(channel_names, images.shape[1]) == RGB and view.in_color:
         rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
     else:
         channels = torch.cat(list(views), 1).split(1, dim=1)
@@ -92,7 +91,7 @@ def image_rows(
     value_range: Sequence[float],
 ) -> list[Strip]:
     """Return the rows that show images themselves; see `views_picture`."""
-    names, (low, high) = units.names(channel_names, images.shape[1]), value_range
+    names, (low, high) = parse_channel_names(channel_names, images.shape[1]), value_range
     colored = names[:3] == RGB
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
     return rows + [(names[i], scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
