@@ -1,4 +1,4 @@
-"""What the tests of RandAugment share: plans that leave nothing to chance, and images."""
+"""Fixed parameters and images for the tests of RandAugment."""
 
 import torch
 from torch import tensor
@@ -6,8 +6,8 @@ from torch import tensor
 from infomin.augment import RandAugmentParams
 
 
-def plan(operations, levels, negative=False):
-    """What makes every sample do its only operation at its level."""
+def fixed_params(levels, negative=False):
+    """Parameters that apply the only operation of a list to each sample at its level."""
     n = len(levels)
     return RandAugmentParams(
         torch.zeros(n, 1, dtype=torch.long),
@@ -18,7 +18,7 @@ def plan(operations, levels, negative=False):
 
 
 def eight_bits(n=9, channels=3, height=24, width=32):
-    """Images of 8 bits: smooth, and a patch of noise; one is flat, one has few levels."""
+    """Images of 8 bits: smooth with a patch of noise; one is flat, one has few levels."""
     coarse = torch.rand(n, channels, 4, 4)
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
     smooth[:, :, :8, :8] = torch.rand(n, channels, 8, 8)

@@ -1,22 +1,31 @@
+"""Crops are torchvision's; their parameters are functions of the seed."""
+
 import math
 
 import pytest
 import torch
 from refusal import refused
+from scipy.stats import ks_2samp
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from infomin.augment import CropFlip, JigSaw, RandAugment, Whole, resize
-from infomin.augment.color_jitter import ColorJitter, floats
+from infomin.augment import CropFlip, JigSaw, RandAugment, Whole, crop, resize
+from infomin.augment.color_jitter import ColorJitter
+from infomin.augment.crop import Axis, resample
 from infomin.core import rng
-from infomin.core.errors import InputError
+
+NO_FLIP = torch.tensor([False])
+
+
+def generator(*purpose):
+    return rng.generator(0, *(purpose or ("test",)))
 
 
 @pytest.mark.parametrize("size", [8, 17, 32, 48])
 def test_crop_equals_torchvisions_antialiased_resized_crop(size):
     images = torch.rand(6, 3, 32, 40)
     augment = CropFlip(size, scale=(0.1, 1))
-    boxes = augment.sample(6, 32, 40, rng.generator(0, "test"))
+    boxes = augment.sample(6, 32, 40, generator())
     ours = augment.apply(images, boxes)
     for i in range(6):
         box = [int(v[i]) for v in (boxes.top, boxes.left, boxes.height, boxes.width)]
@@ -26,60 +35,44 @@ def test_crop_equals_torchvisions_antialiased_resized_crop(size):
 
 
 def test_boxes_are_distributed_as_torchvisions():
-    from scipy.stats import ks_2samp
-
     augment, n = CropFlip(32, scale=(0.2, 1), ratio=(3 / 4, 4 / 3)), 4000
-    boxes = augment.sample(n, 96, 96, rng.generator(0, "test"))
-    image = torch.zeros(3, 96, 96)
-    theirs = torch.tensor(
-        [v2.RandomResizedCrop.get_params(image, [0.2, 1.0], [3 / 4, 4 / 3]) for _ in range(n)]
-        if hasattr(v2.RandomResizedCrop, "get_params")
-        else [_params(v2.RandomResizedCrop(32, (0.2, 1.0)), image) for _ in range(n)]
-    )
-    for ours, other in zip(
-        (boxes.top, boxes.left, boxes.height, boxes.width), theirs.mT, strict=True
-    ):
-        assert ks_2samp(ours.numpy(), other.numpy()).pvalue > 1e-3
+    boxes = augment.sample(n, 96, 96, generator())
+    theirs, image = v2.RandomResizedCrop(32, (0.2, 1.0)), torch.zeros(3, 96, 96)
+    params = [theirs.make_params([image]) for _ in range(n)]
+    for name in ("top", "left", "height", "width"):
+        other = [p[name] for p in params]
+        assert ks_2samp(getattr(boxes, name).numpy(), other).pvalue > 1e-3
     assert abs(boxes.flip.double().mean() - 0.5) < 4 * math.sqrt(0.25 / n)
 
 
-def _params(transform, image):
-    p = transform.make_params([image])
-    return p["top"], p["left"], p["height"], p["width"]
-
-
 def test_every_box_lies_in_the_image():
-    boxes = CropFlip(8, scale=(0.9, 1), ratio=(0.1, 10)).sample(500, 24, 60, rng.generator(1, "t"))
+    boxes = CropFlip(8, scale=(0.9, 1), ratio=(0.1, 10)).sample(500, 24, 60, generator())
     assert (boxes.top >= 0).all() and (boxes.top + boxes.height <= 24).all()
     assert (boxes.left >= 0).all() and (boxes.left + boxes.width <= 60).all()
 
 
-def test_uint8_becomes_unit_range():
-    images = torch.full((2, 3, 8, 8), 255, dtype=torch.uint8)
-    torch.testing.assert_close(resize(images, 5), torch.ones(2, 3, 5, 5))
-
-
-def test_resize_to_the_same_size_changes_nothing():
+def test_resize_keeps_images_of_that_size_and_maps_uint8_to_the_unit_range():
     images = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(resize(images, 8), images, atol=1e-14, rtol=0)
+    white = torch.full((2, 3, 8, 8), 255, dtype=torch.uint8)
+    torch.testing.assert_close(resize(white, 5), torch.ones(2, 3, 5, 5))
 
 
-def test_a_part_of_the_batch_gets_its_own_boxes():
+def test_a_slice_of_the_batch_gets_its_own_boxes():
     augment, images = CropFlip(8), torch.rand(6, 3, 16, 16)
-    boxes = augment.sample(6, 16, 16, rng.generator(0, "t"))
-    whole = augment.apply(images, boxes)
-    part = augment.apply(images[2:4], boxes.part(slice(2, 4)))
-    torch.testing.assert_close(part, whole[2:4])
+    boxes = augment.sample(6, 16, 16, generator())
+    part = augment.apply(images[2:4], boxes[2:4])
+    torch.testing.assert_close(part, augment.apply(images, boxes)[2:4])
 
 
 def test_crops_are_differentiable():
     images = torch.rand(2, 3, 8, 8, requires_grad=True)
-    CropFlip(5)(images, rng.generator(0, "t")).sum().backward()
+    CropFlip(5)(images, generator()).sum().backward()
     assert images.grad is not None
 
 
-def test_the_same_stream_draws_the_same():
-    a, b = (CropFlip(8)(torch.ones(2, 1, 9, 9), rng.generator(3, "x", 1)) for _ in range(2))
+def test_the_same_stream_samples_the_same():
+    a, b = (CropFlip(8)(torch.ones(2, 1, 9, 9), generator("x", 1)) for _ in range(2))
     assert torch.equal(a, b)
     assert rng.derive(3, "x", 1) != rng.derive(3, "x", 2) != rng.derive(4, "x", 2)
 
@@ -91,12 +84,12 @@ def test_seeded_restores_the_global_generator():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_crop_larger_than_the_image_is_told():
-    CropFlip(16).fits(16, 20)
-    told = "augment.size: expected at most 16 pixels, the shorter side of images of 20x16, got 17; "
-    with pytest.raises(InputError, match=f"^{told}set encoder.size=16, or data.size=17$"):
-        CropFlip(17).fits(16, 20)
-    Whole().fits(1, 1)
+def test_a_crop_larger_than_the_image_is_refused():
+    CropFlip(16).check_size(16, 20)
+    message = "augment.size: expected at most 16 pixels, the shorter side of images of 20x16, got "
+    with refused(f"{message}17; set encoder.size=16, or data.size=17"):
+        CropFlip(17).check_size(16, 20)
+    Whole().check_size(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +102,22 @@ def test_a_crop_larger_than_the_image_is_told():
         ({"size": 8, "flip": 2.0}, "augment.flip: expected a probability, got 2.0"),
     ],
 )
-def test_wrong_arguments_are_told(options, message):
-    with pytest.raises(InputError, match=message):
+def test_wrong_arguments_are_refused(options, message):
+    with refused(message):
         CropFlip(**options)
+
+
+@pytest.mark.parametrize("wrong", [[], [0.2], [0.2, 0.5, 1.0], [0.2, math.inf]])
+def test_ranges_have_two_numbers(wrong):
+    constructors = {
+        "augment.scale": lambda: CropFlip(8, wrong),
+        "augment.ratio": lambda: CropFlip(8, ratio=wrong),
+        "jigsaw.scale": lambda: JigSaw(32, wrong),
+        "photometric.sigma": lambda: ColorJitter(blur=0.5, sigma=wrong),
+    }
+    for name, construct in constructors.items():
+        with refused(rf"{name}: expected \[low, high\], two numbers, got"):
+            construct()
 
 
 @pytest.mark.parametrize("size", [(9, 16), (16, 9), (7, 12), (12, 8)])
@@ -121,8 +127,7 @@ def test_a_centred_square_lies_on_whole_pixels(size):
     top, left = (size[0] - side) // 2, (size[1] - side) // 2
     cut = image[:, :, top : top + side, left : left + side]
     torch.testing.assert_close(resize(image, side), cut, atol=1e-12, rtol=0)
-    only = CropFlip(side, (1, 1), (1, 1), flip=0)
-    boxes = only.sample(4, *size, torch.Generator().manual_seed(0))
+    boxes = CropFlip(side, (1, 1), (1, 1), flip=0).sample(4, *size, generator())
     assert boxes.top.tolist() == [top] * 4 and boxes.left.tolist() == [left] * 4
 
 
@@ -130,45 +135,55 @@ def test_a_centred_square_lies_on_whole_pixels(size):
 @pytest.mark.parametrize("size", [64, 224, 240])
 def test_half_precision_is_single_precision_rounded(dtype, size):
     images = (torch.rand(2, 3, 224, 224) > 0.5).to(dtype)
-    crop, turn = CropFlip(size, (0.3, 1.0)), RandAugment(["rotate"], n=1, p=1.0)
-    boxes = crop.sample(2, 224, 224, torch.Generator().manual_seed(0))
-    plan = turn.sample(2, torch.Generator().manual_seed(0))
-    found = crop.apply(images, boxes)
-    assert found.dtype == dtype
-    expected = crop.apply(images.float(), boxes)
-    torch.testing.assert_close(found.float(), expected, atol=1e-2, rtol=0)
-    turned = turn.apply(images, plan)
+    augment, rotate = CropFlip(size, (0.3, 1.0)), RandAugment(["rotate"], n=1, p=1.0)
+    boxes = augment.sample(2, 224, 224, generator())
+    ours, expected = augment.apply(images, boxes), augment.apply(images.float(), boxes)
+    assert ours.dtype == dtype
+    torch.testing.assert_close(ours.float(), expected, atol=1e-2, rtol=0)
+    turned = rotate(images, generator())
     assert turned.dtype == dtype and turned.min() >= 0 and turned.max() <= 1
 
 
-@pytest.mark.parametrize("wrong", [[], [0.2], [0.2, 0.5, 1.0], [0.2, math.inf]])
-def test_two_numbers_are_asked_for(wrong):
-    made = {
-        "augment.scale": lambda: CropFlip(8, wrong),
-        "augment.ratio": lambda: CropFlip(8, ratio=wrong),
-        "jigsaw.scale": lambda: JigSaw(32, wrong),
-        "photometric.sigma": lambda: ColorJitter(blur=0.5, sigma=wrong),
-    }
-    for name, make in made.items():
-        with refused(rf"{name}: expected \[low, high\], two numbers, got"):
-            make()
+@pytest.mark.parametrize("start", [(0.0, 2.0, 7.0, 3.0), (0.5, 2.5, 6.5, 3.5)])
+@pytest.mark.parametrize("size", [12, 13, 30])
+def test_one_grid_sample_is_two_products_for_boxes_that_do_not_shrink(start, size, monkeypatch):
+    """Also for centred boxes, which may begin in the middle of a pixel."""
+    images = torch.rand(4, 5, 12, 11, requires_grad=True)
+    rows = Axis(torch.tensor(start), torch.tensor([11.0, 8.0, 5.0, 2.0]), 12, size)
+    columns = Axis(torch.tensor(start).flip(0), torch.tensor([2.0, 4.0, 8.0, 7.0]), 11, size)
+    flip = torch.tensor([True, False, True, False])
+    ours = resample(images, rows, columns, flip)
+    (gradient,) = torch.autograd.grad(ours.square().sum(), images)
+    monkeypatch.setattr(crop, "_resample_bilinear", crop._resample_antialiased)
+    expected = resample(images, rows, columns, flip)
+    torch.testing.assert_close(ours, expected, atol=1e-13, rtol=0)
+    (slow,) = torch.autograd.grad(expected.square().sum(), images)
+    torch.testing.assert_close(gradient, slow, atol=1e-12, rtol=0)
 
 
-def test_changes_of_colour_are_of_floats():
-    with refused(r"randaugment: expected float images within \[0, 1\], got torch.uint8; divide"):
-        floats("randaugment", torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+def test_whole_images_of_the_same_size_stay_bit_for_bit_or_are_flipped():
+    images = (4095 * torch.rand(3, 2, 7, 7)).round().float()
+    whole = Axis(torch.zeros(3), torch.full((3,), 7.0), 7, 7)
+    ours = resample(images, whole, whole, torch.tensor([False, True, False]))
+    assert torch.equal(ours[::2], images[::2]) and torch.equal(ours[1], images[1].flip(2))
 
 
-@pytest.mark.parametrize("worst", [-0.5, 255.0, math.nan, math.inf])
-@pytest.mark.parametrize("change", [ColorJitter(0.4), RandAugment("cmc", fill=0.5)])
-def test_values_outside_0_to_1_are_refused_and_not_cut_off(change, worst):
-    images = torch.rand(4, 3, 8, 8)
-    images[2, 1, 3, 3] = worst
-    with refused(r"expected float images within \[0, 1\], got values from .*; scale them first"):
-        change.apply(images, change.sample(4, rng.generator(0, "test")))
+def test_pixels_outside_a_box_have_no_influence():
+    images = torch.rand(1, 1, 8, 8)
+    outside = images.clone()
+    outside[:, :, :2], outside[:, :, :, 6:] = 9, 9
+    rows = Axis(torch.tensor([2.0]), torch.tensor([6.0]), 8, 20)
+    columns = Axis(torch.tensor([1.0]), torch.tensor([5.0]), 8, 20)
+    ours = resample(images, rows, columns, NO_FLIP)
+    assert torch.equal(ours, resample(outside, rows, columns, NO_FLIP))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_values_within_0_to_1_of_any_precision_are_images(dtype):
-    floats("photometric", torch.rand(4, 3, 8, 8).to(dtype))
-    floats("photometric", torch.rand(0, 3, 8, 8).to(dtype))
+def test_a_box_that_shrinks_in_one_direction_is_averaged():
+    """12 rows into 8: their mean stays, which two neighbours of each would miss."""
+    images = torch.zeros(1, 1, 12, 8)
+    images[:, :, 4] = 1
+    rows = Axis(torch.zeros(1), torch.full((1,), 12.0), 12, 8)
+    columns = Axis(torch.zeros(1), torch.full((1,), 8.0), 8, 8)
+    ours = resample(images, rows, columns, NO_FLIP)
+    torch.testing.assert_close(ours.sum(), torch.tensor(8 * 8 / 12), atol=0.3, rtol=0)
+    assert ((ours > 0).sum((2, 3)) >= 16).all()

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from infomin.augment import resize
-from infomin.core.batching import sent
+from infomin.core.batching import to_device
 from infomin.core.errors import InputError
 from infomin.core.value_range import UNIT, ValueRange, parse_range
 
@@ -100,7 +100,7 @@ def check(
 
 def take(images: Tensor, index: Int64[Tensor, " m"]) -> Tensor:
     """Return some of the images, in their own type; 40 times as fast as `images[index]`."""
-    index = sent(index, images.device)
+    index = to_device(index, images.device)
     if images.dtype == torch.uint16:  # few operators know it
         return images.view(torch.int16).index_select(0, index).view(torch.uint16)
     return images.index_select(0, index)
