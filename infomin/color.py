@@ -10,8 +10,6 @@ range of each channel is the input of the authors' networks (`datasets/util.py`:
 -.052, deviation .500, 1.331, 1.333; exact range .5, 0, 0 and .5, 1.333, 1.333).
 """
 
-from collections.abc import Callable
-
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -124,17 +122,13 @@ def convert(images: Images, space: str, normalize: bool = False) -> Images:
         return to_images(flow(to_rows(images)), like=images)
     if images.shape[1] != 3:
         raise InputError(f"color: {space} needs 3 channels, got {images.shape[1]}")
-    y = _one_way(space)(images)
+    from kornia import color  # heavy, for these three spaces only
+
+    y: Tensor = getattr(color, f"rgb_to_{space}")(images)
     if normalize:
         low, high = rearrange(y.new_tensor(_ONE_WAY_RANGES[space]), "c ends -> ends c 1 1")
         y = ((high - low) / 2).reciprocal() * (y - (high + low) / 2)
     return y
-
-
-def _one_way(space: str) -> Callable[[Tensor], Tensor]:
-    from kornia import color  # heavy, for these three spaces only
-
-    return {"lab": color.rgb_to_lab, "luv": color.rgb_to_luv, "hsv": color.rgb_to_hsv}[space]
 
 
 def _check_space(space: str) -> None:

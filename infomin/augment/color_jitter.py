@@ -13,7 +13,7 @@ from math import ceil
 
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from infomin.core.batching import Params, apply_by_group, to_device
@@ -21,6 +21,8 @@ from infomin.core.errors import InputError, at_least, low_and_high, probability
 from infomin.core.shapes import Image, Images
 
 Amounts = Float[Tensor, " b"]
+Operation = Callable[[Image, Amounts], Image]
+"""A function of images and one number per image."""
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _ROUNDING = 1e-3
@@ -176,10 +178,8 @@ class ColorJitter:
         every channel by c about its mean over the image. A brightness of b adds b - 1, its effect
         on the middle of an image scaled to [-1, 1]. Blur is that of images.
         """
-        jitter, scale, offset = (
-            rearrange(to_device(column, view.device), "b -> b 1 1 1")
-            for column in (params.jitter, params.contrast, params.brightness)
-        )
+        columns = (params.jitter, params.contrast, params.brightness)
+        jitter, scale, offset = (per_image(to_device(c, view.device)) for c in columns)
         mean = view.mean((2, 3), keepdim=True)
         x = torch.where(jitter, view + (scale - 1) * (view - mean) + (offset - 1), view).to(view)
         self._blur_(x, params)
@@ -224,19 +224,19 @@ def check_unit_range(option: str, images: Tensor) -> None:
 
 def brightness(images: Image, factor: Amounts) -> Image:
     """Multiply by a factor of at least 0."""
-    return (images * _per_image(factor)).clamp_(0, 1)
+    return (images * per_image(factor)).clamp_(0, 1)
 
 
 def contrast(images: Image, factor: Amounts) -> Image:
     """Scale about the mean luma; with other than 3 channels about the mean of all."""
     mean = reduce(images, "b c h w -> b c", "mean")
     middle = luma(mean) if images.shape[1] == 3 else mean.mean(1, keepdim=True)
-    return torch.lerp(rearrange(middle, "b 1 -> b 1 1 1"), images, _per_image(factor)).clamp_(0, 1)
+    return torch.lerp(rearrange(middle, "b 1 -> b 1 1 1"), images, per_image(factor)).clamp_(0, 1)
 
 
 def saturation(images: Image, factor: Amounts) -> Image:
     """Scale R, G and B about the luma of each pixel."""
-    return torch.lerp(luma(images), images, _per_image(factor)).clamp_(0, 1)
+    return torch.lerp(luma(images), images, per_image(factor)).clamp_(0, 1)
 
 
 def hue(images: Image, turns: Amounts) -> Image:
@@ -277,13 +277,9 @@ def gray(images: Image) -> Image:
     return luma(images).expand(images.shape)
 
 
-JITTER: dict[str, Callable[[Image, Amounts], Image]] = {
-    "brightness": brightness,
-    "contrast": contrast,
-    "saturation": saturation,
-    "hue": hue,
-}
-
-
-def _per_image(amount: Amounts) -> Float[Tensor, "b 1 1 1"]:
+def per_image(amount: Shaped[Tensor, " b"]) -> Shaped[Tensor, "b 1 1 1"]:
+    """Return amounts that broadcast over images."""
     return rearrange(amount, "b -> b 1 1 1")
+
+
+JITTER: dict[str, Operation] = {f.__name__: f for f in (brightness, contrast, saturation, hue)}

@@ -12,27 +12,25 @@ On multiples of 1/255 all agree with torchvision and Pillow, the oracles of the 
 An operation takes images and one number per sample, the fraction of the largest magnitude.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 from einops import rearrange
-from jaxtyping import Float
-from torch import Tensor
 
-from infomin.augment.color_jitter import brightness, contrast, saturation
+from infomin.augment.color_jitter import (
+    Amounts,
+    Operation,
+    brightness,
+    contrast,
+    per_image,
+    saturation,
+)
 from infomin.core.shapes import Image
-
-Fractions = Float[Tensor, " n"]
-Operation = Callable[[Image, Fractions], Image]
 
 # At level 10 (the paper's code, RandAugment.py, *_level_to_arg)
 _BITS = 4  # kept by posterize, fewer below level 10: the variant of EfficientNet on TPUs
 _THRESHOLD = 256  # of solarize: no pixel is as bright at level 10
 _ADDED = 110  # by solarize_add, to pixels below 128
 _FACTORS = (0.1, 1.9)  # of brightness, contrast, colour and sharpness at level 0 and 10
-
-NEEDS_COLOR = ("color",)
-"""Operations that need R, G and B."""
 
 
 @cache
@@ -41,28 +39,28 @@ def pixel_operations() -> dict[str, Operation]:
     from kornia import enhance  # heavy
     from torchvision.transforms.v2 import functional as tv
 
-    def factor(fraction: Fractions) -> Fractions:
+    def factor(fraction: Amounts) -> Amounts:
         low, high = _FACTORS
         return low + (high - low) * fraction
 
-    def autocontrast(x: Image, _: Fractions) -> Image:
+    def autocontrast(x: Image, _: Amounts) -> Image:
         gray_images = rearrange(x, "n c h w -> (n c) 1 h w")  # torchvision takes 1 or 3 channels
         stretched = tv.autocontrast(gray_images)
         return rearrange(stretched, "(n c) 1 h w -> n c h w", n=len(x))
 
-    def equalize(x: Image, _: Fractions) -> Image:
+    def equalize(x: Image, _: Amounts) -> Image:
         return tv.equalize(_levels(x).byte()).to(x) / 255
 
-    def posterize(x: Image, fraction: Fractions) -> Image:
-        step = _per_image((2 ** (8 - (_BITS * fraction).floor())).to(x))
+    def posterize(x: Image, fraction: Amounts) -> Image:
+        step = per_image((2 ** (8 - (_BITS * fraction).floor())).to(x))
         return (_levels(x) / step).floor() * step / 255
 
-    def solarize(x: Image, fraction: Fractions) -> Image:
+    def solarize(x: Image, fraction: Amounts) -> Image:
         threshold = (_THRESHOLD * fraction).floor()
         return enhance.solarize(x, (threshold - 0.5) / 255)
 
-    def solarize_add(x: Image, fraction: Fractions) -> Image:
-        added = _per_image((_ADDED * fraction).floor() / 255)
+    def solarize_add(x: Image, fraction: Amounts) -> Image:
+        added = per_image((_ADDED * fraction).floor() / 255)
         return x + added * (_levels(x) < 128)
 
     return {
@@ -83,7 +81,3 @@ def pixel_operations() -> dict[str, Operation]:
 def _levels(x: Image) -> Image:
     """Return the nearest of 256 levels, 0 to 255."""
     return (255 * x).round()
-
-
-def _per_image(amount: Fractions) -> Float[Tensor, "n 1 1 1"]:
-    return rearrange(amount, "n -> n 1 1 1")

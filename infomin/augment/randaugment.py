@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from infomin.augment.affine import GEOMETRIC, Matrices, affine_matrices, warp
-from infomin.augment.color_jitter import check_unit_range
-from infomin.augment.operations import NEEDS_COLOR, Operation, pixel_operations
+from infomin.augment.color_jitter import Operation, check_unit_range
+from infomin.augment.operations import pixel_operations
 from infomin.core.batching import Params, apply_by_group
 from infomin.core.errors import InputError, at_least, one_of, probability, whole_number
 from infomin.core.shapes import Image, Images
@@ -55,21 +55,6 @@ class RandAugmentParams(Params):
     happens: Bool[Tensor, "n rounds"]
     level: Float[Tensor, "n rounds"]
     negative: Bool[Tensor, "n rounds"]
-
-    @property
-    def choice(self) -> Rounds:
-        """Index of the applied operation, -1 for none."""
-        return self.operation.where(self.happens, -1)
-
-    @property
-    def fraction(self) -> Float[Tensor, "n rounds"]:
-        """Fraction of the largest magnitude."""
-        return self.level / HIGHEST
-
-    @property
-    def signed_fraction(self) -> Float[Tensor, "n rounds"]:
-        """Fraction of the largest magnitude, negative for the opposite way."""
-        return torch.where(self.negative, -self.fraction, self.fraction)
 
 
 class RandAugment:
@@ -124,13 +109,12 @@ class RandAugment:
         """Check that images of C channels can be changed.
 
         Raises:
-            InputError: unless C is 3, if an operation needs R, G and B; or if the fill has another
-                number of channels.
+            InputError: unless C is 3, for a list with `color`; or for a fill of another number of
+                channels.
         """
-        names = [name for name in dict.fromkeys(self.operations) if name in NEEDS_COLOR]
-        if channels != 3 and names:
+        if channels != 3 and "color" in self.operations:
             raise InputError(
-                f"randaugment: {', '.join(names)} needs 3 channels, R G B, got {channels}; set "
+                f"randaugment: color needs 3 channels, R G B, got {channels}; set "
                 "randaugment=cmc randaugment.fill=0.5, or leave it out of randaugment.operations"
             )
         if len(self.fill) not in (1, channels):
@@ -169,7 +153,8 @@ class RandAugment:
         transform, matrices = self._geometric(params, *x.shape[2:])
         on_pixels = {k: v for k, v in pixel_operations().items() if k != "identity"}
         choice = self._index_in([*on_pixels], params).where(transform < 0, len(on_pixels))
-        amount = torch.cat([rearrange(params.fraction, "n r -> n r 1"), matrices.flatten(2)], 2)
+        fraction = rearrange(params.level / HIGHEST, "n r -> n r 1")
+        amount = torch.cat([fraction, matrices.flatten(2)], 2)
         operations = [partial(_apply_to_pixels, operation) for operation in on_pixels.values()]
         apply_by_group(x, choice, [*operations, partial(_warp, self.fill)], amount)
 
@@ -194,12 +179,14 @@ class RandAugment:
     ) -> tuple[Rounds, Matrices]:
         """Return indices in GEOMETRIC, -1 for other operations, and the matrices."""
         transform = self._index_in(GEOMETRIC, params)
-        return transform, affine_matrices(transform, params.signed_fraction, height, width)
+        fraction = params.level / HIGHEST
+        signed = torch.where(params.negative, -fraction, fraction)
+        return transform, affine_matrices(transform, signed, height, width)
 
     def _index_in(self, names: Sequence[str], params: RandAugmentParams) -> Rounds:
         """Return the indices of the applied operations in these names, -1 for others or none."""
         index = [names.index(name) if name in names else -1 for name in (*self.operations, "")]
-        return torch.tensor(index)[params.choice]
+        return torch.tensor(index)[params.operation.where(params.happens, -1)]
 
 
 def _apply_to_pixels(operation: Operation, part: Tensor, amount: Tensor) -> Tensor:
