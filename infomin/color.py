@@ -1,17 +1,14 @@
-r"""Colour spaces: where a view generator starts from.
+r"""Colour spaces: the channels that a view generator starts from.
 
-Linear spaces are matrices M with y = M x + b on RGB in [0, 1], exactly invertible, differentiable
-and batched; a flow can start from any of them. Non-linear ones (Lab, Luv, HSV) come one way from
-kornia and serve as fixed views only.
+Linear spaces are matrices M with y = M x + b on RGB in [0, 1]: exactly invertible, differentiable
+and batched. A flow can start from any of them. Non-linear spaces (Lab, Luv, HSV) are kornia's. They
+have no inverse here and serve as fixed views only.
 
-The matrices are those of scikit-image, the library the authors converted with (its `rgb2ydbdr`
-and so on are the oracle of the tests); Y is always ITU-R BT.601 luma. Scaled to [-1, 1] by the
-range that each channel can take, YDbDr becomes what the authors' code feeds its networks
-(`datasets/util.py`: mean .457, -.082, -.052, deviation .500, 1.331, 1.333; exact range .5, 0, 0
-and .5, 1.333, 1.333).
+The matrices are those of scikit-image, the library of the authors' code; its `rgb2ydbdr` and so on
+are the oracles of the tests. Y is always ITU-R BT.601 luma. YDbDr scaled to [-1, 1] by the exact
+range of each channel is the input of the authors' networks (`datasets/util.py`: mean .457, -.082,
+-.052, deviation .500, 1.331, 1.333; exact range .5, 0, 0 and .5, 1.333, 1.333).
 """
-
-from collections.abc import Callable
 
 import torch
 from einops import rearrange
@@ -54,7 +51,7 @@ _NAMES = {
     "luv": "L u v",
     "hsv": "H S V",
 }
-# what kornia returns: per channel lowest and highest value over all RGB in [0, 1]
+# lowest and highest value of kornia's channels over all RGB in [0, 1]
 _ONE_WAY_RANGES = {
     "lab": [(0.0, 100.0), (-86.19, 98.25), (-107.87, 94.48)],
     "luv": [(0.0, 100.0), (-83.08, 175.06), (-134.12, 107.42)],
@@ -67,31 +64,31 @@ ONE_WAY_SPACES = tuple(_ONE_WAY_RANGES)
 
 def channel_names(space: str) -> tuple[str, ...]:
     """Return the three channel names of a colour space."""
-    _known(space)
+    _check_space(space)
     return tuple(_NAMES[space].split())
 
 
 def linear_space(
     space: str, channels: int = 3, normalize: bool = False, dtype: torch.dtype | None = None
 ) -> FixedAffine:
-    """Make the map from C channels in [0, 1] to a linear colour space, on pixel rows `(n, c)`.
+    """Return the map from C channels in [0, 1] to a linear colour space, on pixel rows `(n, c)`.
 
     Arguments:
-        space: one of `LINEAR_SPACES`; `rgb` leaves channels as they are and suits any C.
+        space: one of `LINEAR_SPACES`; `rgb` keeps the channels and takes any C.
         channels: C; spaces other than `rgb` need 3.
-        normalize: scale every channel from the range it can take to [-1, 1].
-        dtype: of the matrices, torch's default if None; they are computed in float64.
+        normalize: scale every channel from its range to [-1, 1].
+        dtype: of the matrices, by default torch's; they are computed in float64.
 
     Raises:
-        InputError: for an unknown or one-way space, or a channel count that does not fit it.
+        InputError: for an unknown or one-way space, or for another number of channels than it has.
     """
     if space not in LINEAR_SPACES:
         why = "which has no exact linear inverse" if space in ONE_WAY_SPACES else "which is unknown"
         raise InputError(f"color: expected one of {', '.join(LINEAR_SPACES)}, got {space!r}, {why}")
     if space != "rgb" and channels != 3:
         raise InputError(
-            f"color: {space} needs 3 channels, got {channels}; use color=rgb, which leaves "
-            "any number of channels as they are"
+            f"color: {space} needs 3 channels, got {channels}; use color=rgb, which takes "
+            "any number of channels"
         )
     if space == "rgb":
         matrix, offset = torch.eye(channels).double(), torch.zeros(channels).double()
@@ -111,32 +108,29 @@ def convert(images: Images, space: str, normalize: bool = False) -> Images:
     """Convert RGB images in [0, 1], `b 3 h w`, to any colour space, linear or one-way.
 
     Units are scikit-image's (YCbCr in 16..240, Lab's L in 0..100), except hue, in radians. With
-    `normalize` every channel is scaled from the range it can take to [-1, 1].
+    `normalize` every channel is scaled from its range to [-1, 1]. `rgb` takes any number of
+    channels and keeps them.
 
     Raises:
-        InputError: for an unknown space, or images without 3 channels where it needs them.
+        InputError: for an unknown space, or images without 3 channels for a space that needs them.
     """
-    _known(space)
+    _check_space(space)
+    if space == "rgb":
+        return 2 * images - 1 if normalize else images
     if space in _MATRICES:
         flow = linear_space(space, images.shape[1], normalize, images.dtype).to(images.device)
         return to_images(flow(to_rows(images)), like=images)
     if images.shape[1] != 3:
         raise InputError(f"color: {space} needs 3 channels, got {images.shape[1]}")
-    y = _one_way(space)(images)
+    from kornia import color  # heavy, for these three spaces only
+
+    y: Tensor = getattr(color, f"rgb_to_{space}")(images)
     if normalize:
-        low, high = y.new_tensor(_ONE_WAY_RANGES[space]).unbind(-1)
-        y = rearrange((high - low) / 2, "c -> c 1 1").reciprocal() * (
-            y - rearrange((high + low) / 2, "c -> c 1 1")
-        )
+        low, high = rearrange(y.new_tensor(_ONE_WAY_RANGES[space]), "c ends -> ends c 1 1")
+        y = ((high - low) / 2).reciprocal() * (y - (high + low) / 2)
     return y
 
 
-def _one_way(space: str) -> Callable[[Tensor], Tensor]:
-    from kornia import color  # heavy, and needed by these three spaces alone
-
-    return {"lab": color.rgb_to_lab, "luv": color.rgb_to_luv, "hsv": color.rgb_to_hsv}[space]
-
-
-def _known(space: str) -> None:
+def _check_space(space: str) -> None:
     if space not in _NAMES:
         raise InputError(f"color: expected one of {', '.join(_NAMES)}, got {space!r}")

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from infomin.color import linear_space
 from infomin.core import artifact
 from infomin.core import card as claims
-from infomin.core import value_range as units
 from infomin.core.channel_groups import join, partition, split
 from infomin.core.errors import InputError, blamed_on, true_or_false
 from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import UNIT, ValueRange, check_range, parse_channel_names, parse_range
 from infomin.flows import Composition, FixedAffine, build_flow, in_chunks, to_images, to_rows
 from infomin.shipped import located
 
@@ -81,8 +81,8 @@ class ViewGenerator(nn.Module):
         self.channels, self.color, self.normalize = channels, color, normalize
         self.groups = partition(groups, channels)
         self.flow_settings = dict(flow or {})
-        self.value_range = units.ends(value_range)
-        self.channel_names = units.names(channel_names, channels)
+        self.value_range = parse_range(value_range)
+        self.channel_names = parse_channel_names(channel_names, channels)
         self.start = _from_range(linear_space(color, channels, normalize), self.value_range)
         with blamed_on("flow"):
             self.flow: Composition = build_flow(channels, **self.flow_settings)
@@ -90,7 +90,7 @@ class ViewGenerator(nn.Module):
     @property
     def takes_8_bit_colors(self) -> bool:
         """Whether 8-bit colour photographs are what it takes: 3 channels within [0, 1]."""
-        return self.channels == 3 and self.value_range == units.UNIT
+        return self.channels == 3 and self.value_range == UNIT
 
     @property
     def view_channels(self) -> tuple[int, ...]:
@@ -206,12 +206,12 @@ class ViewGenerator(nn.Module):
     def _enforces(self, x: Tensor) -> None:
         self._accepts(x)
         if not (self.training or torch.compiler.is_compiling()):
-            units.within(x, self.value_range, "this generator")
+            check_range(x, self.value_range, "this generator")
 
     def _accepts(self, x: Tensor) -> None:
         if not isinstance(x, Tensor) or not x.is_floating_point():
             got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            scale = "; divide 8-bit images by 255" if self.value_range == units.UNIT else ""
+            scale = "; divide 8-bit images by 255" if self.value_range == UNIT else ""
             raise InputError(
                 f"images: expected a float tensor within {list(self.value_range)}, got {got}{scale}"
             )
@@ -252,10 +252,10 @@ def fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None
     claims.same_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
 
 
-def _from_range(space: FixedAffine, value_range: units.Range) -> FixedAffine:
+def _from_range(space: FixedAffine, value_range: ValueRange) -> FixedAffine:
     """Let a map that starts from [0, 1] start from another value range."""
     low, high = value_range
-    if (low, high) == units.UNIT:
+    if (low, high) == UNIT:
         return space
     matrix = space.matrix / (high - low)
     offset = space.offset - low * matrix.sum(-1)

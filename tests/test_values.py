@@ -6,7 +6,7 @@ import torch
 from refusal import refused
 
 from infomin.augment import CropFlip, resize
-from infomin.core import value_range as units
+from infomin.core.value_range import UNIT
 from infomin.data import Batches
 from infomin.data.values import as_tensor, check_values, fit, resolve_range, take
 
@@ -37,9 +37,9 @@ def test_other_types_are_refused(kind):
 
 def test_the_range_is_the_declared_one_or_that_of_the_type():
     assert resolve_range(None, torch.uint16) == (0, 65535)
-    assert resolve_range(None, torch.uint8) == resolve_range(None, torch.float32) == units.UNIT
+    assert resolve_range(None, torch.uint8) == resolve_range(None, torch.float32) == UNIT
     assert resolve_range([0, 4095], torch.uint16) == (0, 4095)
-    assert resolve_range([0, 1], torch.uint8) == units.UNIT
+    assert resolve_range([0, 1], torch.uint8) == UNIT
     with refused(
         r"data.value_range: expected \[0, 1\] for 8-bit images, got \[0, 255\]; leave it out"
     ):

@@ -1,23 +1,24 @@
-"""Batched augmentation: crops and flips, RandAugment, jigsaw puzzles, and their composition.
+"""Batched augmentation: crop, colour jitter, RandAugment, JigSaw, and their composition."""
 
-Changes of colour, which learned views can have as well, are in `infomin.augment.color_jitter`.
-"""
-
-from infomin.augment.crop import CropFlip, CropParams, NoParams, Whole, as_float, resize
+from infomin.augment.base import Augmentation
+from infomin.augment.color_jitter import ColorJitter, ColorJitterParams
+from infomin.augment.crop import CropFlip, CropParams, Whole, as_float, resize
 from infomin.augment.jigsaw import JigSaw, JigSawParams
 from infomin.augment.pipeline import Pipeline, PipelineParams
 from infomin.augment.randaugment import OPERATIONS, RandAugment, RandAugmentParams
 
-Augment = CropFlip | Whole | Pipeline
+Augment = Augmentation
 
 __all__ = [
     "OPERATIONS",
     "Augment",
+    "Augmentation",
+    "ColorJitter",
+    "ColorJitterParams",
     "CropFlip",
     "CropParams",
     "JigSaw",
     "JigSawParams",
-    "NoParams",
     "Pipeline",
     "PipelineParams",
     "RandAugment",

@@ -1,45 +1,40 @@
-"""Crops, and what happens to them afterwards, in the order of InfoMin's code.
+"""Crop, then colour jitter, then RandAugment, in the order of InfoMin's code.
 
 crop -> flip -> jitter -> blur -> RandAugment -> grey
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from infomin.augment.color_jitter import ColorJitter, ColorJitterParams, floats
-from infomin.augment.crop import CropFlip, CropParams, NoParams, Whole, as_float
+from infomin.augment.base import Augmentation
+from infomin.augment.color_jitter import ColorJitter, ColorJitterParams, check_unit_range
+from infomin.augment.crop import CropFlip, CropParams, Whole, as_float
 from infomin.augment.randaugment import RandAugment, RandAugmentParams
+from infomin.core.batching import Params
 from infomin.core.shapes import Images
 
 
 @dataclass(frozen=True)
-class PipelineParams:
-    """What a `Pipeline` does to each sample of a batch."""
+class PipelineParams(Params):
+    """Sampled parameters of each step; `Params()` for a step that samples nothing."""
 
-    boxes: CropParams | NoParams
-    changes: ColorJitterParams
-    plan: RandAugmentParams | NoParams
-
-    def part(self, which: slice) -> "PipelineParams":
-        """Return the steps of a part of the batch."""
-        return PipelineParams(
-            self.boxes.part(which), self.changes.part(which), self.plan.part(which)
-        )
+    crop: CropParams | Params
+    photometric: ColorJitterParams
+    randaugment: RandAugmentParams | Params
 
 
-class Pipeline:
-    """A crop, then a change of its colours, then RandAugment; drawn and applied as a `CropFlip`.
+class Pipeline(Augmentation):
+    """A crop, then colour jitter, then RandAugment.
 
-    The crops are those that `crop` alone would draw, and the changes of colours those without
-    RandAugment, so that runs with and without it differ in nothing else.
+    The crops are those of `crop` alone, and the colour jitter is that without RandAugment: runs
+    with and without these steps differ in nothing else.
 
     Arguments:
-        crop: cuts.
-        photometric: changes what was cut.
-        randaugment: comes before grey, which is the last; None is left out.
+        crop: the first step.
+        photometric: colour jitter and blur of the crops; grey is the last step of all.
+        randaugment: the step before grey; None for none.
     """
 
     def __init__(
@@ -48,39 +43,38 @@ class Pipeline:
         photometric: ColorJitter,
         randaugment: RandAugment | None = None,
     ) -> None:
-        self.crop: Any = crop
+        self.crop: Augmentation = crop
         self.photometric, self.randaugment = photometric, randaugment
 
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> PipelineParams:
-        """Draw n crops in images of this height and width, and what happens to them."""
-        boxes = self.crop.sample(n, height, width, generator)
-        changes = self.photometric.sample(n, generator)
-        plan = self.randaugment.sample(n, generator) if self.randaugment else NoParams()
-        return PipelineParams(boxes, changes, plan)
+        """Sample n crops in images of this height and width, and their changes."""
+        crop = self.crop.sample(n, height, width, generator)
+        photometric = self.photometric.sample(n, generator)
+        randaugment = self.randaugment.sample(n, generator) if self.randaugment else Params()
+        return PipelineParams(crop, photometric, randaugment)
 
-    def frame(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of what comes out of images of this height and width."""
-        size: tuple[int, int] = self.crop.frame(height, width)
-        return size
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size of the crops."""
+        return self.crop.output_size(height, width)
 
-    def apply(self, images: Tensor, steps: PipelineParams) -> Images:
-        """Cut and change uint8 or float images; float, [0, 1]."""
-        self.photometric.fits(images.shape[1])
-        cut, changes = self.crop.apply(images, steps.boxes), steps.changes
-        x = as_float(cut)
-        if images.dtype != torch.uint8:  # bytes are within [0, 1], and a GPU is not waited for
-            floats("augment", x)
+    def check_size(self, height: int, width: int, setting: str = "encoder.size") -> None:
+        """Check the size for the crop; see `Augmentation`."""
+        self.crop.check_size(height, width, setting)
+
+    def apply(self, images: Tensor, params: PipelineParams) -> Images:
+        """Crop and change uint8 or float images; float, in [0, 1]."""
+        self.photometric.check_channels(images.shape[1])
+        crops = self.crop.apply(images, params.crop)
+        x = as_float(crops)
+        if images.dtype != torch.uint8:  # uint8 is in [0, 1]: no need to wait for a GPU
+            check_unit_range("augment", x)
         x = x.clone() if x is images else x
-        if self.randaugment is None or isinstance(steps.plan, NoParams):
-            self.photometric.change(x, changes)
+        if self.randaugment is None or not isinstance(params.randaugment, RandAugmentParams):
+            self.photometric.apply_(x, params.photometric)
             return x
-        self.randaugment.fits(images.shape[1])
-        self.photometric.change(x, changes.in_color())
-        self.randaugment.change(x, steps.plan)
-        self.photometric.take_color(x, changes)
+        self.randaugment.check_channels(images.shape[1])
+        in_color = replace(params.photometric, gray=torch.zeros_like(params.photometric.gray))
+        self.photometric.apply_(x, in_color)
+        self.randaugment.apply_(x, params.randaugment)
+        self.photometric.gray_(x, params.photometric)
         return x
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Images:
-        """Draw and apply."""
-        n, _, height, width = images.shape
-        return self.apply(images, self.sample(n, height, width, generator))

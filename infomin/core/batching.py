@@ -1,97 +1,112 @@
-"""A batch, as many samples at a time as the cache of a CPU holds; on a GPU all of them at once.
+"""Work on a batch in chunks that a CPU's cache holds; on a GPU, on the whole batch at once.
 
-One batch of 256 images of 96 pixels is 28 MB, and what is done to it in steps is read from memory
-and written there at every one of them. A GPU waits for orders instead: it is sent what was drawn
-once for all samples and views (docs/decisions/0009-augmentation-in-cache.md).
+256 images of 96 px are 28 MB. On a CPU every operation on all of them would read and write main
+memory. On a GPU the number of copies and kernels counts: sampled parameters are copied once for all
+samples and views (docs/decisions/0009-augmentation-in-cache.md).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-_TOGETHER = 2**18
-"""Numbers that a CPU works on at a time: what its cache holds, some copies included."""
+_CHUNK_NUMBERS = 2**18
+"""Numbers of a chunk on a CPU: its cache holds these and a few copies of them."""
+
+P = TypeVar("P", bound="Params")
 
 
-def change(
-    x: Tensor,
-    drawn: Int64[Tensor, "n places"],
-    operations: Sequence[Callable[[Tensor, Tensor], Tensor]],
-    amount: Float[Tensor, "n places ..."],
-) -> None:
-    """Change samples in place, place by place, each by what it drew there and its own amount.
+@dataclass(frozen=True)
+class Params:
+    """Sampled parameters: tensors, or other parameters, with one row per sample.
 
-    Samples of one operation are changed together, and what says which they are is sent once for
-    all: to a GPU that waits for orders, each one counts.
-
-    Arguments:
-        x: the samples.
-        drawn: which of the operations, by index; -1 for none.
-        operations: take samples and their amounts, and return as many of the same shape.
-        amount: a row a sample and place.
+    Without fields: the parameters of an augmentation that samples nothing.
     """
-    counts = [torch.bincount(of + 1, minlength=1 + len(operations)) for of in drawn.unbind(1)]
-    if not any(count[1:].any() for count in counts):
-        return
-    order = drawn.argsort(stable=True, dim=0)
-    sorted_amount = amount[order, torch.arange(order.shape[1])].to(x.dtype)
-    rows, amounts = sent(order, x.device).unbind(1), sent(sorted_amount, x.device).unbind(1)
-    for count, place, by in zip(counts, rows, amounts, strict=True):
-        sizes = count.tolist()
-        groups = zip(operations, place.split(sizes)[1:], by.split(sizes)[1:], strict=True)
-        for operation, which, their in groups:
-            if len(which):
-                _change(x, which, operation, their)
+
+    def __getitem__(self: P, index: slice) -> P:
+        """Return the parameters of some of the samples."""
+        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    part = __getitem__
 
 
-def _change(
-    x: Tensor, which: Tensor, operation: Callable[[Tensor, Tensor], Tensor], amount: Tensor
-) -> None:
-    """Change some samples by one operation."""
-    length = _length(x)
-    for some, their in zip(which.split(length), amount.split(length), strict=True):
-        x.index_copy_(0, some, operation(x.index_select(0, some), their))
+def concatenate(params: Sequence[P]) -> P:
+    """Return the parameters of several batches as those of one batch."""
+    columns = {f.name: [getattr(p, f.name) for p in params] for f in fields(params[0])}
+    return replace(params[0], **{name: _concatenate(column) for name, column in columns.items()})
 
 
-def join(drawn: Sequence[Any]) -> Any:
-    """Return what was drawn for several batches as if it were for one: dataclasses of tensors."""
-    first = drawn[0]
-    if isinstance(first, Tensor):
-        return torch.cat(list(drawn))
-    names = [field.name for field in fields(first)]
-    return replace(first, **{name: join([getattr(d, name) for d in drawn]) for name in names})
+def _concatenate(column: list[Any]) -> Any:
+    return torch.cat(column) if isinstance(column[0], Tensor) else concatenate(column)
 
 
-def sent(drawn: Tensor, device: torch.device) -> Tensor:
-    """Return what was drawn on the CPU on a device, without waiting for what a GPU still does.
+join = concatenate
 
-    From memory that may be paged out CUDA copies only when all that was ordered before is done.
+
+def to_device(params: Tensor, device: torch.device) -> Tensor:
+    """Copy sampled parameters from the CPU to a device, without waiting for a GPU.
+
+    From pageable memory CUDA would copy only after all earlier work on the GPU.
     """
-    if drawn.is_cpu and device.type == "cuda":
-        return drawn.pin_memory().to(device, non_blocking=True)
-    return drawn.to(device)
+    if params.is_cpu and device.type == "cuda":
+        return params.pin_memory().to(device, non_blocking=True)
+    return params.to(device)
 
 
-def assemble(x: Tensor, operation: Callable[[Tensor, slice], Tensor]) -> Tensor:
-    """Return what an operation makes of all samples; it is told which ones it is given."""
-    n, length = len(x), _length(x)
+def map_chunks(x: Tensor, operation: Callable[[Tensor, slice], Tensor]) -> Tensor:
+    """Apply an operation to all samples, chunk by chunk; it also gets the slice of its samples."""
+    n, length = len(x), _chunk_length(x)
     if n <= length:
         return operation(x, slice(0, n))
     first = operation(x[:length], slice(0, length))
-    whole = first.new_empty(n, *first.shape[1:])
-    whole[:length] = first
+    result = first.new_empty(n, *first.shape[1:])
+    result[:length] = first
     for start in range(length, n, length):
-        which = slice(start, min(start + length, n))
-        whole[which] = operation(x[which], which)
-    return whole
+        index = slice(start, min(start + length, n))
+        result[index] = operation(x[index], index)
+    return result
 
 
-def _length(x: Tensor) -> int:
-    """Samples at a time."""
-    together = _TOGETHER // prod(x.shape[1:]) if x.device.type == "cpu" else len(x)
-    return max(1, together)
+def apply_by_group(
+    x: Tensor,
+    choice: Int64[Tensor, "n rounds"],
+    operations: Sequence[Callable[[Tensor, Tensor], Tensor]],
+    amount: Float[Tensor, "n rounds ..."],
+) -> None:
+    """Change samples in place, round by round, each by its chosen operation and its amount.
+
+    In each round, samples of the same operation are changed together. The order that groups them is
+    copied to the device once for all rounds.
+
+    Arguments:
+        x: the samples.
+        choice: index of the operation for each sample and round, -1 for none.
+        operations: functions of samples and their amounts that keep the shape of the samples.
+        amount: one row per sample and round.
+    """
+    counts = [torch.bincount(i + 1, minlength=1 + len(operations)) for i in choice.unbind(1)]
+    if not any(count[1:].any() for count in counts):
+        return
+    order = choice.argsort(stable=True, dim=0)
+    sorted_amount = amount[order, torch.arange(order.shape[1])].to(x.dtype)
+    order, sorted_amount = to_device(order, x.device), to_device(sorted_amount, x.device)
+    length = _chunk_length(x)
+    for count, indices, amounts in zip(
+        counts, order.unbind(1), sorted_amount.unbind(1), strict=True
+    ):
+        sizes = count.tolist()
+        groups = zip(operations, indices.split(sizes)[1:], amounts.split(sizes)[1:], strict=True)
+        for operation, group, group_amounts in groups:
+            if len(group):
+                chunks = zip(group.split(length), group_amounts.split(length), strict=True)
+                for index, a in chunks:
+                    x.index_copy_(0, index, operation(x.index_select(0, index), a))
+
+
+def _chunk_length(x: Tensor) -> int:
+    """Return the number of samples per chunk."""
+    return max(1, _CHUNK_NUMBERS // prod(x.shape[1:]) if x.device.type == "cpu" else len(x))

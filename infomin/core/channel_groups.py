@@ -1,4 +1,4 @@
-"""Channel groups: which channels of an image make which view."""
+"""Channel groups: the partition of an image's channels into views."""
 
 from collections.abc import Sequence
 
@@ -19,16 +19,16 @@ def split(y: Images, groups: Groups) -> Views:
 
 
 def join(views: Sequence[Image], groups: Groups) -> Images:
-    """Put views together again: what `split` took apart."""
+    """Undo `split`."""
     y = torch.cat(list(views), 1)
     return y[:, torch.tensor([i for group in groups for i in group]).argsort()]
 
 
-def enough(channels: int) -> None:
+def check_channels(channels: int) -> None:
     """Check a number of channels C.
 
     Raises:
-        InputError: unless it is within 2 to `MOST_CHANNELS`.
+        InputError: unless C is within 2 to `MOST_CHANNELS`.
     """
     at_least("channels", channels, 2)
     if channels > MOST_CHANNELS:
@@ -36,7 +36,7 @@ def enough(channels: int) -> None:
 
 
 def view_names(view_channels: Sequence[int]) -> list[str]:
-    """Return what a reader calls each channel of each view, view by view."""
+    """Return the label of each channel of each view, view by view."""
     return [
         f"view {i}" + (f", channel {j}" if channels > 1 else "")
         for i, channels in enumerate(view_channels, 1)
@@ -48,20 +48,20 @@ def partition(groups: Sequence[Sequence[int]] | None, channels: int) -> Groups:
     """Check a partition of C channels into views; None gives {0 | rest}.
 
     Raises:
-        InputError: when a channel is missing, unknown or in two groups, or as `enough` does.
+        InputError: for a missing, unknown or repeated channel, or as `check_channels`.
     """
-    enough(channels)
+    check_channels(channels)
     if groups is None:
         groups = ((0,), tuple(range(1, channels)))
-    chosen = tuple(tuple(group) for group in groups)
+    checked = tuple(tuple(group) for group in groups)
     if (
-        len(chosen) < 2
-        or not all(chosen)
-        or not all(type(i) is int for group in chosen for i in group)
-        or sorted(i for group in chosen for i in group) != list(range(channels))
+        len(checked) < 2
+        or not all(checked)
+        or not all(type(i) is int for group in checked for i in group)
+        or sorted(i for group in checked for i in group) != list(range(channels))
     ):
         raise InputError(
             f"groups: expected a partition of channels 0..{channels - 1} into two views or more, "
-            f"such as [[0], {list(range(1, channels))}], got {[list(group) for group in chosen]}"
+            f"such as [[0], {list(range(1, channels))}], got {[list(group) for group in checked]}"
         )
-    return chosen
+    return checked

@@ -1,4 +1,4 @@
-"""The units of images: which values they take, and what their channels are called."""
+"""The value range of images, and the names of their channels."""
 
 import math
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ from torch import Tensor
 
 from infomin.core.errors import InputError
 
-Range = tuple[float, float]
-UNIT: Range = (0.0, 1.0)
+ValueRange = tuple[float, float]
+UNIT: ValueRange = (0.0, 1.0)
 RGB = ("R", "G", "B")
-LETTERS = 64
-"""Longest name of a channel."""
+LONGEST_NAME = 64
+"""Characters of a channel name, at most."""
 TOLERANCE = 1e-4
-"""Share of a range that values may lie outside it: interpolation rounds."""
+"""Fraction of a range that values may exceed it by: interpolation rounds."""
 
 
-def ends(value_range: Sequence[float], option: str = "value_range") -> Range:
+def parse_range(value_range: Sequence[float], option: str = "value_range") -> ValueRange:
     """Return a value range as (low, high).
 
     Raises:
-        InputError: unless these are two finite numbers, low < high.
+        InputError: unless these are two finite numbers with low < high.
     """
     given = list(value_range) if isinstance(value_range, Sequence) else []
     numbers = all(isinstance(v, int | float) and math.isfinite(v) for v in given)
@@ -30,45 +30,46 @@ def ends(value_range: Sequence[float], option: str = "value_range") -> Range:
     return float(given[0]), float(given[1])
 
 
-def names(
-    given: Sequence[str] | None, channels: int, option: str = "channel_names"
+def parse_channel_names(
+    names: Sequence[str] | None, channels: int, option: str = "channel_names"
 ) -> tuple[str, ...]:
-    """Return one name a channel: those given, or R, G, B for three, else channel_0, ...
+    """Return one name per channel; None gives R, G, B for 3 channels, else channel_0, ...
 
     Raises:
-        InputError: for another number of names, or one that is long or cannot be printed.
+        InputError: for another number of names, or a name that is too long or not printable.
     """
-    if given is None:
+    if names is None:
         return RGB if channels == 3 else tuple(f"channel_{i}" for i in range(channels))
-    if len(given) != channels:
-        raise InputError(f"{option}: expected {channels} names, got {len(given)}")
-    if not all(isinstance(n, str) and n.isprintable() and len(n) <= LETTERS for n in given):
+    if len(names) != channels:
+        raise InputError(f"{option}: expected {channels} names, got {len(names)}")
+    if not all(isinstance(n, str) and n.isprintable() and len(n) <= LONGEST_NAME for n in names):
         raise InputError(
-            f"{option}: expected names of at most {LETTERS} printable characters, got {given!r}"
+            f"{option}: expected names of at most {LONGEST_NAME} printable characters, "
+            f"got {names!r}"
         )
-    return tuple(given)
+    return tuple(names)
 
 
-def within(images: Tensor, value_range: Range, taker: str) -> None:
-    """Refuse images with values outside a range, or that are no numbers.
+def check_range(images: Tensor, value_range: ValueRange, consumer: str) -> None:
+    """Check that all values of float images lie in a value range, up to `TOLERANCE`.
 
     Arguments:
         images: float.
-        value_range: lowest and highest value, met up to `TOLERANCE`.
-        taker: what takes these values only.
+        value_range: lowest and highest value.
+        consumer: the object that needs this range, as the error names it.
 
     Raises:
-        InputError: telling the values found.
+        InputError: for values outside the range, or NaN.
     """
     if not images.numel():
         return
     x = images.detach()
-    # two reductions read them twice, but aminmax copies what is not contiguous, as crops are
+    # aminmax would copy images that are not contiguous, as crops are
     lowest, highest = torch.stack([x.amin(), x.amax()]).tolist()
     low, high = value_range
     slack = TOLERANCE * (high - low)
-    if not (low - slack <= lowest and highest <= high + slack):  # so is NaN refused
+    if not (low - slack <= lowest and highest <= high + slack):  # true for NaN too
         raise InputError(
-            f"images: {taker} takes values within {list(value_range)}, got {lowest:g} to "
+            f"images: {consumer} takes values within {list(value_range)}, got {lowest:g} to "
             f"{highest:g}; scale or clip the images to that range first"
         )

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
 
-from infomin.core import value_range as units
 from infomin.core.errors import InputError
+from infomin.core.value_range import UNIT, ValueRange, parse_channel_names
 from infomin.data import missing_views
 from infomin.data.missing_views import ViewMask
 from infomin.data.values import take
@@ -88,12 +88,12 @@ class DataSet:
     test: ImageSet
     classes: tuple[str, ...]
     skipped: int = 0
-    value_range: units.Range = units.UNIT
+    value_range: ValueRange = UNIT
     channel_names: tuple[str, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        names = units.names(self.channel_names or None, self.channels, "data.channel_names")
+        names = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")
         object.__setattr__(self, "channel_names", names)
 
     @property
@@ -113,7 +113,7 @@ class DataSet:
         return {name: getattr(self, name) for name in names}
 
     def suits(
-        self, taker: str, channels: int, value_range: units.Range, names: Sequence[str] | None
+        self, taker: str, channels: int, value_range: ValueRange, names: Sequence[str] | None
     ) -> None:
         """Check that a generator or an encoder takes these images.
 

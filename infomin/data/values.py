@@ -14,14 +14,13 @@ from jaxtyping import Int64, Num
 from torch import Tensor
 
 from infomin.augment import resize
-from infomin.core import value_range as units
-from infomin.core.batching import sent
+from infomin.core.batching import to_device
 from infomin.core.errors import InputError
-from infomin.core.value_range import Range
+from infomin.core.value_range import UNIT, ValueRange, parse_range
 
 CHANNELS = (2, 16)
 """Fewest and most channels of images that are read from files."""
-_RANGES = {torch.uint8: units.UNIT, torch.uint16: (0.0, 65535.0), torch.float32: units.UNIT}
+_RANGES = {torch.uint8: UNIT, torch.uint16: (0.0, 65535.0), torch.float32: UNIT}
 _CHUNK = 2048  # images that are resized at a time
 
 
@@ -57,7 +56,7 @@ def as_tensor(array: np.ndarray, name: str) -> Tensor:
     return torch.from_numpy(np.require(array, requirements=("C", "W")))
 
 
-def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Range:
+def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> ValueRange:
     """Return the declared value range, or by default the whole range of the type.
 
     Raises:
@@ -66,7 +65,7 @@ def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Ra
     default = _RANGES[dtype]
     if value_range is None:
         return default
-    declared = units.ends(value_range, "data.value_range")
+    declared = parse_range(value_range, "data.value_range")
     if dtype == torch.uint8 and declared != default:
         raise InputError(
             f"data.value_range: expected [0, 1] for 8-bit images, got {value_range}; leave it out"
@@ -142,7 +141,7 @@ def by(shape: Sequence[int]) -> str:
 
 def take(images: Tensor, index: Int64[Tensor, " m"]) -> Tensor:
     """Return the images of an index, in their type; 40 times as fast as `images[index]`."""
-    index = sent(index, images.device)
+    index = to_device(index, images.device)
     if images.dtype == torch.uint16:  # few operators support it
         return images.view(torch.int16).index_select(0, index).view(torch.uint16)
     return images.index_select(0, index)

@@ -18,9 +18,9 @@ from PIL import ImageFilter
 from torch import Tensor, nn
 
 from infomin.core import files
-from infomin.core import value_range as units
 from infomin.core.errors import InputError
 from infomin.core.shapes import Images
+from infomin.core.value_range import UNIT, ValueRange, check_range, parse_range
 from infomin.generator import ViewGenerator
 
 _LARGEST = 256  # what ffmpeg reads; Pillow stops at 65
@@ -48,7 +48,7 @@ class ColorCube(nn.Module):
         stored: Float[Tensor, "3 n n n"],
         low: Float[Tensor, " 3"],
         high: Float[Tensor, " 3"],
-        value_range: units.Range = units.UNIT,
+        value_range: ValueRange = UNIT,
     ) -> None:
         super().__init__()
         if not 2 <= stored.shape[-1] <= _LARGEST:
@@ -105,7 +105,7 @@ class ColorCube(nn.Module):
         Raises:
             InputError: for values outside the value range.
         """
-        units.within(x, self.value_range, "a lookup table")
+        check_range(x, self.value_range, "a lookup table")
         lowest, highest = self.value_range
         place = (x - lowest) * (2 / (highest - lowest)) - 1
         grid = rearrange(place, "b c h w -> 1 b h w c")  # red is the innermost side, as in x
@@ -158,7 +158,7 @@ class ColorCube(nn.Module):
             numbers = torch.cat([stored.flatten(), low, high])
             if len(low) != 3 or len(high) != 3 or not numbers.isfinite().all():
                 raise ValueError("numbers are missing or infinite")
-            return cls(stored, low, high, units.ends(told["range"], "range"))
+            return cls(stored, low, high, parse_range(told["range"], "range"))
         except (OSError, ValueError, LookupError, RuntimeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from infomin.core import files
-from infomin.core import value_range as units
 from infomin.core.errors import InputError
+from infomin.core.value_range import UNIT
 from infomin.export.chunks import over_images
 from infomin.export.program import Rows
 from infomin.export.sample import Sample
@@ -31,7 +31,7 @@ def write(generator: ViewGenerator, folder: Path, sample: Sample) -> dict[str, A
     """
     needed()
     records = {FILE: _one(generator, folder / FILE, sample, sample.images)}
-    if generator.value_range == units.UNIT:
+    if generator.value_range == UNIT:
         rounded = sample.eight_bits(generator)
         levels = (rounded.images * 255).round().byte()
         records[FILE_8_BITS] = _one(generator, folder / FILE_8_BITS, rounded, levels)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from infomin.color import channel_names
-from infomin.core import value_range as units
 from infomin.core.channel_groups import partition
+from infomin.core.value_range import parse_channel_names
 
 _MODALITIES = {
     "L": "L of Lab, scaled from the range that it can take to [-1, 1]",
@@ -27,7 +27,7 @@ def names(views: Mapping[str, Any]) -> list[str]:
     if kind == "modalities":
         return [_MODALITIES[name] for name in views["names"]]
     color, low_high = views.get("color", "rgb"), list(views["value_range"])
-    known = units.names(None, views["channels"], "channels") if color == "rgb" else None
+    known = parse_channel_names(None, views["channels"], "channels") if color == "rgb" else None
     channels = known or channel_names(color)
     scale = "the range that it can take" if color != "rgb" else f"{low_high}"
     space = "" if color == "rgb" else f" of {color}"

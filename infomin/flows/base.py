@@ -1,5 +1,6 @@
-"""The contract of a flow, and composition."""
+"""The contract of a flow, and the composition of flows."""
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -8,7 +9,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from infomin.core.shapes import Image, Images, PerRow, Rows
-from infomin.flows.buffers import Buffers
 
 
 def to_rows(images: Images) -> Rows:
@@ -17,30 +17,35 @@ def to_rows(images: Images) -> Rows:
 
 
 def to_images(rows: Rows, like: Image) -> Images:
-    """Return pixel rows as images, of the number and size of others."""
+    """Return pixel rows as images; `like` gives their number and size."""
     b, _, h, w = like.shape
     return rearrange(rows.mT, "c (b h w) -> b c h w", b=b, h=h, w=w)
 
 
-def in_chunks(flow: "Flow", x: Rows, rows: int = 2**15) -> Rows:
-    """Apply a frozen flow to so many rows at a time, whose hidden layers stay in a CPU's caches.
+class Buffers:
+    """Uninitialised tensors by name, allocated once for many chunks of pixels.
 
-    Without gradients: every chunk is worked on in the same memory.
+    With new memory per chunk, glibc can return each freed block to the system and fetch it anew,
+    page by page. A flow on 4 megapixels then had a million page faults and took twice the time.
     """
-    with _full_precision(x), torch.no_grad():
-        planes = _at_least_float32(x).mT
-        y, buffers = torch.empty_like(planes), Buffers(planes)
-        for part, target in zip(planes.split(rows, dim=1), y.split(rows, dim=1), strict=True):
-            flow.overwrite(target.copy_(part), buffers)
-    return y.mT
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._memory: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        """Return the buffer of that name in this shape; its old content is arbitrary."""
+        size = math.prod(shape)
+        if name not in self._memory or self._memory[name].numel() < size:
+            self._memory[name] = self._like.new_empty(size)
+        return self._memory[name][:size].view(shape)
 
 
 class Flow(nn.Module):
     """An invertible map of pixel rows `(n, c) -> (n, c)`.
 
-    Members define `_forward`, `_inverse` and `_log_abs_det`, and `_forward_and_log_abs_det` where
-    the two share work; half-precision input is taken to float32 first, and autocast is switched
-    off inside.
+    Subclasses define `_forward`, `_inverse` and `_log_abs_det`, and `_forward_and_log_abs_det` if
+    both share work. Half-precision input is converted to float32, and autocast is off inside.
     """
 
     def forward(self, x: Rows) -> Rows:
@@ -64,11 +69,11 @@ class Flow(nn.Module):
             return self._forward_and_log_abs_det(_at_least_float32(x))
 
     def frozen(self) -> "Flow":
-        """Return an equal flow for applying only: what depends on weights alone is computed."""
+        """Return an equal flow for inference: matrices of weights are computed once."""
         return self
 
-    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
-        """Put y in the place of x, `(c, n)`; for `in_chunks`."""
+    def forward_(self, planes: Tensor, buffers: Buffers) -> None:
+        """Replace x by y in place, `(c, n)`, without gradients; see `in_chunks`."""
         planes.copy_(self._forward(planes.mT).mT)
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -78,7 +83,7 @@ class Flow(nn.Module):
         raise NotImplementedError
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
-        """Volume is preserved unless a member says otherwise."""
+        """Return zeros, for subclasses that preserve volume."""
         return x.new_zeros(len(x))
 
     def _forward_and_log_abs_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,7 +91,7 @@ class Flow(nn.Module):
 
 
 class Composition(Flow):
-    """g = g_L . ... . g_1; log-determinants add up along the way."""
+    """g = g_L . ... . g_1; log-determinants add up."""
 
     def __init__(self, flows: Sequence[Flow]) -> None:
         super().__init__()
@@ -96,10 +101,10 @@ class Composition(Flow):
         """Return a composition of frozen flows."""
         return Composition([flow.frozen() for flow in self.flows])  # type: ignore[operator]
 
-    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
-        """Put y in the place of x, member after member."""
+    def forward_(self, planes: Tensor, buffers: Buffers) -> None:
+        """Replace x by y in place, flow after flow."""
         for flow in self.flows:
-            flow.overwrite(planes, buffers)  # type: ignore[operator]
+            flow.forward_(planes, buffers)  # type: ignore[operator]
 
     def _forward(self, x: Tensor) -> Tensor:
         for flow in self.flows:
@@ -122,8 +127,21 @@ class Composition(Flow):
         return x, total
 
 
+def in_chunks(flow: Flow, x: Rows, rows: int = 2**15) -> Rows:
+    """Apply a frozen flow to chunks of rows, whose hidden layers fit a CPU's caches; no gradients.
+
+    All chunks are computed in the same memory.
+    """
+    with _full_precision(x), torch.no_grad():
+        planes = _at_least_float32(x).mT
+        y, buffers = torch.empty_like(planes), Buffers(planes)
+        for part, target in zip(planes.split(rows, dim=1), y.split(rows, dim=1), strict=True):
+            flow.forward_(target.copy_(part), buffers)
+    return y.mT
+
+
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Switch autocast off around a flow, where it is on."""
+    """Switch autocast off if it is on."""
     device = x.device.type
     if torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)

@@ -1,8 +1,8 @@
-"""The flow of a view generator, from a handful of plain numbers."""
+"""The flow of a view generator, built from a few numbers."""
 
 from collections.abc import Sequence
 
-from infomin.core.channel_groups import enough
+from infomin.core.channel_groups import check_channels
 from infomin.core.errors import InputError, at_least, one_of, positive, true_or_false
 from infomin.flows.base import Composition, Flow
 from infomin.flows.coupling import Coupling
@@ -11,7 +11,7 @@ from infomin.flows.linear import InvertibleMixing, OrthogonalMixing, Rotation
 KINDS = ("additive", "affine")
 MIXINGS = ("rotation", "orthogonal", "invertible", "none")
 MOST_LOG_SCALE = 80.0
-"""Its exponential is still a float32, and so is one over it."""
+"""exp(80) and exp(-80) are still float32 numbers."""
 
 
 def build_flow(
@@ -24,20 +24,20 @@ def build_flow(
     mix_output: bool = False,
     log_scale_bound: float = 2.0,
 ) -> Composition:
-    """Build the flow of a view generator; its arguments are what a generator's card records.
+    """Build the flow of a view generator; a generator's card records these arguments.
 
     A block is one mixing and two couplings: first channel -> the others, the others -> first
-    channel. The papers leave number, width and depth open; these defaults are ours, small
-    and not tuned.
+    channel. The papers do not state number, width and depth; these defaults are ours, small and not
+    tuned.
 
     Arguments:
         channels: C, 2 to 1024.
         kind: `additive` (VP) or `affine` (NVP).
         blocks: number of blocks; 0 gives the identity.
         hidden: width of the coupling networks.
-        layers: their number of hidden layers.
-        mixing: before each block, `rotation`, `orthogonal`, `invertible` or `none`.
-        mix_output: one more mixing at the end.
+        layers: number of their hidden layers.
+        mixing: before each block: `rotation`, `orthogonal`, `invertible` or `none`.
+        mix_output: add one mixing at the end.
         log_scale_bound: largest log-scale of an affine coupling, in nats, at most `MOST_LOG_SCALE`.
 
     Raises:
@@ -45,7 +45,7 @@ def build_flow(
     """
     one_of("flow.kind", kind, KINDS)
     one_of("flow.mixing", mixing, MIXINGS)
-    enough(channels)
+    check_channels(channels)
     for name, value, least in (("blocks", blocks, 0), ("hidden", hidden, 1), ("layers", layers, 1)):
         at_least(f"flow.{name}", value, least)
     positive("flow.log_scale_bound", log_scale_bound)
@@ -62,13 +62,13 @@ def build_flow(
             return [InvertibleMixing(channels)]
         return [Rotation()] if mixing == "rotation" else []
 
-    def coupling(passed: Sequence[int]) -> Coupling:
+    def couple(passed: Sequence[int]) -> Coupling:
         return Coupling(channels, passed, kind, hidden, layers, log_scale_bound)
 
     flows: list[Flow] = []
     for _ in range(blocks):
-        flows += [*mix(), coupling([0]), coupling(range(1, channels))]
-    if mixing == "rotation":  # undo the turns, so that a fresh flow is the identity
+        flows += [*mix(), couple([0]), couple(range(1, channels))]
+    if mixing == "rotation":  # undo the rotations, so that a fresh flow is the identity
         flows.append(Rotation(-blocks))
     elif mix_output:
         flows += mix()

@@ -1,11 +1,10 @@
-"""Linear members of the family: constants, turns and learned mixings of channels."""
+"""Linear flows: constant maps, rotations of the channel order and learned mixings of channels."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin.flows.base import Flow
-from infomin.flows.buffers import Buffers
+from infomin.flows.base import Buffers, Flow
 
 
 class FixedAffine(Flow):
@@ -23,8 +22,8 @@ class FixedAffine(Flow):
         self.register_buffer("offset", offset, persistent=False)
         self.log_abs_det = exact.slogdet().logabsdet.item()
 
-    def overwrite(self, planes: Tensor, buffers: Buffers) -> None:
-        """Put y in the place of x."""
+    def forward_(self, planes: Tensor, buffers: Buffers) -> None:
+        """Replace x by y in place."""
         y = torch.mm(self.matrix, planes, out=buffers("affine", *planes.shape))
         torch.add(y, self.offset[:, None], out=planes)
 
@@ -39,7 +38,7 @@ class FixedAffine(Flow):
 
 
 class Rotation(Flow):
-    """Channel i goes to place i + shift, around the end: consecutive blocks see other channels."""
+    """Channel i becomes channel i + shift, cyclically: consecutive blocks pass other channels."""
 
     def __init__(self, shift: int = 1) -> None:
         super().__init__()
@@ -56,34 +55,11 @@ class Rotation(Flow):
         return f"shift={self.shift}"
 
 
-class OrthogonalMixing(Flow):
-    """y = Q x with Q = exp(A - A^T): a rotation of the colour space, volume preserving."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.generator = nn.Parameter(torch.zeros(channels, channels))
-
-    @property
-    def matrix(self) -> Tensor:
-        """Q, `(c, c)`."""
-        return torch.linalg.matrix_exp(self.generator - self.generator.mT)
-
-    def frozen(self) -> FixedAffine:
-        """Return y = Q x with Q as a constant."""
-        return _constant(self.matrix)
-
-    def _forward(self, x: Tensor) -> Tensor:
-        return (self.matrix @ x.mT).mT
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return (self.matrix.mT @ y.mT).mT
-
-
 class InvertibleMixing(Flow):
     """y = exp(A) x: a general invertible 1x1 mixing (cf. Glow, arXiv:1807.03039, section 3.2).
 
-    The matrix exponential needs no pivoting, has the exact inverse exp(-A), and its log-determinant
-    is simply the trace of A.
+    The matrix exponential needs no pivoting. Its inverse is exactly exp(-A), and its
+    log-determinant is the trace of A.
     """
 
     def __init__(self, channels: int) -> None:
@@ -96,8 +72,9 @@ class InvertibleMixing(Flow):
         return torch.linalg.matrix_exp(self.generator)
 
     def frozen(self) -> FixedAffine:
-        """Return y = exp(A) x with exp(A) as a constant."""
-        return _constant(self.matrix)
+        """Return the same map with a constant matrix."""
+        matrix = self.matrix.detach()
+        return FixedAffine(matrix, matrix.new_zeros(len(matrix)))
 
     def _forward(self, x: Tensor) -> Tensor:
         return (self.matrix @ x.mT).mT
@@ -109,6 +86,16 @@ class InvertibleMixing(Flow):
         return self.generator.trace().expand(len(x))
 
 
-def _constant(matrix: Tensor) -> FixedAffine:
-    matrix = matrix.detach()
-    return FixedAffine(matrix, matrix.new_zeros(len(matrix)))
+class OrthogonalMixing(InvertibleMixing):
+    """y = Q x with Q = exp(A - A^T): a rotation of the colour space, volume preserving."""
+
+    @property
+    def matrix(self) -> Tensor:
+        """Q, `(c, c)`."""
+        return torch.linalg.matrix_exp(self.generator - self.generator.mT)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return (self.matrix.mT @ y.mT).mT
+
+    def _log_abs_det(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x))

@@ -17,7 +17,7 @@ from infomin.augment import resize
 from infomin.core import artifact
 from infomin.core import card as claims
 from infomin.core.errors import InputError
-from infomin.core.value_range import Range
+from infomin.core.value_range import ValueRange
 from infomin.models.encoders import Encoders, build_encoders
 from infomin.views import ChosenViews, LearnedViews, View, build_view, describe_view
 
@@ -49,7 +49,7 @@ class PretrainedEncoder(nn.Module):
         return self.views.channels
 
     @property
-    def value_range(self) -> Range:
+    def value_range(self) -> ValueRange:
         """Lowest and highest value of the images."""
         return self.views.value_range
 

@@ -14,8 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
 from infomin.core.channel_groups import view_names
-from infomin.core.value_range import RGB
-from infomin.core.value_range import names as fill_names
+from infomin.core.value_range import RGB, parse_channel_names
 from infomin.generator import ViewGenerator
 from infomin.views import View
 
@@ -53,7 +52,7 @@ def views_picture(
     """
     rows = image_rows(images, channel_names, view.value_range)
     views = view(images, drawn=drawn)
-    if fill_names(channel_names, images.shape[1]) == RGB and view.in_color:
+    if parse_channel_names(channel_names, images.shape[1]) == RGB and view.in_color:
         rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
     else:
         channels = torch.cat(list(views), 1).split(1, dim=1)
@@ -89,8 +88,8 @@ def image_rows(
     channel_names: Sequence[str] | None,
     value_range: Sequence[float],
 ) -> list[Strip]:
-    """Return the rows of the images themselves; see `views_picture`."""
-    names, (low, high) = fill_names(channel_names, images.shape[1]), value_range
+    """Return the rows that show images themselves; see `views_picture`."""
+    names, (low, high) = parse_channel_names(channel_names, images.shape[1]), value_range
     colored = names[:3] == RGB
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
     return rows + [(names[i], scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]

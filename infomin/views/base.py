@@ -14,7 +14,7 @@ from torch import nn
 from infomin.core.errors import InputError, blamed_on, one_of
 from infomin.core.registry import Registry
 from infomin.core.shapes import Image, Images, Views
-from infomin.core.value_range import UNIT, Range, ends
+from infomin.core.value_range import UNIT, ValueRange, parse_range
 
 CROPS = ("per_view", "shared")
 ViewParams = Any
@@ -31,7 +31,7 @@ class ImageInfo(NamedTuple):
     """
 
     channels: int
-    value_range: Range = UNIT
+    value_range: ValueRange = UNIT
     groups: tuple[tuple[int, ...], ...] = ()
 
 
@@ -70,7 +70,7 @@ class View(nn.Module):
     ) -> None:
         super().__init__()
         one_of("views.crops", crops, CROPS)
-        self.view_channels, self.value_range = view_channels, ends(value_range)
+        self.view_channels, self.value_range = view_channels, parse_range(value_range)
         self.channels = sum(view_channels) if channels is None else channels
         every = (tuple(range(self.channels)),) * len(view_channels)
         self.sources = every if sources is None else tuple(map(tuple, sources))

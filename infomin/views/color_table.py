@@ -16,9 +16,9 @@ from jaxtyping import Float, Int32, UInt8
 from torch import Tensor, nn
 
 from infomin.core import files
-from infomin.core import value_range as units
 from infomin.core.errors import InputError
 from infomin.core.shapes import Image, Views
+from infomin.core.value_range import UNIT, check_range
 from infomin.generator import ViewGenerator
 
 Levels = Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"]
@@ -109,7 +109,7 @@ class ColorTable(nn.Module):
             x: uint8, or float in [0, 1], rounded to 8 bits first, as image libraries do.
 
         Raises:
-            InputError: for other channels, or values outside [0, 1]; what `units.within`
+            InputError: for other channels, or values outside [0, 1]; what `check_range`
                 tolerates rounds to it.
         """
         index = _index(x)
@@ -137,7 +137,7 @@ def _index(x: Levels) -> Int32[Tensor, "b h w"]:
     if x.dtype == torch.uint8:
         level = x.int().unbind(1)
     else:  # float32 counts exactly as far as the index goes
-        units.within(x, units.UNIT, "a table of colours")
+        check_range(x, UNIT, "a table of colours")
         level = x.float().mul(255).round_().unbind(1)
     return (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
 

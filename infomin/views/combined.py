@@ -18,7 +18,7 @@ from torch import Tensor
 
 from infomin.augment import RandAugment, RandAugmentParams
 from infomin.augment.color_jitter import ColorJitter, ColorJitterParams
-from infomin.core.batching import sent
+from infomin.core.batching import to_device
 from infomin.core.channel_groups import split
 from infomin.core.errors import InputError, probability
 from infomin.core.shapes import Image, Images, Views
@@ -112,7 +112,7 @@ class CombinedViews(LearnedViews):
         if drawn is None:
             return views
         if not drawn.learned.all():
-            learned = rearrange(sent(drawn.learned, crops[0].device), "b -> b 1 1 1")
+            learned = rearrange(to_device(drawn.learned, crops[0].device), "b -> b 1 1 1")
             each = crops if len(crops) > 1 else crops * len(views)
             views = tuple(
                 torch.where(learned, view, self.raw(crop)[i])

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infomin.core import value_range as units
 from infomin.core.channel_groups import split
 from infomin.core.errors import InputError, one_of
 from infomin.core.shapes import Views
+from infomin.core.value_range import UNIT
 from infomin.generator import ViewGenerator, load_generator
 from infomin.views.color_table import ColorTable
 
@@ -90,7 +90,7 @@ class Pixels(nn.Module):
         """
         if x.is_floating_point():
             return x.float()
-        unit = self.generator.value_range == units.UNIT
+        unit = self.generator.value_range == UNIT
         if x.dtype not in ((torch.uint8,) if unit else _INTEGERS):
             low, high = self.generator.value_range
             takes = "float images within [0, 1] and uint8 ones" if unit else f"{low:g}..{high:g}"

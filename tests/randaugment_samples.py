@@ -1,4 +1,4 @@
-"""Images and fixed parameters for tests of RandAugment."""
+"""Fixed parameters and images for the tests of RandAugment."""
 
 import torch
 from torch import tensor
@@ -6,8 +6,8 @@ from torch import tensor
 from infomin.augment import RandAugmentParams
 
 
-def plan(operations, levels, negative=False):
-    """Parameters that apply one operation to every sample, at a given level."""
+def fixed_params(levels, negative=False):
+    """Parameters that apply the only operation of a list to each sample at its level."""
     n = len(levels)
     return RandAugmentParams(
         torch.zeros(n, 1, dtype=torch.long),
@@ -18,7 +18,7 @@ def plan(operations, levels, negative=False):
 
 
 def eight_bits(n=9, channels=3, height=24, width=32):
-    """Smooth 8-bit images with a patch of noise; one is flat, one has few levels."""
+    """Images of 8 bits: smooth with a patch of noise; one is flat, one has few levels."""
     coarse = torch.rand(n, channels, 4, 4)
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
     smooth[:, :, :8, :8] = torch.rand(n, channels, 8, 8)
