@@ -206,8 +206,11 @@ def test_saving_over_something_is_refused(tmp_path):
             {"value_range": (0.0, float("inf"))},
             r"value_range: expected \(low, high\) with low < high",
         ),
-        ({"value_range": (0.0, 1e308)}, "value_range: expected numbers that float32 tells apart"),
-        ({"value_range": (1.0, 1 + 1e-12)}, "value_range: expected numbers that float32 tells"),
+        (
+            {"value_range": (0.0, 1e308)},
+            "value_range: expected low and high that differ in float32",
+        ),
+        ({"value_range": (1.0, 1 + 1e-12)}, "value_range: expected low and high that differ"),
         ({"channels": 1025}, "channels: expected at most 1024, got 1025"),
         ({"channel_names": ["a", "b"]}, "channel_names: expected 3 names, got 2"),
         (

@@ -21,7 +21,7 @@ from refusal import refused
 
 from infomin import ViewGenerator, load_generator
 from infomin.core import files
-from infomin.core.card import sketched
+from infomin.core.card import build_on_meta
 from infomin.core.errors import InputError
 from infomin.models import build_encoders
 from infomin.models.pretrained import Pretrained
@@ -140,13 +140,13 @@ def test_a_file_that_may_never_end_is_not_opened(tmp_path):
 
 def test_a_sketch_has_shapes_and_no_more_weights_than_there_are():
     weights = {"0.weight": torch.empty(3, 2), "0.bias": torch.empty(3)}
-    with sketched(weights):
+    with build_on_meta(weights):
         thread = Thread(target=lambda: torch.nn.Linear(2, 3))
         thread.start()
         thread.join()
         sketch = torch.nn.Linear(2, 10**9)
     assert sketch.weight.is_meta and sketch.weight.shape == (10**9, 2)
-    with refused("asks for more than the 2 weights there are"), sketched(weights):
+    with refused("asks for more than the 2 weights there are"), build_on_meta(weights):
         [torch.nn.Linear(2, 3) for _ in range(2)]
     assert not torch.nn.Linear(2, 3).weight.is_meta
 

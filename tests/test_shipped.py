@@ -37,5 +37,7 @@ def test_a_folder_goes_before_a_name_and_an_unknown_one_is_told(tmp_path, monkey
     infomin.ViewGenerator(color="yiq").save(tmp_path / "photos-semi-rgb")
     monkeypatch.chdir(tmp_path)
     assert infomin.load_generator("photos-semi-rgb").color == "yiq"
-    with refused("nowhere: no such folder, and no generator of this package: .*photos-semi-rgb"):
+    with refused(
+        "generator: expected a folder or a name of this package, got nowhere; .*photos-semi-rgb"
+    ):
         infomin.load_generator("nowhere")

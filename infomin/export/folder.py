@@ -68,7 +68,7 @@ def export(
             if name in _WRITERS:
                 exports |= _WRITERS[name](generator, new, sample)
         weights = generator.state_dict()
-        artifact.fill(new, "generator", generator.architecture, weights, training, exports)
+        artifact.write(new, "generator", generator.architecture, weights, training, exports)
         readme.write(generator, training, exports, new, sample)
         page.write(generator, training, exports, new, sample)
     return Path(out)

@@ -30,7 +30,7 @@ class HubGenerator(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         training = getattr(self, "training_card", {})
-        artifact.fill(save_directory, "generator", self.architecture, self.state_dict(), training)
+        artifact.write(save_directory, "generator", self.architecture, self.state_dict(), training)
 
     @classmethod
     def from_pretrained(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from infomin import generator
 from infomin.core import artifact
-from infomin.core import card as claims
+from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.channel_groups import partition
 from infomin.core.errors import InputError, one_of
 from infomin.generator import ViewGenerator
@@ -87,7 +87,7 @@ def load_pretrained(folder: str | Path) -> Pretrained:
         InputError: when the folder is not an encoder, or its card and weights disagree.
     """
     card, weights = artifact.load(Path(folder), "encoder", _fits)
-    with claims.fitting(folder):
+    with card_errors(folder):
         views = _build(card["architecture"]["views"])
         encoder = card["architecture"]["encoder"]
         encoders = build_encoders(view_channels=views.view_channels, **encoder)
@@ -109,11 +109,11 @@ def _fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Non
         channels = [MODALITIES[name] for name in views["names"]]
     if views["kind"] == "patches" and views["patch"] != architecture["encoder"]["size"]:
         raise InputError("the card asks for encoders of another size than its patches")
-    with claims.sketched(parts["encoders"]):
+    with build_on_meta(parts["encoders"]):
         expected = build_encoders(view_channels=channels, **architecture["encoder"]).state_dict()
-    claims.same_shapes(expected, parts["encoders"])
+    check_shapes(expected, parts["encoders"])
     if "generator" in views:
-        generator.fits(g, parts["generator"])
+        generator.validate_card(g, parts["generator"])
 
 
 def _parts(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
