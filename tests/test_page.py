@@ -11,7 +11,8 @@ from einops import rearrange
 from PIL import Image
 
 from infomin import load_generator
-from infomin.export import export, lut, page
+from infomin.export import export, page
+from infomin.export.formats import FORMATS
 from infomin.export.sample import Sample
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -34,7 +35,7 @@ def made(tmp_path_factory):
     torch.set_default_dtype(torch.float32)
     g = learned(groups=[[1], [2, 0]])
     sample, folder = sample_of(g), tmp_path_factory.mktemp("made")
-    page.write(g, TRAINING, lut.write(g, folder, sample), folder, sample)
+    page.write(g, TRAINING, FORMATS["lut"].write(g, folder, sample), folder, sample)
     torch.set_default_dtype(before)
     return g, sample, folder
 
@@ -218,8 +219,8 @@ def test_other_images_have_a_page_without_an_explorer(opened, tmp_path):
     tab = opened(folder)
     assert tab.locator("#file, #stage, script").count() == 0
     text = tab.locator("main").text_content()
-    assert "Not for this generator: a browser has images of 3 channels" in text
-    assert "The curve of I_NCE was not recorded" in text
+    assert "Not for this generator: images in a browser have 3 channels" in text
+    assert "The card has no curve of I_NCE" in text
     assert tab.locator(".gallery img[alt^='depth of image']").count() == 8
     assert tab.locator(".gallery img.color").count() == 8
     assert tab.locator(".histograms svg").count() == 4

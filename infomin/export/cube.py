@@ -76,13 +76,13 @@ class ColorCube(nn.Module):
         Raises:
             InputError: for another number of channels or points.
         """
-        cls.needs(generator)
+        cls.check_generator(generator)
         y = _fitted(_lattice(generator, 2 * points - 1))
         low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
         return cls((y - _each(low)) / _each(high - low), low, high, generator.value_range)
 
     @staticmethod
-    def needs(generator: ViewGenerator) -> None:
+    def check_generator(generator: ViewGenerator) -> None:
         """Make sure that a generator has a cube.
 
         Raises:
