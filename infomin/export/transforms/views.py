@@ -1,4 +1,4 @@
-"""What all transforms share: images of any type go in, the views of g come out."""
+"""The views of images of any number type, for all transforms."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -18,16 +18,16 @@ from infomin.views.color_table import ColorTable
 _INTEGERS = (torch.uint8, torch.uint16, torch.int16, torch.int32)
 
 
-class Pixels(nn.Module):
-    """A frozen generator on images of whatever type.
+class ViewTransform(nn.Module):
+    """A frozen generator for float and integer images.
 
-    8-bit images of a 3-channel generator are looked up in its table of all colours, built once in
-    seconds, kept in the user's cache and mapped by all processes (`table.ColorTable.cached`).
+    8-bit images of a 3-channel generator are looked up in the table of all colours. It is built
+    once in seconds, stored in the user's cache and mapped by all processes (`ColorTable.cached`).
 
     Arguments:
-        generator: its folder, or one that is loaded already.
-        learned: the views that g makes, `all` or their numbers from 0; others are raw channels.
-        table: whether to look up: true, false, or auto for wherever it can be.
+        generator: its folder, a name of `infomin.list_generators`, or a loaded generator.
+        learned: `all`, or the indices of learned views from 0; the others are raw channels.
+        table: whether to look up: true, false, or auto for when it is possible.
 
     Raises:
         InputError: for a folder that is no generator, or a view that it does not have.
@@ -41,53 +41,50 @@ class Pixels(nn.Module):
     ) -> None:
         super().__init__()
         if isinstance(generator, ViewGenerator):
-            generator = deepcopy(generator)  # it may be in training, and go on with it
+            generator = deepcopy(generator)  # the caller can continue to train it
         else:
             generator = load_generator(generator)
-        numbers = range(len(generator.groups))
-        chosen = [*numbers] if learned == "all" else [*learned]
-        if not all(i in numbers for i in chosen):
-            raise InputError(f"learned: expected all, or views among {[*numbers]}, got {learned!r}")
+        indices = range(len(generator.groups))
+        chosen = [*indices] if learned == "all" else [*learned]
+        if not all(i in indices for i in chosen):
+            raise InputError(f"learned: expected all, or views among {[*indices]}, got {learned!r}")
         self.generator = generator.eval().requires_grad_(False)
-        self.learned = [i in chosen for i in numbers]
+        self.learned = [i in chosen for i in indices]
         one_of("table", table, (True, False, "auto"))
-        self.wanted = table
-        self.table = self._table()
+        self.table_option = table
+        self.table = self._open_table()
 
     @torch.no_grad()
     def forward(self, x: Tensor, apply: bool = True) -> Views:
-        """Return the views, `b c_i h w`, float32, of images `b c h w`.
+        """Return the views, `b c_i h w`, float32.
 
         Arguments:
-            x: uint8, 0..255, where the value range is [0, 1]; otherwise values within that range.
-            apply: false for raw views alone: the channels of the space that g starts from.
+            x: images `b c h w`, float or integers within the value range; uint8 in 0..255 for the
+                range [0, 1].
+            apply: whether to apply g; otherwise all views are raw channels.
 
         Raises:
-            InputError: for a type, number of channels or range that g was not learned on.
+            InputError: for another number type, number of channels or range than those of g.
         """
-        made = self.made(x) if apply and any(self.learned) else None
-        if made is not None and all(self.learned):
-            return made
-        raw = split(self.generator.raw(self.scaled(x)), self.generator.groups)
-        if made is None:
+        learned = self._learned_views(x) if apply and any(self.learned) else None
+        if learned is not None and all(self.learned):
+            return learned
+        raw = split(self.generator.raw(self._to_float(x)), self.generator.groups)
+        if learned is None:
             return raw
-        triples = zip(self.learned, made, raw, strict=True)
-        return tuple(a if learned else b for learned, a, b in triples)
+        triples = zip(self.learned, learned, raw, strict=True)
+        return tuple(a if is_learned else b for is_learned, a, b in triples)
 
-    def made(self, x: Tensor) -> Views:
-        """Return all views as g makes them, looked up or computed."""
+    def _learned_views(self, x: Tensor) -> Views:
+        """Return all views by g, looked up or computed."""
         if self.table is not None and x.dtype == torch.uint8 and x.shape[1:2] == (3,):
             views: Views = self.table(x)
         else:
-            views = self.generator(self.scaled(x))
+            views = self.generator(self._to_float(x))
         return views
 
-    def scaled(self, x: Tensor) -> Tensor:
-        """Return images as float32 in the units of the generator.
-
-        Raises:
-            InputError: for a type that the value range says nothing of.
-        """
+    def _to_float(self, x: Tensor) -> Tensor:
+        """Return images as float32 within the value range of the generator."""
         if x.is_floating_point():
             return x.float()
         unit = self.generator.value_range == units.UNIT
@@ -101,7 +98,7 @@ class Pixels(nn.Module):
         return x.float() / 255 if unit else x.float()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the table out: whoever unpickles this, a worker say, maps it again."""
+        """Leave the table out of pickles; a worker maps it again."""
         state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
         state["_modules"] = {**state["_modules"], "table": None}
         return state
@@ -109,16 +106,16 @@ class Pixels(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Map the table again."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self.table = self._table()
+        self.table = self._open_table()
 
-    def _table(self) -> ColorTable | None:
-        if self.wanted is False or (
-            self.wanted == "auto" and not self.generator.takes_8_bit_colors
+    def _open_table(self) -> ColorTable | None:
+        if self.table_option is False or (
+            self.table_option == "auto" and not self.generator.takes_8_bit_colors
         ):
             return None
         try:
             return ColorTable.cached(self.generator)
         except InputError:
-            if self.wanted is True:
+            if self.table_option is True:
                 raise
-            return None  # no place to keep it: compute
+            return None  # the cache cannot be written: compute
