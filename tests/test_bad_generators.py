@@ -44,6 +44,11 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
 )
 def test_a_wrong_combination_of_a_script_is_one_line(tmp_path, override, message):
     saved = ViewGenerator().save(tmp_path / "generator")
-    told = ("views=learned", f"views.generator={saved}", "views.table=false", "photometric=simclr")
-    script = Script(tmp_path, "pretrain", *SMALL, *told, *f"views.combine.{override}".split())
+    overrides = (
+        "views=learned",
+        f"views.generator={saved}",
+        "views.table=false",
+        "photometric=simclr",
+    )
+    script = Script(tmp_path, "pretrain", *SMALL, *overrides, *f"views.combine.{override}".split())
     assert message in only_line(script)

@@ -81,8 +81,8 @@ GENERATORS = {
 def test_the_program_is_the_generator(kind, mixing):
     g = learned(flow={"kind": kind, "mixing": mixing})
     x = torch.rand(2, 3, 5, 7)
-    for made, v in zip(Program(g)(x), g(x), strict=True):
-        torch.testing.assert_close(made, v, atol=1e-6, rtol=0)
+    for views, v in zip(Program(g)(x), g(x), strict=True):
+        torch.testing.assert_close(views, v, atol=1e-6, rtol=0)
 
 
 @pytest.mark.slow
@@ -94,9 +94,9 @@ def test_torch_export_runs_without_infomin(tmp_path, name):
     torch.save(xs, tmp_path / "x.pt")
     paths = [str(p) for p in (folder / "generator.pt2", tmp_path / "x.pt", tmp_path / "y.pt")]
     subprocess.run([sys.executable, "-c", STRANGER, *paths], check=True, timeout=120)
-    for x, made in zip(xs, torch.load(paths[2], weights_only=True), strict=True):
-        assert len(made) == len(g.groups)
-        for v, expected in zip(made, g(x), strict=True):
+    for x, views in zip(xs, torch.load(paths[2], weights_only=True), strict=True):
+        assert len(views) == len(g.groups)
+        for v, expected in zip(views, g(x), strict=True):
             torch.testing.assert_close(v, expected, atol=1e-5, rtol=0)
 
 
@@ -116,8 +116,8 @@ def test_onnx_runtime_runs_it(tmp_path, name):
     assert integers.is_file() == (g.value_range == (0, 1))
     if integers.is_file():
         x = torch.randint(256, (2, g.channels, 9, 4), dtype=torch.uint8)
-        made = onnxruntime.InferenceSession(integers).run(None, {"images": x.numpy()})
-        for v, expected in zip(made, g(x / 255), strict=True):
+        views = onnxruntime.InferenceSession(integers).run(None, {"images": x.numpy()})
+        for v, expected in zip(views, g(x / 255), strict=True):
             np.testing.assert_allclose(v, expected, atol=1e-5, rtol=0)
 
 

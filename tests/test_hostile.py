@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 import torch
-from forged import FORGED, HARMLESS, OF_A_GENERATOR, OF_AN_ENCODER, claims
+from forged import FORGED, HARMLESS, OF_A_GENERATOR, OF_AN_ENCODER, forged_claims
 from hostile import BYTES, PLACES, TENSORS
 from hostile_cards import CARDS
 from refusal import refused
@@ -52,13 +52,13 @@ def save(kind, folder):
 
 def state(root):
     """Describe everything below a folder, without following links."""
-    found = {}
+    entries = {}
     for path in sorted([root, *root.rglob("*")]):
         about = path.lstat()
         whole = stat.S_ISREG(about.st_mode) and about.st_size < 10**7
         content = path.read_bytes() if whole else path.is_symlink() and path.readlink()
-        found[path] = about.st_mode, about.st_size, about.st_mtime_ns, content
-    return found
+        entries[path] = about.st_mode, about.st_size, about.st_mtime_ns, content
+    return entries
 
 
 def open_all(kind, tmp_path, mutations):
@@ -92,12 +92,12 @@ def test_hostile_folders(tmp_path, kind, rounds):
         for mutate in [*HOSTILE, *forged, *HARMLESS]
         for seed in range(rounds)
     }
-    absurd = claims(kind)
-    outcomes = open_all(kind, tmp_path, mutations | absurd)
-    assert len(outcomes) == len(mutations) + len(absurd)
+    claims = forged_claims(kind)
+    outcomes = open_all(kind, tmp_path, mutations | claims)
+    assert len(outcomes) == len(mutations) + len(claims)
     for name, outcome, text in outcomes:
         assert outcome in ("refused", "the same"), f"{name}: {outcome} {text}"
-        assert outcome == "refused" or name not in absurd, name
+        assert outcome == "refused" or name not in claims, name
         assert text.isprintable() and len(text) <= 500, f"{name}: {text!r}"
     counts = Counter((name.split("-")[0], outcome) for name, outcome, _ in outcomes)
     for mutation in forged:

@@ -78,6 +78,12 @@ def test_a_histogram_counts_every_value_once():
     )
 
 
+def test_names_in_a_chart_are_escaped():
+    level = torch.linspace(0, 1, 5)
+    chart = charts.grey_axis(level, [("<script>&$x$", level)] * 3)
+    assert "<script>&$x$" in [text.text for text in parsed(chart).iter("text")]
+
+
 @pytest.mark.parametrize("value", [0.5, -3.0, 4095.0])
 def test_a_channel_that_never_changes_is_drawn(value):
     channel = Channel.of("view 1", 0, torch.full((9,), value))

@@ -23,15 +23,9 @@ from infomin.export.page.channels import Channel
 Vector = Float[Tensor, " n"]
 
 _BINS = 80
-_SOFT, _RULE, _EDGE = "#000001", "#000002", "#000003"
-_LINES = ("#000004", "#000005", "#000006")
-_VARIABLES = dict(
-    zip(
-        (_SOFT, _RULE, _EDGE, *_LINES),
-        ("soft", "rule", "edge", "line-1", "line-2", "line-3"),
-        strict=True,
-    )
-)
+_SOFT, _RULE = "#000001", "#000002"
+_LINES = ("#000003", "#000004", "#000005")
+_VARIABLES = {_SOFT: "soft", _RULE: "rule"} | {c: f"line-{i}" for i, c in enumerate(_LINES, 1)}
 """Variable of the style sheet for each colour that charts are drawn in."""
 _DASHES = ("solid", (0, (4.5, 1.5)), (0, (1.25, 1.25)))
 _UNWANTED = (
@@ -47,20 +41,16 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "infomin",  # the same chart is the same bytes
     "text.parse_math": False,
     "font.size": 13,
-    "axes.edgecolor": _RULE,
     "axes.labelcolor": _SOFT,
     "axes.labelsize": 13,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.spines.bottom": False,
-    "axes.grid.axis": "y",
-    "axes.unicode_minus": True,
     "grid.color": _RULE,
+    "legend.frameon": False,
+    "legend.labelcolor": _SOFT,
     "xtick.labelcolor": _SOFT,
     "ytick.labelcolor": _SOFT,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    **{f"axes.spines.{side}": False for side in ("top", "right", "left", "bottom")},
 }
 
 
@@ -70,7 +60,7 @@ def grey_axis(level: Vector, curves: Sequence[tuple[str, Vector]]) -> Markup:
         figure, axis = _chart("value of the grey image", "value of the channel")
         for (name, values), color, dash in zip(curves, _LINES, _DASHES, strict=True):
             axis.plot(level, values, color=color, linestyle=dash, label=name)
-        figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=_SOFT)
+        figure.legend(loc="outside upper left", ncols=3)
         return _svg(figure, "Output channels along the grey axis")
 
 
@@ -92,7 +82,7 @@ def progress(curve: Curve, held_out: Estimate | None) -> Markup:
             x, bounds = steps[-1] + 0.03 * max(steps[-1], 1), (held_out.low, held_out.high)
             axis.vlines(x, *bounds, color=_LINES[1])
             axis.plot(x, held_out.value, "o", color=_LINES[1], label="held out")
-        figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=_SOFT)
+        figure.legend(loc="outside upper left", ncols=2)
         axis.set_ylim(bottom=min(0.0, *values))
         return _svg(figure, "I_NCE over the steps of the game")
 
