@@ -36,8 +36,9 @@ from torch import Tensor, nn
 
 from infomin.augment import resize
 from infomin.data import photos
-from infomin.export import onnx
 from infomin.export.cube import ColorCube
+from infomin.export.formats import FORMATS
+from infomin.export.formats.onnx import FILE
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 from infomin.views import LearnedViews
@@ -70,13 +71,11 @@ def measure(quick: bool) -> list[Row]:
     convolutions = Convolutions(blocks=4, hidden=32).eval().requires_grad_(False)
     pil = Image.fromarray(rearrange(levels, "1 c h w -> h w c").numpy())
     with tempfile.TemporaryDirectory() as folder:
-        onnx.write(g, Path(folder), Sample.of(g, x[..., :256, :256], "photos"))
+        FORMATS["onnx"].write(g, Path(folder), Sample.of(g, x[..., :256, :256], "photos"))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.add_session_config_entry(
-            "session.force_spinning_stop", "1"
-        )  # no busy waiting while others run
-        session = onnxruntime.InferenceSession(f"{folder}/{onnx.FILE}", options)
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # others' turn
+        session = onnxruntime.InferenceSession(f"{folder}/{FILE}", options)
     feed = {"images": x.numpy()}
     exact = all(torch.equal(a, b) for a, b in zip(table(levels), g(x), strict=True))
     assert exact, "the table is not the flow"

@@ -1,10 +1,11 @@
-"""The view generator g: an image goes in, its learned views come out.
+"""The view generator g maps an image to its learned views.
 
     value range and normalisation -> colour space -> flow -> channel groups
 
-g is invertible and pixel-wise (InfoMin, section 4.2): nothing is lost, and no view can become
-trivial by erasing the image. A fresh generator is exactly the raw channel split of its colour
-space; training moves it away from there. On disk it is a folder of data, never code (`artifact`).
+g is invertible and acts on each pixel alone (InfoMin, section 4.2). No information is lost, so no
+view can become trivial by erasing the image. A fresh generator splits the channels of its colour
+space; training moves it away from that split. On disk it is a folder of data, never code
+(`infomin.core.artifact`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from infomin.color import linear_space
 from infomin.core import artifact
-from infomin.core import card as claims
+from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.channel_groups import join, partition, split
 from infomin.core.errors import InputError, blamed_on, true_or_false
 from infomin.core.shapes import Image, Images, Views
@@ -30,14 +31,14 @@ from infomin.shipped import located
 
 @dataclass(frozen=True)
 class Check:
-    """What `ViewGenerator.check` found on a batch of images.
+    """Statistics of a generator on a batch of images.
 
     Attributes:
         round_trip_error: largest |g^-1(g(x)) - x|, in the units of the images.
         log_abs_det: mean log |det dg/dx| per pixel, in nats; 0 preserves volume.
-        log_abs_det_std: its standard deviation over pixels.
-        channel_mean, channel_std, channel_min, channel_max: of every output channel.
-        share_out_of_range: share of input values outside the declared value range.
+        log_abs_det_std: its standard deviation over pixels, in nats.
+        channel_mean, channel_std, channel_min, channel_max: one number per output channel of g.
+        share_out_of_range: fraction of input values outside the value range.
     """
 
     round_trip_error: float
@@ -51,16 +52,27 @@ class Check:
 
 
 class ViewGenerator(nn.Module):
-    """g: images `b c h w` -> M views, `b c_i h w` each, in float32.
+    """The map g from images `b c h w` to a tuple of M views, `b c_i h w` each.
+
+    Images are float within `value_range`. Views are float32 (float64 for float64 images), also
+    under autocast. Channels of a fresh generator lie within [-1, 1]; those of a trained one are not
+    bounded, and nothing is clipped.
+
+        g = infomin.load_generator("imagenette96-semi-rgb")
+        v1, v2 = g(images)  # images within [0, 1], b 3 h w; views b 1 h w and b 2 h w
 
     Arguments:
-        channels: C >= 2 channels of the images.
-        groups: which output channels make each view, a partition of 0..C-1; default {0 | rest}.
-        color: linear colour space to start from, `rgb` for any C.
+        channels: number of image channels, C >= 2.
+        groups: output channels of each view, a partition of 0..C-1; default [[0], [1, ..., C-1]].
+        color: linear colour space that g starts from; `rgb` keeps the channels, for any C.
         normalize: scale each channel of that space from its range to [-1, 1].
-        flow: arguments of `flows.build_flow`.
-        value_range: lowest and highest value of the images, (0, 1) unless said otherwise.
-        channel_names: of the images; default R, G, B for three, else channel_0, ...
+        flow: arguments of `infomin.flows.build_flow`.
+        value_range: lowest and highest value of the images.
+        channel_names: one per image channel; default R, G, B for three, else channel_0, ...
+
+    Attributes:
+        view_channels: number of channels of each view, (c_1, ..., c_M).
+        architecture: the arguments above as plain values; `ViewGenerator(**architecture)`.
 
     Raises:
         InputError: for an argument that does not fit the others.
@@ -83,13 +95,13 @@ class ViewGenerator(nn.Module):
         self.flow_settings = dict(flow or {})
         self.value_range = parse_range(value_range)
         self.channel_names = parse_channel_names(channel_names, channels)
-        self.start = _from_range(linear_space(color, channels, normalize), self.value_range)
+        self.start = _rescale_input(linear_space(color, channels, normalize), self.value_range)
         with blamed_on("flow"):
             self.flow: Composition = build_flow(channels, **self.flow_settings)
 
     @property
     def takes_8_bit_colors(self) -> bool:
-        """Whether 8-bit colour photographs are what it takes: 3 channels within [0, 1]."""
+        """Whether images have 3 channels within [0, 1], as 8-bit photographs do."""
         return self.channels == 3 and self.value_range == UNIT
 
     @property
@@ -98,40 +110,46 @@ class ViewGenerator(nn.Module):
         return tuple(len(group) for group in self.groups)
 
     def forward(self, x: Images) -> Views:
-        """Return the views of a batch of images.
+        """Return the M views of a batch of images.
+
+        Arguments:
+            x: float images `b c h w` within the value range.
 
         Raises:
-            InputError: for images that are not float, of another channel count or, in evaluation
-                mode, with values outside the value range.
+            InputError: for images that are not float or have another number of channels. In
+                evaluation mode also for values outside the value range.
         """
         return split(self.transform(x), self.groups)
 
     def transform(self, x: Images) -> Images:
         """Return g(x), `b c h w`, before its channels are split into views.
 
-        In evaluation mode the value range is enforced, but not while a compiler or an exporter
-        looks on: neither can follow what depends on values.
+        The value range is checked in evaluation mode, but not under `torch.compile` or
+        `torch.export`: they cannot trace a branch on values.
 
         Raises:
-            InputError: as `forward`.
+            InputError: as in `forward`.
         """
-        self._enforces(x)
+        self._check_range(x)
         return self._transform(x)
 
     def raw(self, x: Images) -> Images:
-        """Return the channels that g starts from, `b c h w`: those of a fresh generator.
+        """Return the output channels of a fresh generator, `b c h w`: the colour space alone.
 
         Raises:
-            InputError: as `forward`.
+            InputError: as in `forward`.
         """
-        self._enforces(x)
+        self._check_range(x)
         return to_images(self.start(to_rows(x)), like=x)
 
     def inverse(self, views: Sequence[Image]) -> Images:
-        """Return the images whose views these are.
+        """Return the images `b c h w` that have these views, in the units of the images.
+
+        Arguments:
+            views: M tensors `b c_i h w`, as `forward` returns them.
 
         Raises:
-            InputError: for other views than this generator makes.
+            InputError: for another number of views or channels.
         """
         if [v.ndim == 4 and v.shape[1] for v in views] != list(self.view_channels):
             raise InputError(
@@ -143,8 +161,8 @@ class ViewGenerator(nn.Module):
         return to_images(self.start.inverse(self.flow.inverse(to_rows(y))), like=y)
 
     def log_abs_det_jacobian(self, x: Images) -> Float[Tensor, "b h w"]:
-        """Return log |det dg/dx| at every pixel, in nats, colour space included."""
-        self._accepts(x)
+        """Return log |det dg/dx| of each pixel, `b h w`, in nats, colour space included."""
+        self._check_images(x)
         rows = to_rows(x)
         total = self.start.log_abs_det_jacobian(rows)
         total = total + self.flow.log_abs_det_jacobian(self.start(rows))
@@ -152,8 +170,11 @@ class ViewGenerator(nn.Module):
 
     @torch.no_grad()
     def check(self, images: Images) -> Check:
-        """Measure round trip, volume, channel statistics and range on real images."""
-        self._accepts(images)
+        """Measure round trip, volume, channel statistics and range on images `b c h w`.
+
+        Values outside the value range are counted and raise no error.
+        """
+        self._check_images(images)
         transformed = self._transform(images)
         back = self.inverse(split(transformed, self.groups))
         y = rearrange(transformed, "b c h w -> c (b h w)")
@@ -172,7 +193,7 @@ class ViewGenerator(nn.Module):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What it takes to build this generator again: the keyword arguments of its class."""
+        """Keyword arguments that build this generator again, as plain JSON values."""
         return {
             "channels": self.channels,
             "groups": [list(group) for group in self.groups],
@@ -188,27 +209,30 @@ class ViewGenerator(nn.Module):
 
         Arguments:
             folder: must not exist yet.
-            training: what the card tells of the training: data, objective, seed, steps, i_nce, ...
+            training: facts for the card, plain JSON values: data, objective, seed, i_nce, ...
+
+        Raises:
+            InputError: when the folder exists or cannot be written, or weights are not finite.
         """
         return artifact.save(
             Path(folder), "generator", self.architecture, self.state_dict(), training or {}
         )
 
     def _transform(self, x: Images) -> Images:
-        whole = Composition([self.start, self.flow])
+        g = Composition([self.start, self.flow])
         differentiable = torch.is_grad_enabled() and any(
             t.requires_grad for t in (x, *self.parameters())
         )
         if differentiable or x.device.type != "cpu" or torch.compiler.is_compiling():
-            return to_images(whole(to_rows(x)), like=x)
-        return to_images(in_chunks(whole.frozen(), to_rows(x)), like=x)
+            return to_images(g(to_rows(x)), like=x)
+        return to_images(in_chunks(g.frozen(), to_rows(x)), like=x)
 
-    def _enforces(self, x: Tensor) -> None:
-        self._accepts(x)
+    def _check_range(self, x: Tensor) -> None:
+        self._check_images(x)
         if not (self.training or torch.compiler.is_compiling()):
             check_range(x, self.value_range, "this generator")
 
-    def _accepts(self, x: Tensor) -> None:
+    def _check_images(self, x: Tensor) -> None:
         if not isinstance(x, Tensor) or not x.is_floating_point():
             got = x.dtype if isinstance(x, Tensor) else type(x).__name__
             scale = "; divide 8-bit images by 255" if self.value_range == UNIT else ""
@@ -223,37 +247,39 @@ class ViewGenerator(nn.Module):
 
 
 def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> ViewGenerator:
-    """Load a saved generator, frozen and in evaluation mode. Nothing in the folder is executed.
+    """Load a saved generator, frozen and in evaluation mode.
+
+    Nothing in the folder is executed, so a stranger's folder is safe to load.
 
     Arguments:
-        folder: of the generator, or the name of one that is shipped (`infomin.list_generators`).
-        device: where to put it.
+        folder: a saved or exported generator, or a name of `infomin.list_generators`.
+        device: device of the returned generator.
 
     Raises:
         InputError: when the folder is not a generator, or its card and weights disagree.
     """
     folder = located(folder)
-    card, weights = artifact.load(folder, "generator", fits)
-    with claims.fitting(folder):
+    card, weights = artifact.load(folder, "generator", validate_card)
+    with card_errors(folder):
         generator = ViewGenerator(**card["architecture"])
         generator.load_state_dict(weights)
     return generator.to(device).eval().requires_grad_(False)
 
 
-def fits(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Compare a card with weights before anything is built: it can ask for any size.
+def validate_card(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Check that an architecture fits weights, without memory for what it asks for.
 
     Raises:
-        InputError: when they differ.
+        InputError: when names, shapes or types of weights differ.
     """
     flow = dict(architecture.get("flow", {}))
-    with claims.sketched(weights), blamed_on("flow"):
+    with build_on_meta(weights), blamed_on("flow"):
         expected = build_flow(architecture.get("channels", 3), **flow).state_dict()
-    claims.same_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
+    check_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
 
 
-def _from_range(space: FixedAffine, value_range: ValueRange) -> FixedAffine:
-    """Let a map that starts from [0, 1] start from another value range."""
+def _rescale_input(space: FixedAffine, value_range: ValueRange) -> FixedAffine:
+    """Return a colour space that takes `value_range` in place of [0, 1]."""
     low, high = value_range
     if (low, high) == UNIT:
         return space
@@ -262,6 +288,6 @@ def _from_range(space: FixedAffine, value_range: ValueRange) -> FixedAffine:
     single = torch.tensor([low, high]).float().diff()
     if not (matrix.isfinite().all() and offset.isfinite().all() and 0 < single < torch.inf):
         raise InputError(
-            f"value_range: expected numbers that float32 tells apart, got {low}, {high}"
+            f"value_range: expected low and high that differ in float32, got {low}, {high}"
         )
     return FixedAffine(matrix, offset)

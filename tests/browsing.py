@@ -17,8 +17,8 @@ CONTRAST = """() => {
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
   const ground = (e) => {
-    const found = numbers(getComputedStyle(e).backgroundColor);
-    return found.length === 3 || found[3] > 0 ? found.slice(0, 3) : ground(e.parentElement);
+    const ink = numbers(getComputedStyle(e).backgroundColor);
+    return ink.length === 3 || ink[3] > 0 ? ink.slice(0, 3) : ground(e.parentElement);
   };
   const seen = [];
   for (const e of document.body.querySelectorAll("*:not(script, noscript)")) {

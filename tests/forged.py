@@ -74,11 +74,11 @@ def write(folder, card, tensors):
     """Save anything, sealed."""
     tensors = {name: w.contiguous() for name, w in tensors.items()}
     (folder / CARD).write_text(json.dumps(card))
-    (folder / WEIGHTS).write_bytes(save(tensors, metadata=artifact.seal(card, tensors)))
+    (folder / WEIGHTS).write_bytes(save(tensors, metadata=artifact.digests(card, tensors)))
 
 
-def claiming(path, value):
-    """Make the mutation that puts a value at a place in the architecture."""
+def make_claim(path, value):
+    """Return the mutation that puts a value at a place in the architecture."""
 
     def claim(rng, folder):
         card, tensors = read(folder)
@@ -91,11 +91,11 @@ def claiming(path, value):
     return claim
 
 
-def claims(kind):
-    """Name and make every claim: what nobody could build, or is not what the weights are of."""
+def forged_claims(kind):
+    """Return mutations by name: architectures that cannot be built or do not fit the weights."""
     options = {"generator": GENERATOR, "encoder": ENCODER}[kind]
     return {
-        f"{'.'.join(path)}-{i}": claiming(path, value)
+        f"{'.'.join(path)}-{i}": make_claim(path, value)
         for path, values in options.items()
         for i, value in enumerate(values)
     }

@@ -18,13 +18,13 @@ from infomin.core.errors import InputError
 from infomin.models.pretrained_encoder import load_encoder
 
 
-def memory(which):
+def memory(field):
     """Return VmRSS or VmHWM, in bytes.
 
     Not `getrusage`: its peak begins at that of the process that started this one.
     """
     status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(rf"{which}:\s*(\d+) kB", status)[1])
+    return 1024 * int(re.search(rf"{field}:\s*(\d+) kB", status)[1])
 
 
 def content(loaded):

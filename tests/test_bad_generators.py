@@ -28,7 +28,7 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
         "names": "within [0.0, 1.0] (B, G, R), data scenes has 3 within [0.0, 1.0] (R, G, B); dec",
         "card": "is not the card that was saved with model.safetensors",
         "weights": "is damaged",
-        "missing": "no such folder, and no generator of this package",
+        "missing": "expected a folder or a name of this package, got",
     }
     script = Script(tmp_path, "pretrain", *SMALL, "views=learned", f"views.generator={saved}")
     assert message[wrong] in only_line(script)
@@ -44,6 +44,11 @@ def test_a_wrong_generator_of_a_script_is_one_line(tmp_path, wrong):
 )
 def test_a_wrong_combination_of_a_script_is_one_line(tmp_path, override, message):
     saved = ViewGenerator().save(tmp_path / "generator")
-    told = ("views=learned", f"views.generator={saved}", "views.table=false", "photometric=simclr")
-    script = Script(tmp_path, "pretrain", *SMALL, *told, *f"views.combine.{override}".split())
+    overrides = (
+        "views=learned",
+        f"views.generator={saved}",
+        "views.table=false",
+        "photometric=simclr",
+    )
+    script = Script(tmp_path, "pretrain", *SMALL, *overrides, *f"views.combine.{override}".split())
     assert message in only_line(script)

@@ -27,11 +27,6 @@ def saved(tmp_path):
     return ViewGenerator().save(tmp_path / "generator")
 
 
-def test_images_of_other_channels_than_the_generators():
-    with refused(r"images: this generator takes b c h w with 3 channels \(R, G, B\), got 2 4 8 8"):
-        ViewGenerator()(torch.rand(2, 4, 8, 8))
-
-
 @pytest.mark.parametrize("section", ["architecture", "training", "versions"])
 def test_a_card_edited_by_hand(saved, section):
     edit(saved / "card.json", **{section: {"channels": 3, "edited": "by hand"}})
@@ -84,28 +79,15 @@ def test_weights_of_another_generator(saved, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"flow": {"hidden": 17}},
-        {"flow": {"kind": "additive"}},
-        {"flow": {"kind": "spline"}},
-        {"flow": {"blocks": 10**12}},
-        {"flow": {"hidden": 10**12}},
-        {"flow": {"layers": 10**12}},
-        {"flow": {"depth": 3}},
-        {"flow": "affine"},
         {"channels": 4},
-        {"channels": 10**12},
-        {"channels": "3"},
-        {"groups": [[0], [1]]},
-        {"groups": [["a"], ["b"]]},
-        {"color": "cmyk"},
-        {"value_range": [1, 0]},
-        {"value_range": [0, 1, 2]},
-        {"channel_names": ["R"]},
+        {"flow": {"kind": "additive"}},
+        {"flow": {"blocks": 10**12}},
+        {"flow": {"layers": 10**12}},
         {"unknown": 1},
     ],
 )
 def test_a_card_that_does_not_fit_its_weights_builds_nothing(tmp_path, change):
-    """As a stranger could make it: card and weights agree in their digest."""
+    """Card and weights agree in their digest. `test_hostile` has all other fields."""
     g = ViewGenerator()
     saved = artifact.save(
         tmp_path / "generator", "generator", {**g.architecture, **change}, g.state_dict(), {}
@@ -126,7 +108,7 @@ def raw(**change):
     return {"views": {"kind": "raw", "crops": "shared"} | change}
 
 
-def drawn(**change):
+def learned(**change):
     return {"views": {"kind": "learned", "crops": "shared", "generator": change}}
 
 
@@ -167,9 +149,9 @@ def whole(**change):
         (whole(channels=4), OTHER),
         (whole(number=5), rf"{OTHER}|asks for more than the \d+ weights there are"),
         (whole(number=HUGE), MORE),
-        (drawn(channels=4), OTHER),
-        (drawn(flow={"hidden": HUGE}), MORE),
-        (drawn(flow={"blocks": 3}), rf"{OTHER}|asks for more than the \d+ weights there are"),
+        (learned(channels=4), OTHER),
+        (learned(flow={"hidden": HUGE}), MORE),
+        (learned(flow={"blocks": 3}), rf"{OTHER}|asks for more than the \d+ weights there are"),
     ],
 )
 def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):

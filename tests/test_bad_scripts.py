@@ -174,7 +174,7 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
         ("export_encoder", "images=9", "out: expected the new folder, such as out=my_encoder"),
         ("export_encoder", "out=never", "no finished run of scripts/pretrain.py in"),
         ("export_generator", "seed=1", "There is no such option"),
-        ("export_generator", "images=9", "out: expected the new folder, such as out=my_generator"),
+        ("export_generator", "images=0", "images: expected a whole number of at least 1, got 0"),
         ("export_generator", "out=never", "no finished run of scripts/learn_views.py in"),
     ],
 )

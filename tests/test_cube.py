@@ -67,9 +67,9 @@ def test_fitting_lowers_mean_and_largest_error():
 
 def test_pillow_opens_it(cube):
     image = photograph()
-    made = np.asarray(Image.fromarray(image).filter(cube.pillow())) / 255
+    filtered = np.asarray(Image.fromarray(image).filter(cube.pillow())) / 255
     assert (
-        np.abs(made - stored(cube, image)).max() <= 1.01 / 255
+        np.abs(filtered - stored(cube, image)).max() <= 1.01 / 255
     )  # 8 bits out, and its own rounding
 
 
@@ -90,8 +90,8 @@ def test_ffmpeg_opens_it(cube, tmp_path, depth, pixels, off):
     done = subprocess.run(
         line, input=levels.tobytes(), stdout=subprocess.PIPE, check=True, timeout=60
     )
-    made = np.frombuffer(done.stdout, levels.dtype).reshape(image.shape) / whole
-    assert np.abs(made - stored(cube, image)).max() <= off
+    filtered = np.frombuffer(done.stdout, levels.dtype).reshape(image.shape) / whole
+    assert np.abs(filtered - stored(cube, image)).max() <= off
 
 
 def test_save_and_load(cube, tmp_path):

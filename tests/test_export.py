@@ -1,7 +1,9 @@
 """Exports, opened by those they are for."""
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import jaxtyping
 import numpy as np
@@ -9,15 +11,18 @@ import onnxruntime
 import pytest
 import torch
 from generators import batch, learned, photograph
-from refusal import refused
+from refusal import only_line, refused
+from running import Script
 from torch import nn
 
 import infomin
 from infomin import load_generator
 from infomin.core import artifact
 from infomin.export import export
-from infomin.export.folder import usual
+from infomin.export.folder import default_formats
+from infomin.export.formats import FORMATS
 from infomin.export.program import Program
+from infomin.export.sample import random_images
 from infomin.flows import KINDS, MIXINGS
 
 pytestmark = pytest.mark.usefixtures("single", "traceable")
@@ -76,8 +81,8 @@ GENERATORS = {
 def test_the_program_is_the_generator(kind, mixing):
     g = learned(flow={"kind": kind, "mixing": mixing})
     x = torch.rand(2, 3, 5, 7)
-    for made, v in zip(Program(g)(x), g(x), strict=True):
-        torch.testing.assert_close(made, v, atol=1e-6, rtol=0)
+    for views, v in zip(Program(g)(x), g(x), strict=True):
+        torch.testing.assert_close(views, v, atol=1e-6, rtol=0)
 
 
 @pytest.mark.slow
@@ -89,9 +94,9 @@ def test_torch_export_runs_without_infomin(tmp_path, name):
     torch.save(xs, tmp_path / "x.pt")
     paths = [str(p) for p in (folder / "generator.pt2", tmp_path / "x.pt", tmp_path / "y.pt")]
     subprocess.run([sys.executable, "-c", STRANGER, *paths], check=True, timeout=120)
-    for x, made in zip(xs, torch.load(paths[2], weights_only=True), strict=True):
-        assert len(made) == len(g.groups)
-        for v, expected in zip(made, g(x), strict=True):
+    for x, views in zip(xs, torch.load(paths[2], weights_only=True), strict=True):
+        assert len(views) == len(g.groups)
+        for v, expected in zip(views, g(x), strict=True):
             torch.testing.assert_close(v, expected, atol=1e-5, rtol=0)
 
 
@@ -111,8 +116,8 @@ def test_onnx_runtime_runs_it(tmp_path, name):
     assert integers.is_file() == (g.value_range == (0, 1))
     if integers.is_file():
         x = torch.randint(256, (2, g.channels, 9, 4), dtype=torch.uint8)
-        made = onnxruntime.InferenceSession(integers).run(None, {"images": x.numpy()})
-        for v, expected in zip(made, g(x / 255), strict=True):
+        views = onnxruntime.InferenceSession(integers).run(None, {"images": x.numpy()})
+        for v, expected in zip(views, g(x / 255), strict=True):
             np.testing.assert_allclose(v, expected, atol=1e-5, rtol=0)
 
 
@@ -140,9 +145,39 @@ def test_the_folder_is_whole_and_says_what_it_holds(tmp_path):
         assert b"site-packages" not in path.read_bytes()[:500_000], path
 
 
-def test_what_a_card_tells_is_plain_words_in_the_readme(tmp_path):
-    told = {"data": "x\n\n# <b>Buy</b> [here](http://elsewhere)", "objective": "\ud800"}
-    learned().save(tmp_path / "g", told)
+@pytest.mark.parametrize("check", [None, {"channel_mean": [1e9] * 4, "channel_std": ["x"] * 4}])
+def test_random_images_stand_in_for_data(check):
+    g = learned(4, value_range=(-100, 4095))
+    real = random(g, (8, 32, 32))
+    statistics = check or asdict(g.check(real))
+    training = {"check": json.loads(json.dumps(statistics))}
+    x, words = random_images(g, training, 20, 32)
+    assert x.shape == (20, 4, 32, 32) and -100 <= x.min() and x.max() <= 4095
+    assert words.startswith("noise with" if check is None else "noise within")
+    if check is None:
+        means = torch.tensor([g.check(x).channel_mean, statistics["channel_mean"]])
+        assert (means[0] - means[1]).abs().max() < 0.25
+    assert torch.equal(x, random_images(g, training, 20, 32)[0])
+
+
+def test_the_command_needs_no_data_and_no_folder(tmp_path):
+    g = learned(4, value_range=(0, 4095))
+    source = g.save(tmp_path / "runs" / "learn_views" / "r" / "generator", {"data": "mine"})
+    (source.parent / "result.json").write_text("{}")
+    done = Script(tmp_path, "export_generator", "formats=[artifact]", "images=4")
+    assert done.wait() == 0, done.err
+    assert "verified on noise within its value range; data=... verifies on" in done.out
+    assert done.out.splitlines()[-1] == str(source.parent / "export")
+    x = random(g, (1, 4, 4))
+    again = load_generator(source.parent / "export")
+    assert all(torch.equal(a, b) for a, b in zip(again(x), g(x), strict=True))
+    line = only_line(Script(tmp_path, "export_generator", f"generator={source}", "data=scenes"))
+    assert "takes 4 channels within [0.0, 4095.0]" in line
+
+
+def test_what_a_card_says_is_plain_words_in_the_readme(tmp_path):
+    training = {"data": "x\n\n# <b>Buy</b> [here](http://elsewhere)", "objective": "\ud800"}
+    learned().save(tmp_path / "g", training)
     folder = export(tmp_path / "g", tmp_path / "out", ["artifact"], images(), "astronaut")
     readme = (folder / "README.md").read_text()
     assert "learned on x b Buy b here http elsewhere by the objective" in readme
@@ -170,9 +205,9 @@ def test_what_is_shipped_can_be_exported(tmp_path):
             export(name, tmp_path / name, ["lut"], images(), "astronaut")
 
 
-def test_the_usual_formats_are_those_a_generator_can_take():
-    assert usual(learned()) == ("artifact", "torch_export", "onnx", "lut")
-    assert usual(learned(4)) == ("artifact", "torch_export", "onnx")
+def test_formats_register_themselves():
+    assert {*default_formats(learned())} == {*FORMATS} - {"table"}
+    assert {*default_formats(learned(4))} == {"artifact", "torch_export", "onnx"}
 
 
 def test_a_missed_bound_says_the_figure_and_leaves_nothing(tmp_path):
@@ -187,7 +222,7 @@ def test_what_does_not_fit_is_refused_before_any_work(tmp_path, monkeypatch):
     with refused("lut: a lookup table needs a generator of 3 channels, got 4"):
         exported(tmp_path, learned(4), "lut")
     source, x = tmp_path / "g", images(4)
-    with refused("formats: expected one of artifact, torch_export, onnx, lut, table, got 'tflite'"):
+    with refused("formats: expected one of artifact, lut, onnx, table, torch_export, got 'tflite'"):
         export(source, tmp_path / "out", ["tflite"], x, "x")
     with refused("this generator takes b c h w with 4 channels"):
         export(source, tmp_path / "out", ["artifact"], images(3), "x")

@@ -1,5 +1,4 @@
 import json
-import pickle
 import subprocess
 import sys
 
@@ -118,8 +117,8 @@ print((compiled(x)[1] - g(x)[1]).abs().max().item() < 1e-6)
 def test_holding_images_to_a_range_does_not_hinder_an_export(tmp_path, single):
     """In a process of its own: the shape checks of the tests cannot be exported."""
     folder = learned(value_range=(0, 4095)).save(tmp_path / "g")
-    told = [sys.executable, "-c", EXPORT, str(folder)]
-    done = subprocess.run(told, capture_output=True, text=True)
+    command = [sys.executable, "-c", EXPORT, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout.split() == ["True"] * 3, done.stderr
 
 
@@ -158,43 +157,6 @@ def test_saved_and_loaded_bit_equal(tmp_path, single):
     assert sorted(p.name for p in folder.iterdir()) == ["card.json", "model.safetensors"]
 
 
-def test_loading_needs_nothing_but_the_folder(tmp_path, single):
-    learned().save(tmp_path / "g")
-    code = "import sys, infomin; g = infomin.load_generator(sys.argv[1]); print(g.view_channels)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "g")], capture_output=True, text=True
-    )
-    assert done.stdout.strip() == "(1, 2)", done.stderr
-
-
-def test_a_pickle_in_place_of_the_weights_is_not_executed(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "boom"), "w"))
-
-    folder = learned().save(tmp_path / "g")
-    (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(InputError, match=r"model.safetensors: is damaged"):
-        load_generator(folder)
-    assert not (tmp_path / "boom").exists()
-
-
-def test_an_edited_card_is_noticed(tmp_path):
-    folder = learned().save(tmp_path / "g")
-    card = json.loads((folder / "card.json").read_text())
-    card["architecture"]["value_range"] = [0, 255]
-    (folder / "card.json").write_text(json.dumps(card))
-    with pytest.raises(InputError, match="is not the card that was saved with model.safetensors"):
-        load_generator(folder)
-
-
-def test_saving_over_something_is_refused(tmp_path):
-    folder = learned().save(tmp_path / "g")
-    with pytest.raises(InputError, match="is there already"):
-        learned().save(folder)
-    assert [p.name for p in tmp_path.iterdir()] == ["g"]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -206,8 +168,11 @@ def test_saving_over_something_is_refused(tmp_path):
             {"value_range": (0.0, float("inf"))},
             r"value_range: expected \(low, high\) with low < high",
         ),
-        ({"value_range": (0.0, 1e308)}, "value_range: expected numbers that float32 tells apart"),
-        ({"value_range": (1.0, 1 + 1e-12)}, "value_range: expected numbers that float32 tells"),
+        (
+            {"value_range": (0.0, 1e308)},
+            "value_range: expected low and high that differ in float32",
+        ),
+        ({"value_range": (1.0, 1 + 1e-12)}, "value_range: expected low and high that differ"),
         ({"channels": 1025}, "channels: expected at most 1024, got 1025"),
         ({"channel_names": ["a", "b"]}, "channel_names: expected 3 names, got 2"),
         (
@@ -220,12 +185,12 @@ def test_saving_over_something_is_refused(tmp_path):
         ),
     ],
 )
-def test_wrong_arguments_are_told(options, message):
+def test_wrong_arguments_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         ViewGenerator(**options)
 
 
-def test_wrong_images_are_told():
+def test_wrong_images_are_refused():
     with pytest.raises(
         InputError, match=r"expected a float tensor within \[0.0, 1.0\], got torch.uint8; divide"
     ):

@@ -14,14 +14,14 @@ from threading import Thread
 
 import pytest
 import torch
-from forged import FORGED, HARMLESS, OF_A_GENERATOR, OF_AN_ENCODER, claims
+from forged import FORGED, HARMLESS, OF_A_GENERATOR, OF_AN_ENCODER, forged_claims
 from hostile import BYTES, PLACES, TENSORS
 from hostile_cards import CARDS
 from refusal import refused
 
 from infomin import ViewGenerator, load_generator
 from infomin.core import files
-from infomin.core.card import sketched
+from infomin.core.card import build_on_meta
 from infomin.core.errors import InputError
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder
@@ -52,13 +52,13 @@ def save(kind, folder):
 
 def state(root):
     """Describe everything below a folder, without following links."""
-    found = {}
+    entries = {}
     for path in sorted([root, *root.rglob("*")]):
         about = path.lstat()
         whole = stat.S_ISREG(about.st_mode) and about.st_size < 10**7
         content = path.read_bytes() if whole else path.is_symlink() and path.readlink()
-        found[path] = about.st_mode, about.st_size, about.st_mtime_ns, content
-    return found
+        entries[path] = about.st_mode, about.st_size, about.st_mtime_ns, content
+    return entries
 
 
 def open_all(kind, tmp_path, mutations):
@@ -92,12 +92,12 @@ def test_hostile_folders(tmp_path, kind, rounds):
         for mutate in [*HOSTILE, *forged, *HARMLESS]
         for seed in range(rounds)
     }
-    absurd = claims(kind)
-    outcomes = open_all(kind, tmp_path, mutations | absurd)
-    assert len(outcomes) == len(mutations) + len(absurd)
+    claims = forged_claims(kind)
+    outcomes = open_all(kind, tmp_path, mutations | claims)
+    assert len(outcomes) == len(mutations) + len(claims)
     for name, outcome, text in outcomes:
         assert outcome in ("refused", "the same"), f"{name}: {outcome} {text}"
-        assert outcome == "refused" or name not in absurd, name
+        assert outcome == "refused" or name not in claims, name
         assert text.isprintable() and len(text) <= 500, f"{name}: {text!r}"
     counts = Counter((name.split("-")[0], outcome) for name, outcome, _ in outcomes)
     for mutation in forged:
@@ -140,13 +140,13 @@ def test_a_file_that_may_never_end_is_not_opened(tmp_path):
 
 def test_a_sketch_has_shapes_and_no_more_weights_than_there_are():
     weights = {"0.weight": torch.empty(3, 2), "0.bias": torch.empty(3)}
-    with sketched(weights):
+    with build_on_meta(weights):
         thread = Thread(target=lambda: torch.nn.Linear(2, 3))
         thread.start()
         thread.join()
         sketch = torch.nn.Linear(2, 10**9)
     assert sketch.weight.is_meta and sketch.weight.shape == (10**9, 2)
-    with refused("asks for more than the 2 weights there are"), sketched(weights):
+    with refused("asks for more than the 2 weights there are"), build_on_meta(weights):
         [torch.nn.Linear(2, 3) for _ in range(2)]
     assert not torch.nn.Linear(2, 3).weight.is_meta
 

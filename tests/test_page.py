@@ -11,7 +11,8 @@ from einops import rearrange
 from PIL import Image
 
 from infomin import load_generator
-from infomin.export import export, lut, page
+from infomin.export import export, page
+from infomin.export.formats import FORMATS
 from infomin.export.sample import Sample
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -28,13 +29,13 @@ TRAINING = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def page_of_g(tmp_path_factory):
     """A generator, its sample, and a folder with its page."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     g = learned(groups=[[1], [2, 0]])
     sample, folder = sample_of(g), tmp_path_factory.mktemp("made")
-    page.write(g, TRAINING, lut.write(g, folder, sample), folder, sample)
+    page.write(g, TRAINING, FORMATS["lut"].write(g, folder, sample), folder, sample)
     torch.set_default_dtype(before)
     return g, sample, folder
 
@@ -55,17 +56,17 @@ def assert_shows(tab, g, levels):
     """Compare canvases with g: the image itself, and every channel within 3 of 255 levels."""
     source, *shown = canvases(tab)
     assert np.array_equal(source[..., :3], levels)
-    drawn = json.loads(tab.locator("#table").text_content())["channels"]
-    assert len(shown) == len(drawn) == 3
-    for image, y, channel in zip(shown, views_of(g, levels), drawn, strict=True):
+    channels = json.loads(tab.locator("#table").text_content())["channels"]
+    assert len(shown) == len(channels) == 3
+    for image, y, channel in zip(shown, views_of(g, levels), channels, strict=True):
         grey = (y - channel["black"]) / (channel["white"] - channel["black"])
         expected = 255 * grey.clamp(0, 1).numpy()
         assert np.abs(image[..., :3] - expected[..., None]).max() <= 3, channel["name"]
         assert np.ptp(expected) > 200 and (image[..., 3] == 255).all()
 
 
-def test_the_views_of_a_chosen_file_are_those_of_g(made, opened, tmp_path):
-    g, _, folder = made
+def test_the_views_of_a_chosen_file_are_those_of_g(page_of_g, opened, tmp_path):
+    g, _, folder = page_of_g
     tab, file = opened(folder), photograph(tmp_path / "astronaut.png")
     wait_for(tab, "image 1:")
     tab.set_input_files("#file", file)
@@ -75,8 +76,8 @@ def test_the_views_of_a_chosen_file_are_those_of_g(made, opened, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_image_can_be_dropped_anywhere(made, opened, tmp_path):
-    g, _, folder = made
+def test_an_image_can_be_dropped_anywhere(page_of_g, opened, tmp_path):
+    g, _, folder = page_of_g
     tab, file = opened(folder), photograph(tmp_path / "astronaut.png")
     wait_for(tab, "image 1:")
     drop = """bytes => {
@@ -90,8 +91,8 @@ def test_an_image_can_be_dropped_anywhere(made, opened, tmp_path):
     assert_shows(tab, g, np.array(Image.open(file)))
 
 
-def test_everything_can_be_reached_with_the_keyboard(made, opened, tmp_path):
-    g, _, folder = made
+def test_everything_can_be_reached_with_the_keyboard(page_of_g, opened, tmp_path):
+    g, _, folder = page_of_g
     tab = opened(folder)
     wait_for(tab, "image 1:")
 
@@ -132,8 +133,8 @@ def test_everything_can_be_reached_with_the_keyboard(made, opened, tmp_path):
         assert [float(v.replace("−", "-")) for v in shown[1:]] == read
 
 
-def test_values_are_read_under_the_pointer(made, opened, tmp_path):
-    tab = opened(made[2])
+def test_values_are_read_under_the_pointer(page_of_g, opened, tmp_path):
+    tab = opened(page_of_g[2])
     tab.set_input_files("#file", photograph(tmp_path / "astronaut.png"))
     wait_for(tab, "astronaut.png:")
     canvas = tab.locator("canvas[data-channel='1']")
@@ -147,8 +148,8 @@ def test_values_are_read_under_the_pointer(made, opened, tmp_path):
     assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
 
 
-def test_a_file_that_is_no_image_is_told_and_what_was_shown_stays(made, opened, tmp_path):
-    tab = opened(made[2])
+def test_a_file_that_is_no_image_is_reported_and_changes_nothing(page_of_g, opened, tmp_path):
+    tab = opened(page_of_g[2])
     wait_for(tab, "image 1:")
     before = list(canvases(tab))
     (tmp_path / "notes.png").write_text("no image")
@@ -158,8 +159,10 @@ def test_a_file_that_is_no_image_is_told_and_what_was_shown_stays(made, opened, 
 
 
 @pytest.mark.slow
-def test_a_large_image_is_made_smaller_and_a_transparent_one_lies_on_white(made, opened, tmp_path):
-    tab = opened(made[2])
+def test_a_large_image_is_made_smaller_and_a_transparent_one_lies_on_white(
+    page_of_g, opened, tmp_path
+):
+    tab = opened(page_of_g[2])
     Image.new("RGBA", (4000, 2000), (10, 200, 30, 0)).save(tmp_path / "large.png")
     tab.set_input_files("#file", tmp_path / "large.png")
     wait_for(tab, "large.png: 2828 × 1414 pixels, made smaller.")
@@ -168,16 +171,16 @@ def test_a_large_image_is_made_smaller_and_a_transparent_one_lies_on_white(made,
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 400, 1280])
-def test_it_can_be_read(made, opened, width, scheme):
-    tab = opened(made[2], width, color_scheme=scheme)
+def test_it_can_be_read(page_of_g, opened, width, scheme):
+    tab = opened(page_of_g[2], width, color_scheme=scheme)
     wait_for(tab, "image 1:")
     tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     assert tab.evaluate("document.documentElement.scrollWidth") == width, "nothing sticks out"
     ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (min(map(int, re.findall(r"\d+", ground))) > 200) == (scheme == "light")
-    found = tab.evaluate(CONTRAST)
-    assert len(found) > 60
-    assert [where for ratio, where in found if ratio < 4.5] == []
+    contrasts = tab.evaluate(CONTRAST)
+    assert len(contrasts) > 60
+    assert [text for ratio, text in contrasts if ratio < 4.5] == []
     letters = (
         "[...document.querySelectorAll('svg text')].map((t) => t.getBoundingClientRect().height)"
     )
@@ -218,8 +221,8 @@ def test_other_images_have_a_page_without_an_explorer(opened, tmp_path):
     tab = opened(folder)
     assert tab.locator("#file, #stage, script").count() == 0
     text = tab.locator("main").text_content()
-    assert "Not for this generator: a browser has images of 3 channels" in text
-    assert "The curve of I_NCE was not recorded" in text
+    assert "Not for this generator: images in a browser have 3 channels" in text
+    assert "The card has no curve of I_NCE" in text
     assert tab.locator(".gallery img[alt^='depth of image']").count() == 8
     assert tab.locator(".gallery img.color").count() == 8
     assert tab.locator(".histograms svg").count() == 4
@@ -230,8 +233,8 @@ def text_of(folder):
     return (folder / "card.html").read_text(encoding="utf-8")
 
 
-def test_numbers_are_those_of_the_check_the_card_and_the_exports(made):
-    g, sample, folder = made
+def test_numbers_are_those_of_the_check_the_card_and_the_exports(page_of_g):
+    g, sample, folder = page_of_g
     text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", text_of(folder)))
     check = g.check(sample.images)
     assert f"{check.log_abs_det:.3f}"[:4] in text

@@ -40,10 +40,10 @@ def test_kornia_augments_in_sequence(home):
     flipped = AugmentationSequential(RandomHorizontalFlip(p=1.0), views)(x)
     close(flipped, g.transform(x).flip(-1))
     mixed = KorniaViews(home / "rgb", p=0.5)(x.repeat(10, 1, 1, 1))
-    made, raw = g.transform(x).repeat(10, 1, 1, 1), (2 * x - 1).repeat(10, 1, 1, 1)
-    kinds = [torch.allclose(a, b, atol=1e-6) for a, b in zip(mixed, made, strict=True)]
+    learned_views, raw = g.transform(x).repeat(10, 1, 1, 1), (2 * x - 1).repeat(10, 1, 1, 1)
+    kinds = [torch.allclose(a, b, atol=1e-6) for a, b in zip(mixed, learned_views, strict=True)]
     assert 15 < sum(kinds) < 45
-    for one, learned_, a, b in zip(mixed, kinds, made, raw, strict=True):
+    for one, learned_, a, b in zip(mixed, kinds, learned_views, raw, strict=True):
         close(one, a if learned_ else b)
 
 
@@ -68,10 +68,10 @@ def test_numpy_takes_what_cameras_give(home):
 @pytest.mark.slow
 def test_numpy_takes_8_bits_through_the_table(tabled):
     g, image = load_generator(tabled), photograph(50, 60)
-    found = NumpyViews(tabled)(image)
+    views = NumpyViews(tabled)(image)
     computed = NumpyViews(tabled, table=False)(image)
     for a, b, v in zip(
-        found,
+        views,
         computed,
         g(torch.from_numpy(image / 255).float().permute(2, 0, 1)[None]),
         strict=True,
@@ -101,8 +101,8 @@ def test_what_g_was_not_learned_on_is_refused(home):
         rgb([[1]])
     make = TorchvisionViews(home / "rgb", table=False)
     for kind in (">u2", "<f4", ">f8"):
-        found = raw12(np.full((2, 2, 4), 7, kind))
-        assert np.array_equal(found[0], raw12(np.full((2, 2, 4), 7.0))[0]), kind
+        views = raw12(np.full((2, 2, 4), 7, kind))
+        assert np.array_equal(views[0], raw12(np.full((2, 2, 4), 7.0))[0]), kind
     with refused("images: expected an array of numbers, got object"):
         raw12(np.full((2, 2, 4), None))
     with refused("table: expected one of true, false, auto, got 'off'"):

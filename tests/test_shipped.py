@@ -33,9 +33,11 @@ def test_each_loads_by_name_and_is_what_its_card_says(single, name):
     assert not torch.allclose(g.transform(x), g.raw(x), atol=0.05), "it has learned something"
 
 
-def test_a_folder_goes_before_a_name_and_an_unknown_one_is_told(tmp_path, monkeypatch):
+def test_a_folder_goes_before_a_name_and_an_unknown_one_is_refused(tmp_path, monkeypatch):
     infomin.ViewGenerator(color="yiq").save(tmp_path / "photos-semi-rgb")
     monkeypatch.chdir(tmp_path)
     assert infomin.load_generator("photos-semi-rgb").color == "yiq"
-    with refused("nowhere: no such folder, and no generator of this package: .*photos-semi-rgb"):
+    with refused(
+        "generator: expected a folder or a name of this package, got nowhere; .*photos-semi-rgb"
+    ):
         infomin.load_generator("nowhere")

@@ -89,7 +89,7 @@ def test_the_digest_tells_generators_apart(monkeypatch):
 def test_the_longest_unused_makes_room(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "all_colors", lambda g: torch.zeros(4, 3))
     monkeypatch.setattr(module, "COLORS", 4)
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setattr(module, "MAX_TABLES", 2)
     generators = [learned(), learned(), learned()]
     for i, g in enumerate(generators):
         ColorTable.cached(g, str(tmp_path))

@@ -60,9 +60,9 @@ def test_torchvision_takes_every_kind_of_image(tabled):
         "mask": tv_tensors.Mask(bytes_),
         "weights": torch.rand(3, 40, 50),
     }
-    made = make(sample)
-    assert len(made.pop("image")) == 2
-    assert all(made[name] is sample[name] for name in made), "all else passes"
+    result = make(sample)
+    assert len(result.pop("image")) == 2
+    assert all(result[name] is sample[name] for name in result), "all else passes"
 
 
 def test_torchvision_composes_before_and_after(home):
@@ -88,23 +88,23 @@ def test_it_travels_to_workers_without_its_table(tabled, context):
     assert len(pickle.dumps(transform)) < 100_000
     data = Photographs(transform, n=8)
     workers = DataLoader(data, batch_size=4, num_workers=2, multiprocessing_context=context)
-    here = DataLoader(data, batch_size=4)
-    for (views, labels), (expected, same) in zip(workers, here, strict=True):
+    alone = DataLoader(data, batch_size=4)
+    for (views, labels), (expected, same) in zip(workers, alone, strict=True):
         assert torch.equal(labels, same)
         assert all(torch.equal(a, b) for a, b in zip(views, expected, strict=True))
 
 
 def test_probability_and_chosen_views(home):
     g, x = load_generator(home / "rgb"), torch.rand(3, 20, 20)
-    made, raw = g(x[None]), (2 * x - 1)[None].split([1, 2], dim=1)
-    assert not torch.allclose(made[0], raw[0], atol=1e-2)
+    learned_views, raw = g(x[None]), (2 * x - 1)[None].split([1, 2], dim=1)
+    assert not torch.allclose(learned_views[0], raw[0], atol=1e-2)
     never = TorchvisionViews(home / "rgb", p=0, table=False)(x)
     some = TorchvisionViews(home / "rgb", learned=[1], table=False)(x)
     for i in (0, 1):
         close(never[i], raw[i][0])
-        close(some[i], (made if i == 1 else raw)[i][0])
+        close(some[i], (learned_views if i == 1 else raw)[i][0])
     half = TorchvisionViews(home / "rgb", view=0, p=0.5, table=False)
-    kinds = [torch.allclose(half(x), made[0][0], atol=1e-6) for _ in range(60)]
+    kinds = [torch.allclose(half(x), learned_views[0][0], atol=1e-6) for _ in range(60)]
     assert 15 < sum(kinds) < 45
     with refused("learned: expected all, or views among .0, 1., got .2."):
         TorchvisionViews(home / "rgb", learned=[2])

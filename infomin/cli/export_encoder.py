@@ -13,14 +13,14 @@ from infomin.augment import resize
 from infomin.cli.main import build, main, plain, taken
 from infomin.core.errors import InputError, at_least
 from infomin.core.files import read_json
-from infomin.export.encoder import export_encoder
+from infomin.export import encoder as encoder_export
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 from infomin.views import LearnedViews
 
 
 @main("export_encoder")
-def export(cfg: DictConfig) -> None:
+def export_encoder(cfg: DictConfig) -> None:
     """Export and say how exact each file is."""
     if cfg.out is None:
         raise InputError("out: expected the new folder, such as out=my_encoder, got none")
@@ -35,7 +35,7 @@ def export(cfg: DictConfig) -> None:
     data.suits(f"encoder: {source}", views.channels, views.value_range, names)
     chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
     images = resize(chosen, pretrained.size)
-    folder = export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
+    folder = encoder_export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
     for encoder in read_json(folder / "card.json")["encoders"]:
         for file, told in encoder["files"].items():
             print(f"{file}: {encoder['input']}; largest error {told['max_error']:.1e}")

@@ -1,34 +1,68 @@
-"""Put a learned generator into other people's hands: weights, card, pictures, and their formats.
+"""Export a generator as files for other programs, with its card, pictures and a page.
 
-    python scripts/export_generator.py out=FOLDER
-    python scripts/export_generator.py out=FOLDER generator=PATH 'formats=[torch_export,onnx]'
+    python scripts/export_generator.py
+    python scripts/export_generator.py generator=PATH out=FOLDER 'formats=[torch_export,onnx]'
 
-About a minute on two cores. Every format is verified on real images: built-in photographs for three
-channels, others with data=image_folder data.root=PATH.
+About a minute on two cores. Every file is verified: on your images with data=image_folder
+data.root=PATH, else on built-in photographs for RGB generators, else on random images with the
+channel statistics of the card.
 """
+
+import os
+from pathlib import Path
 
 from omegaconf import DictConfig
 
 from infomin import load_generator
 from infomin.augment import resize
 from infomin.cli.main import build, main, plain, taken
-from infomin.core.errors import InputError, at_least
+from infomin.core import artifact
+from infomin.core.errors import whole_number
+from infomin.core.shapes import Images
+from infomin.core.value_range import RGB
 from infomin.export import export
-from infomin.runs.folder import newest
+from infomin.export.sample import random_images
+from infomin.generator import ViewGenerator
+from infomin.runs.folder import RESULT, newest
+from infomin.shipped import located
 
 
 @main("export_generator")
 def export_generator(cfg: DictConfig) -> None:
-    """Export and say how exact each file is."""
-    if cfg.out is None:
-        raise InputError("out: expected the new folder, such as out=my_generator, got none")
-    at_least("images", cfg.images, 1)
-    source = cfg.generator or newest(cfg.runs, "learn_views", "generator")
-    data = build(cfg.data)
+    """Export a generator, and print the errors of its files and how to load it."""
+    whole_number("images", cfg.images, 1)
+    source = str(cfg.generator or newest(cfg.runs, "learn_views", "generator"))
+    images, data = _sample(cfg, source, load_generator(source))
+    folder = export(source, cfg.out or _default_out(source), plain(cfg.formats), images, data)
+    exports = artifact.read_card(folder, "generator").get("exports", {})
+    for file, record in exports.items():
+        print(f"{file}: largest error {record['max_error']:.1e}")
+    path = os.path.relpath(folder) if folder.absolute().is_relative_to(Path.cwd()) else folder
+    print(
+        f'load it with infomin.load_generator("{path}"); open card.html in a browser; exported to'
+    )
+    print(path)
+
+
+def _sample(cfg: DictConfig, source: str, g: ViewGenerator) -> tuple[Images, str]:
+    """Return the images that every file is verified on, and their source in words."""
+    size, photographs = cfg.budget.size, g.takes_8_bit_colors and g.channel_names == RGB
+    if "data" not in cfg and not photographs:
+        training = artifact.read_card(located(source), "generator")["training"]
+        images, data = random_images(g, training, cfg.images, size)
+        print(f"generator {source}: verified on {data}; data=... verifies on your own images")
+        return images, data
+    data = build(cfg.data if "data" in cfg else cfg.photographs)
     data.needs_all("an export")
-    g = load_generator(source)
     print(taken("generator", source, data.name))
     data.suits(f"generator: {source}", g.channels, g.value_range, g.channel_names)
-    chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
-    folder = export(source, cfg.out, plain(cfg.formats), resize(chosen, data.size), data.name)
-    print(f"exported to {folder}")
+    step = max(1, len(data.test) // cfg.images)
+    return resize(data.test.images[::step][: cfg.images], data.size), data.name
+
+
+def _default_out(source: str) -> Path:
+    """Return `export` in the run of a generator, or `exports/<name>` without a run."""
+    folder = located(source)
+    if (folder.parent / RESULT).exists():
+        return folder.parent / "export"
+    return Path("exports") / folder.name

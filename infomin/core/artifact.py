@@ -1,16 +1,17 @@
-"""A trained thing on disk: `model.safetensors` and `card.json`, data and never code.
+"""A saved model: a folder with `model.safetensors` and `card.json`, data and never code.
 
-The card tells how to build it, what it takes and how it was trained; the weights file remembers a
-digest of the card and one of the weights, so that a card edited by hand or a damaged file is
-noticed. That guards against accidents; it is no signature. Loading a folder from a stranger can
-fail, and can do nothing else: no weight is read and nothing is built before the header of the
-weights file was found to hold what the card asks for.
+The card holds the architecture, the training and the versions. The metadata of the weights file
+holds digests of the card and of the weights. They reveal an edited card or a damaged file; they
+guard against accidents and are no signature.
 
-Format 2 added the digest of the weights. Folders of format 1 are refused: a flipped bit of theirs
-would load as another generator, unnoticed.
+Loading a stranger's folder can fail and can do nothing else. The header of the weights file is
+compared with the card first. Only then weights are read and modules are built.
 
-Symbolic links may lead to regular files, as in the caches of huggingface_hub: they show no one what
-they could not read already. Links to anything else are refused, like devices, pipes and folders.
+Format 2 added the digest of the weights. Format 1 is refused: there a flipped bit would load as
+another model, unnoticed.
+
+Symbolic links to regular files are followed, as in the cache of huggingface_hub. Links to anything
+else are refused, like devices, pipes and folders.
 """
 
 import hashlib
@@ -26,20 +27,20 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from infomin import __version__
-from infomin.core import card as claims
 from infomin.core import files
+from infomin.core.card import card_errors, check_size
 from infomin.core.errors import InputError
 
 VERSION = 2
 WEIGHTS, CARD = "model.safetensors", "card.json"
-Fits = Callable[[Mapping[str, Any], Mapping[str, Tensor]], None]
-"""Raises when an architecture does not fit weights, of which it sees names, shapes and types."""
+ValidateCard = Callable[[Mapping[str, Any], Mapping[str, Tensor]], None]
+"""Raise unless an architecture fits weights, which are given on the meta device."""
 
 _SECTIONS = ("architecture", "training", "versions")
 _TYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
-_MOST_CARD = 2**20
-_MOST_HEADER = 2**20
-_MOST_WEIGHTS = {"generator": 2**25, "encoder": 2**33}
+_MAX_CARD = 2**20
+_MAX_HEADER = 2**20
+_MAX_WEIGHTS = {"generator": 2**25, "encoder": 2**33}
 
 
 def save(
@@ -54,19 +55,19 @@ def save(
     Arguments:
         folder: must not exist yet.
         kind: `generator` or `encoder`.
-        architecture: what it takes to build the thing again.
+        architecture: arguments that build the model again.
         weights: its state dict.
         training: how it was trained; plain JSON values.
 
     Raises:
-        InputError: when the folder exists or cannot be written, or `load` would not take it.
+        InputError: when the folder exists or cannot be written, or `load` would refuse it.
     """
     with files.new_folder(folder) as new:
-        fill(new, kind, architecture, weights, training)
+        write(new, kind, architecture, weights, training)
     return folder
 
 
-def fill(
+def write(
     folder: Path,
     kind: str,
     architecture: Mapping[str, Any],
@@ -74,13 +75,14 @@ def fill(
     training: Mapping[str, Any],
     exports: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write card and weights into a folder that is there already.
+    """Write card and weights into an existing folder.
 
     Arguments:
-        exports: what the card tells of other files in the folder, by name.
+        folder, kind, architecture, weights, training: as in `save`.
+        exports: records of other files in the folder, by name, for the card.
 
     Raises:
-        InputError: as `save`.
+        InputError: as in `save`.
     """
     card = {
         "format": _format(kind),
@@ -97,51 +99,54 @@ def fill(
     for name, w in tensors.items():
         if w.dtype not in _TYPES.values():
             raise InputError(f"{name}: expected float32, got {w.dtype}; save it in float32")
-    if name := _endless(tensors):
+    if name := _not_finite(tensors):
         raise InputError(f"{name} holds NaN or infinity: its training diverged; nothing was saved")
     files.write_json(folder / CARD, card)
-    files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata=seal(card, tensors)))
-    for name, most in ((CARD, _MOST_CARD), (WEIGHTS, _MOST_WEIGHTS[kind])):
-        if why := files.unreadable(folder / name, most):
-            raise InputError(f"cannot be saved: {name} {why}; nothing is left of it")
+    files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata=digests(card, tensors)))
+    for name, limit in ((CARD, _MAX_CARD), (WEIGHTS, _MAX_WEIGHTS[kind])):
+        if reason := files.unreadable(folder / name, limit):
+            raise InputError(f"cannot be saved: {name} {reason}; nothing is left of it")
 
 
-def load(folder: Path, kind: str, fits: Fits) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def load(
+    folder: Path, kind: str, validate_card: ValidateCard
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read card and weights, and check that they belong together.
 
     Arguments:
-        folder: that `save` made.
+        folder: written by `save`.
         kind: `generator` or `encoder`.
-        fits: called before any weight is read.
+        validate_card: called before any weight is read.
 
     Raises:
-        InputError: one line naming what is wrong.
+        InputError: one line that names the problem.
     """
     card = read_card(folder, kind)
-    path = _readable(folder, kind, WEIGHTS, _MOST_WEIGHTS[kind])
-    with claims.fitting(folder):
-        claims.bounded(card["architecture"])
-        digest = _of_card(card)
+    path = _checked_path(folder, kind, WEIGHTS, _MAX_WEIGHTS[kind])
+    with card_errors(folder):
+        check_size(card["architecture"])
+        digest = _card_digest(card)
     try:
         with path.open("rb") as stream:
             header = int.from_bytes(stream.read(8), "little")
-        if header > _MOST_HEADER:
+        if header > _MAX_HEADER:
             raise InputError(f"{path}: is damaged (a header of {header} bytes)")
         with safe_open(path, framework="pt") as stored:
-            sealed = stored.metadata() or {}
-            if sealed.get("card") != digest:
+            metadata = stored.metadata() or {}
+            if metadata.get("card") != digest:
                 raise InputError(
                     f"{folder / CARD}: is not the card that was saved with {WEIGHTS}; it was "
                     f"changed afterwards, so take the original or save the {kind} again"
                 )
-            with claims.fitting(folder):
-                fits(card["architecture"], {name: _outline(stored, name) for name in stored.keys()})
+            with card_errors(folder):
+                shapes = {name: _meta_tensor(stored, name) for name in stored.keys()}
+                validate_card(card["architecture"], shapes)
             weights = {name: stored.get_tensor(name) for name in stored.keys()}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: is damaged ({error})") from None
-    if sealed.get("weights") != _of_weights(weights):
+    if metadata.get("weights") != _weights_digest(weights):
         raise InputError(f"{path}: is damaged (these are not the weights that were saved)")
-    if name := _endless(weights):
+    if name := _not_finite(weights):
         raise InputError(f"{path}: {name} holds NaN or infinity")
     return card, weights
 
@@ -152,28 +157,28 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         InputError: when it is missing, of another format, or lacks a section.
     """
-    path = _readable(folder, kind, CARD, _MOST_CARD)
+    path = _checked_path(folder, kind, CARD, _MAX_CARD)
     card = files.read_json(path)
     if not isinstance(card, dict) or card.get("format") != _format(kind):
-        found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise InputError(f"{path}: expected format {_format(kind)}, got {found}")
+        got = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise InputError(f"{path}: expected format {_format(kind)}, got {got}")
     missing = [name for name in _SECTIONS if not isinstance(card.get(name), dict)]
     if missing:
         raise InputError(f"{path}: lacks {', '.join(missing)}")
     return card
 
 
-def seal(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Make what the weights file remembers: digests of the card and of the weights."""
-    return {"card": _of_card(card), "weights": _of_weights(weights)}
+def digests(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the metadata of the weights file: digests of the card and of the weights."""
+    return {"card": _card_digest(card), "weights": _weights_digest(weights)}
 
 
-def _of_card(card: Mapping[str, Any]) -> str:
+def _card_digest(card: Mapping[str, Any]) -> str:
     canonical = json.dumps(card, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _of_weights(weights: Mapping[str, Tensor]) -> str:
+def _weights_digest(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, w in sorted(weights.items()):
         digest.update(f"{name} {w.dtype} {list(w.shape)} ".encode())
@@ -181,8 +186,8 @@ def _of_weights(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _endless(weights: Mapping[str, Tensor]) -> str:
-    """Name a tensor that holds NaN or infinity, if one does."""
+def _not_finite(weights: Mapping[str, Tensor]) -> str:
+    """Return the name of the first tensor with NaN or infinity, or an empty text."""
     return next((name for name, w in weights.items() if not w.isfinite().all()), "")
 
 
@@ -190,15 +195,16 @@ def _format(kind: str) -> str:
     return f"infomin-{kind}/{VERSION}"
 
 
-def _readable(folder: Path, kind: str, name: str, most: int) -> Path:
-    if why := files.unreadable(folder / name, most):
-        raise InputError(f"{folder}: is not a saved {kind}, {name} {why}")
+def _checked_path(folder: Path, kind: str, name: str, limit: int) -> Path:
+    """Return the path of a file that is safe to open, of at most `limit` bytes."""
+    if reason := files.unreadable(folder / name, limit):
+        raise InputError(f"{folder}: is not a saved {kind}, {name} {reason}")
     return folder / name
 
 
-def _outline(stored: safe_open, name: str) -> Tensor:
-    """Return a tensor of a file without its values."""
-    part = stored.get_slice(name)  # type: ignore[no-untyped-call]
-    if part.get_dtype() not in _TYPES:
-        raise InputError(f"{name}: expected float32, got {part.get_dtype()}")
-    return torch.empty(part.get_shape(), dtype=_TYPES[part.get_dtype()], device="meta")
+def _meta_tensor(stored: safe_open, name: str) -> Tensor:
+    """Return a tensor of a weights file on the meta device, without its values."""
+    header = stored.get_slice(name)  # type: ignore[no-untyped-call]
+    if header.get_dtype() not in _TYPES:
+        raise InputError(f"{name}: expected float32, got {header.get_dtype()}")
+    return torch.empty(header.get_shape(), dtype=_TYPES[header.get_dtype()], device="meta")

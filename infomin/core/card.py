@@ -1,7 +1,7 @@
-"""What a card may claim: checked against its weights before anything is built from it.
+"""Check the card of a saved model against its weights before anything is built from it.
 
-A stranger's card can ask for any number of layers of any size. It is taken at its word on torch's
-meta device alone, where a tensor has a shape and no memory.
+The card of a stranger can ask for any number of layers of any size. Only torch's meta device
+follows it: there a tensor has a shape and no memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from infomin.core.errors import InputError
 
-_UNFIT = (
+_BUILD_ERRORS = (
     TypeError,
     ValueError,
     LookupError,
@@ -25,38 +25,40 @@ _UNFIT = (
     RuntimeError,
     MemoryError,
 )
-"""What building a thing from a wrong card can raise."""
+"""Errors that building a model from a wrong card can raise."""
 
 
 @contextmanager
-def fitting(folder: str | Path) -> Iterator[None]:
-    """Blame card and weights for whatever building a thing from them raises.
+def card_errors(folder: str | Path) -> Iterator[None]:
+    """Turn every error of building a model from a card into one line about the folder.
 
     Raises:
         InputError: in place of the other error.
     """
     try:
         yield
-    except _UNFIT as error:
+    except _BUILD_ERRORS as error:
         reason = error if isinstance(error, InputError) else repr(error)
         raise InputError(f"{folder}: card and weights do not fit together: {reason}") from None
 
 
 @contextmanager
-def sketched(weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Build modules without memory, and no more of them than some weights can fill.
+def build_on_meta(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Build modules without memory, with at most as many parameters as there are weights.
 
-    torch's hook sees the modules that other threads build too; they are none of its business.
+    torch's hook also sees the modules of other threads; they are not counted.
 
     Raises:
-        InputError: for one parameter more than there are weights.
+        InputError: at the first parameter beyond the number of weights.
     """
     left, thread = len(weights), get_ident()
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
         nonlocal left
-        left -= get_ident() == thread
-        if left < 0 and get_ident() == thread:
+        if get_ident() != thread:
+            return
+        left -= 1
+        if left < 0:
             raise InputError(f"the card asks for more than the {len(weights)} weights there are")
 
     hook = register_module_parameter_registration_hook(count)
@@ -67,8 +69,8 @@ def sketched(weights: Mapping[str, Tensor]) -> Iterator[None]:
         hook.remove()
 
 
-def bounded(architecture: Any) -> None:
-    """Refuse a card with a whole number that no honest one holds.
+def check_size(architecture: Any) -> None:
+    """Check that no whole number of a card is larger than any model needs.
 
     Raises:
         InputError: for a number above 65536.
@@ -78,12 +80,12 @@ def bounded(architecture: Any) -> None:
     if isinstance(architecture, Mapping):
         architecture = list(architecture.values())
     if isinstance(architecture, list):
-        for part in architecture:
-            bounded(part)
+        for value in architecture:
+            check_size(value)
 
 
-def same_shapes(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
-    """Refuse weights of other names, shapes or types than a card asks for.
+def check_shapes(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    """Check that weights have the names, shapes and types that a card asks for.
 
     Raises:
         InputError: when they differ; float32 and float64 pass for each other.

@@ -1,15 +1,15 @@
-"""Generators and encoders for other people: files they can open, transforms they can compose."""
+"""Files and transforms that bring generators and encoders into other people's pipelines."""
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["export"]
 
 if TYPE_CHECKING:
-    from infomin.export.folder import FORMATS, export
+    from infomin.export.folder import export
 
 
 def __getattr__(name: str) -> Any:
-    """Import what writes files when it is first used, so that transforms do without."""
+    """Import `export` when it is first used, so that transforms do not load the exporters."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from infomin.export import folder

@@ -1,11 +1,11 @@
-"""A frozen 3-channel generator as a lattice of n^3 colours: the 3-D lookup table of film and video.
+"""A frozen 3-channel generator as a 3-D lookup table of n^3 colours, as used in film and video.
 
-Between lattice points colours are interpolated, so that a lattice is close to g and never equal to
-it (`table.ColorTable` is, for 8 bits). In exchange it takes images of any depth, and as a `.cube`
-file it goes wherever colours are graded: ffmpeg, Pillow, video and photo editors.
+Colours between lattice points are interpolated, so the table is close to g and not equal to it.
+(`infomin.views.color_table.ColorTable` is exact, for 8 bits.) It takes images of any bit depth. As
+a `.cube` file it works in ffmpeg, Pillow, video and photo editors.
 
-Such a file holds numbers in [0, 1] and views are outside: channel c is stored as
-(y_c - low_c) / (high_c - low_c), and the comments of its header tell how to go back.
+A `.cube` file holds numbers in [0, 1], and view values are not limited to them. Channel c is stored
+as (y_c - low_c) / (high_c - low_c); comments in the header give low and high.
 """
 
 from pathlib import Path
@@ -23,16 +23,16 @@ from infomin.core.shapes import Images
 from infomin.core.value_range import UNIT, ValueRange, check_range, parse_range
 from infomin.generator import ViewGenerator
 
-_LARGEST = 256  # what ffmpeg reads; Pillow stops at 65
+_MAX_POINTS = 256  # limit of ffmpeg; that of Pillow is 65
 _FIT_STEPS, _FIT_RATE, _FIT_NORM = 100, 1e-3, 4
 
 
 class ColorCube(nn.Module):
-    """g on n^3 colours, trilinear in between.
+    """g on n^3 colours, with trilinear interpolation.
 
     Arguments:
-        stored: the lattice as it is stored, in [0, 1]; output channel, blue, green, red.
-        low, high: of each output channel; y = low + stored (high - low).
+        stored: the lattice in [0, 1]; axes output channel, blue, green, red.
+        low, high: range of each output channel; y = low + stored (high - low).
         value_range: of the images.
 
     Raises:
@@ -51,9 +51,9 @@ class ColorCube(nn.Module):
         value_range: ValueRange = UNIT,
     ) -> None:
         super().__init__()
-        if not 2 <= stored.shape[-1] <= _LARGEST:
+        if not 2 <= stored.shape[-1] <= _MAX_POINTS:
             raise InputError(
-                f"points: expected 2..{_LARGEST} a side of the cube, got {stored.shape[-1]}"
+                f"points: expected 2..{_MAX_POINTS} a side of the cube, got {stored.shape[-1]}"
             )
         self.register_buffer("stored", stored)
         self.register_buffer("low", low)
@@ -65,25 +65,27 @@ class ColorCube(nn.Module):
     def of(cls, generator: ViewGenerator, points: int = 33) -> "ColorCube":
         """Compute the cube of a generator.
 
-        Lattice values are not g at the lattice points, but those whose interpolation is nearest to
-        g on a lattice twice as fine. The coupling networks are piecewise linear: beside a kink
-        values of g err to one side, and fitted ones by half as much to both.
+        The lattice is fitted: its interpolation is nearest to g on a lattice twice as fine. The
+        coupling networks are piecewise linear. Beside a kink, plain values of g err to one side;
+        fitted values err half as much, to both sides.
 
         Arguments:
-            generator: of 3 channels.
-            points: n, lattice points a side; the usual sizes are 17, 33 and 65.
+            generator: g, with 3 channels.
+            points: n, lattice points a side; usual sizes are 17, 33 and 65.
 
         Raises:
             InputError: for another number of channels or points.
         """
-        cls.needs(generator)
-        y = _fitted(_lattice(generator, 2 * points - 1))
+        cls.check_generator(generator)
+        y = _fit(_sample_lattice(generator, 2 * points - 1))
         low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
-        return cls((y - _each(low)) / _each(high - low), low, high, generator.value_range)
+        return cls(
+            (y - _per_channel(low)) / _per_channel(high - low), low, high, generator.value_range
+        )
 
     @staticmethod
-    def needs(generator: ViewGenerator) -> None:
-        """Make sure that a generator has a cube.
+    def check_generator(generator: ViewGenerator) -> None:
+        """Check that a generator can be a cube.
 
         Raises:
             InputError: for other than 3 channels.
@@ -100,7 +102,7 @@ class ColorCube(nn.Module):
         return self.stored.shape[-1]
 
     def forward(self, x: Images) -> Images:
-        """Return g(x), nearly.
+        """Return g(x), nearly, for images `b 3 h w`.
 
         Raises:
             InputError: for values outside the value range.
@@ -108,18 +110,18 @@ class ColorCube(nn.Module):
         check_range(x, self.value_range, "a lookup table")
         lowest, highest = self.value_range
         place = (x - lowest) * (2 / (highest - lowest)) - 1
-        grid = rearrange(place, "b c h w -> 1 b h w c")  # red is the innermost side, as in x
-        found = nn.functional.grid_sample(
-            self._views[None], grid, padding_mode="border", align_corners=True
+        grid = rearrange(place, "b c h w -> 1 b h w c")  # red is the innermost axis, as in x
+        y = nn.functional.grid_sample(
+            self._lattice[None], grid, padding_mode="border", align_corners=True
         )
-        return rearrange(found, "1 c b h w -> b c h w")
+        return rearrange(y, "1 c b h w -> b c h w")
 
     @property
-    def _views(self) -> Tensor:
-        return self.stored * _each(self.high - self.low) + _each(self.low)
+    def _lattice(self) -> Tensor:
+        return self.stored * _per_channel(self.high - self.low) + _per_channel(self.low)
 
     def save(self, path: Path, title: str) -> None:
-        """Write a `.cube` file, whose header tells how values go back to views."""
+        """Write a `.cube` file; comments in its header say how to recover the views."""
         lowest, highest = self.value_range
         scale = [f"{v:.9g}" for v in self.low.tolist()], [f"{v:.9g}" for v in self.high.tolist()]
         lines = [
@@ -138,27 +140,27 @@ class ColorCube(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "ColorCube":
-        """Read a `.cube` file that `save` wrote.
+        """Read a `.cube` file written by `save`.
 
         Raises:
-            InputError: for a file that is missing, damaged, or not one of these.
+            InputError: for a missing or damaged file, or another kind of `.cube` file.
         """
-        told: dict[str, list[float]] = {}
+        header: dict[str, list[float]] = {}
         rows: list[list[float]] = []
         try:
             for line in Path(path).read_text(encoding="utf-8").splitlines():
                 words = line.removeprefix("#").split()
                 if words and words[0] in ("low", "high", "range", "LUT_3D_SIZE"):
-                    told[words[0]] = [float(word) for word in words[1:]]
+                    header[words[0]] = [float(word) for word in words[1:]]
                 elif line[:1] in "-0123456789":
                     rows.append([float(word) for word in words])
-            n = int(told["LUT_3D_SIZE"][0])
+            n = int(header["LUT_3D_SIZE"][0])
             stored = rearrange(torch.tensor(rows), "(b g r) c -> c b g r", b=n, g=n, r=n)
-            low, high = torch.tensor(told["low"]), torch.tensor(told["high"])
+            low, high = torch.tensor(header["low"]), torch.tensor(header["high"])
             numbers = torch.cat([stored.flatten(), low, high])
             if len(low) != 3 or len(high) != 3 or not numbers.isfinite().all():
                 raise ValueError("numbers are missing or infinite")
-            return cls(stored, low, high, parse_range(told["range"], "range"))
+            return cls(stored, low, high, parse_range(header["range"], "range"))
         except (OSError, ValueError, LookupError, RuntimeError, ArithmeticError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
@@ -166,10 +168,10 @@ class ColorCube(nn.Module):
             ) from None
 
     def pillow(self) -> Any:
-        """Return the filter for `PIL.Image.filter`; it gives stored values, as 8 bits.
+        """Return a filter for `PIL.Image.filter`; its output is the stored values in 8 bits.
 
         Raises:
-            InputError: above 65 points, where Pillow stops.
+            InputError: above 65 points, the limit of Pillow.
         """
         if self.points > 65:
             raise InputError(f"points: Pillow takes at most 65, got {self.points}")
@@ -177,8 +179,8 @@ class ColorCube(nn.Module):
         return ImageFilter.Color3DLUT(self.points, rows)
 
 
-def _lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n n n"]:
-    """Return g at the points of a lattice; output channel, blue, green, red."""
+def _sample_lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n n n"]:
+    """Return g at the points of a lattice; axes output channel, blue, green, red."""
     device = next(generator.buffers()).device
     level = torch.linspace(*generator.value_range, points, device=device)
     blue, green, red = torch.meshgrid(level, level, level, indexing="ij")
@@ -186,25 +188,25 @@ def _lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n n n"]:
     return rearrange(generator.transform(image), "1 c b (g r) -> c b g r", r=points)
 
 
-def _fitted(finer: Float[Tensor, "3 m m m"]) -> Float[Tensor, "3 n n n"]:
-    """Return the lattice of every other point whose interpolation is nearest to the finer one."""
-    low, high = finer.amin((1, 2, 3)), finer.amax((1, 2, 3))
-    wanted = (finer - _each(low)) / _each(high - low)
+def _fit(fine: Float[Tensor, "3 m m m"]) -> Float[Tensor, "3 n n n"]:
+    """Return the lattice with every other point whose interpolation is nearest to the fine one."""
+    low, high = fine.amin((1, 2, 3)), fine.amax((1, 2, 3))
+    target = (fine - _per_channel(low)) / _per_channel(high - low)
     with torch.enable_grad():
-        stored = wanted[:, ::2, ::2, ::2].clone().requires_grad_()
+        stored = target[:, ::2, ::2, ::2].clone().requires_grad_()
         optimizer = torch.optim.Adam([stored], lr=_FIT_RATE, betas=(0.9, 0.99))
         decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, _FIT_STEPS)
         for _ in range(_FIT_STEPS):
-            between = nn.functional.interpolate(
-                stored[None], size=wanted.shape[1:], mode="trilinear", align_corners=True
+            interpolated = nn.functional.interpolate(
+                stored[None], size=target.shape[1:], mode="trilinear", align_corners=True
             )
             optimizer.zero_grad()
-            # in hundredths, whose fourth power is still a number of float32
-            (100 * (between[0] - wanted)).pow(_FIT_NORM).sum().backward()
+            # in hundredths, since their fourth power does not underflow in float32
+            (100 * (interpolated[0] - target)).pow(_FIT_NORM).sum().backward()
             optimizer.step()
             decay.step()
-    return stored.detach() * _each(high - low) + _each(low)
+    return stored.detach() * _per_channel(high - low) + _per_channel(low)
 
 
-def _each(v: Tensor) -> Tensor:
+def _per_channel(v: Tensor) -> Tensor:
     return rearrange(v, "c -> c 1 1 1")

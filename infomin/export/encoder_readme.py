@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infomin import __version__
-from infomin.export import told
-from infomin.export.readme import in_line
+from infomin.export.card_text import markdown_words, training_text
 from infomin.export.torchvision_resnet import replaced
 
 _USE = '''import torch
@@ -43,14 +42,17 @@ def text(card: Mapping[str, Any]) -> str:
     Arguments:
         card: its whole card; what it tells of the training may be a stranger's.
     """
-    about = told.training(card["training"])
+    about = training_text(card["training"])
     encoders = card["encoders"]
     if card["shared"]:
-        trained = f"One encoder for every view of an image, trained on {in_line(about.data)}."
+        trained = (
+            f"One encoder for every view of an image, trained on {markdown_words(about.data)}."
+        )
     else:
         trained = (
             f"{len(encoders)} encoders, one for each view of an image, trained on "
-            f"{in_line(about.data)} (CMC, [arXiv:1906.05849](https://arxiv.org/abs/1906.05849)). "
+            f"{markdown_words(about.data)} (CMC, "
+            "[arXiv:1906.05849](https://arxiv.org/abs/1906.05849)). "
             "Features of all of them side by side are what was judged."
         )
     parts = [
@@ -78,7 +80,8 @@ def text(card: Mapping[str, Any]) -> str:
         "of the largest feature.\n",
         "| file | largest error | images |\n|---|---|---|",
         *(
-            f"| `{name}` | {r['max_error']:.1e} | {r['images']} of {in_line(t['verified_on'])} |"
+            f"| `{name}` | {r['max_error']:.1e} | {r['images']} of "
+            f"{markdown_words(t['verified_on'])} |"
             for t in encoders
             for name, r in t["files"].items()
         ),

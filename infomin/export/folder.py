@@ -1,74 +1,65 @@
-"""An exported generator: one folder that is whole, verified, and says what it holds."""
+"""Export a generator: one folder with verified files, a README, pictures and a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from infomin.core import artifact, files
 from infomin.core.errors import one_of
 from infomin.core.shapes import Images
-from infomin.export import lut, onnx, page, readme, torch_export
-from infomin.export.cube import ColorCube
-from infomin.export.sample import Sample
+from infomin.export import page, readme
+from infomin.export.formats import FORMATS
+from infomin.export.sample import Sample, random_images
 from infomin.generator import ViewGenerator, load_generator
 from infomin.shipped import located
-from infomin.views.color_table import ColorTable
-
-Write = Callable[[ViewGenerator, Path, Sample], dict[str, Any]]
-_WRITERS: dict[str, Write] = {
-    "torch_export": torch_export.write,
-    "onnx": onnx.write,
-    "lut": lut.write,
-    "table": lut.write_table,
-}
-FORMATS = ("artifact", *_WRITERS)
 
 
-def usual(generator: ViewGenerator) -> tuple[str, ...]:
-    """Return the formats that a generator is exported in unless others are asked for."""
-    return ("artifact", "torch_export", "onnx", *(("lut",) if generator.channels == 3 else ()))
+def default_formats(generator: ViewGenerator) -> tuple[str, ...]:
+    """Return the formats that a generator is exported in unless others are chosen."""
+    return tuple(name for name, f in FORMATS.items() if f.default and f.accepts(generator))
 
 
 def export(
-    source: str | Path, out: str | Path, formats: Sequence[str] | None, images: Images, data: str
+    source: str | Path,
+    out: str | Path,
+    formats: Sequence[str] | None = None,
+    images: Images | None = None,
+    data: str = "images",
 ) -> Path:
     """Export a saved generator into a new folder, whole or not at all.
 
-    The folder is always an artifact, weights and card, which `infomin.load_generator` takes, with a
-    README, pictures and a page, `card.html`; the other formats lie beside it. Each is read back,
-    run on the sample and compared with the float32 generator, and the card keeps the errors.
+    The folder is always a saved generator, which `infomin.load_generator` takes, with `README.md`,
+    pictures and a page, `card.html`. Files of other formats lie beside them. Each file is read
+    back, run on the sample and compared with g in float32; the card keeps the errors.
 
     Arguments:
-        source: folder of the generator.
-        out: must not exist yet.
-        formats: of `FORMATS`: `torch_export`, `onnx`, `lut`, and `table`, of 200 MB; None for all
-            but the last that the generator can take.
-        images: real ones, `b c h w`, of the generator's channels and within its value range.
-        data: where they are from.
+        source: folder of the generator, or a name of `infomin.list_generators`.
+        out: new folder; must not exist yet.
+        formats: names in `infomin.export.formats.FORMATS`; None for `default_formats`.
+        images: the sample, `b c h w`, float, with the channels and the value range of the
+            generator; None draws random images with the channel statistics of its card.
+        data: source of the images, in words.
 
     Raises:
-        InputError: for an unknown format, one that the generator cannot take, a missing package,
-            or an error above its bound; nothing is left behind then.
+        InputError: for an unknown format, a format that cannot hold the generator, a missing
+            package, or an error above its bound. Then nothing is left behind.
     """
     generator = load_generator(source)
-    formats = usual(generator) if formats is None else formats
+    formats = default_formats(generator) if formats is None else formats
     for name in formats:
         one_of("formats", name, FORMATS)
-    if "onnx" in formats:
-        onnx.needed()
-    if "lut" in formats:
-        ColorCube.needs(generator)
-    if "table" in formats:
-        ColorTable.needs(generator)
+        FORMATS[name].check_packages()
+        FORMATS[name].check(generator)
     training = artifact.read_card(located(source), "generator")["training"]
+    if images is None:
+        images, data = random_images(generator, training, count=256, size=96)
     sample = Sample.of(generator, images, data)
     with files.new_folder(Path(out)) as new:
-        exports: dict[str, Any] = {}
+        records: dict[str, Any] = {}
         for name in formats:
-            if name in _WRITERS:
-                exports |= _WRITERS[name](generator, new, sample)
+            records |= FORMATS[name].write(generator, new, sample)
         weights = generator.state_dict()
-        artifact.fill(new, "generator", generator.architecture, weights, training, exports)
-        readme.write(generator, training, exports, new, sample)
-        page.write(generator, training, exports, new, sample)
+        artifact.write(new, "generator", generator.architecture, weights, training, records)
+        readme.write(generator, training, records, new, sample)
+        page.write(generator, training, records, new, sample)
     return Path(out)

@@ -1,4 +1,4 @@
-"""Generators on the Hugging Face Hub, or in folders of its layout, through the Hub's own mixin."""
+"""Generators on the Hugging Face Hub, or in folders of its layout."""
 
 from pathlib import Path
 from typing import Any
@@ -18,35 +18,35 @@ class HubGenerator(
 ):
     """A view generator with `save_pretrained`, `from_pretrained` and `push_to_hub`.
 
-    The folder is the one that `infomin.load_generator` takes, and every exported folder can be
-    uploaded as it is.
+    `infomin.load_generator` loads its folders, and every exported folder can be uploaded as it is.
 
-        g = HubGenerator.from_pretrained("somebody/their-generator")
+        g = HubGenerator.from_pretrained("user/their-generator")
         g.push_to_hub("me/my-generator")
+
+    Attributes:
+        training_card: the training section of its card.
     """
 
     training_card: dict[str, Any]
-    """What the card tells of the training."""
 
     def _save_pretrained(self, save_directory: Path) -> None:
         training = getattr(self, "training_card", {})
-        artifact.fill(save_directory, "generator", self.architecture, self.state_dict(), training)
+        artifact.write(save_directory, "generator", self.architecture, self.state_dict(), training)
 
     @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | Path, **options: Any
     ) -> "HubGenerator":
-        """Load from a folder, or from the Hub.
+        """Load a generator from a folder or from the Hub.
 
-        Not by the mixin, which would believe a stranger's `config.json`: the card alone tells how
-        to build a generator.
+        The mixin's own method would trust a stranger's `config.json`; this one reads the card.
 
         Arguments:
             pretrained_model_name_or_path: a folder, or a name on the Hub.
             options: of `huggingface_hub.snapshot_download`: revision, token, cache_dir, ...
 
         Raises:
-            InputError: as `load_generator`.
+            InputError: as in `infomin.load_generator`.
         """
         folder = Path(pretrained_model_name_or_path)
         if not folder.is_dir():

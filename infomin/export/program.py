@@ -1,4 +1,4 @@
-"""What graph exporters see of a generator: tensors in, views out, no checks and no Python."""
+"""Modules for graph exporters: g on tensors, without checks that exporters cannot trace."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from infomin.generator import ViewGenerator
 
 
 class Rows(nn.Module):
-    """g of pixels, `n c -> n c`, with all that depends on weights alone computed before."""
+    """g on pixel rows `n c -> n c`, with everything that depends on weights alone precomputed."""
 
     def __init__(self, generator: ViewGenerator) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Rows(nn.Module):
 
 
 class Program(nn.Module):
-    """g of images."""
+    """g on images `b c h w`."""
 
     def __init__(self, generator: ViewGenerator) -> None:
         super().__init__()

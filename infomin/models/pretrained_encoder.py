@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from infomin import generator
 from infomin.augment import resize
 from infomin.core import artifact
-from infomin.core import card as claims
+from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.errors import InputError
 from infomin.core.value_range import ValueRange
 from infomin.models.encoders import Encoders, build_encoders
@@ -115,7 +115,7 @@ def load_encoder(folder: str | Path, device: str | torch.device = "cpu") -> Pret
     """
     card, weights = artifact.load(Path(folder), "encoder", _check_card)
     architecture = card["architecture"]
-    with claims.fitting(folder):
+    with card_errors(folder):
         views = build_view(architecture["views"])
         encoders = build_encoders(view_channels=views.view_channels, **architecture["encoder"])
         encoder = PretrainedEncoder(views, encoders, architecture["encoder"])
@@ -127,16 +127,16 @@ def _check_card(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) 
     """Compare a card with the shapes of the weights before anything of any size is built."""
     config, weights = dict(architecture["views"]), _present_names(weights)
     if "generator" in config:
-        generator.fits(config["generator"], _below("views.generator.", weights))
+        generator.validate_card(config["generator"], _below("views.generator.", weights))
     views = build_view(config)
     if views.kind == "patches" and config["patch"] != architecture["encoder"]["size"]:
         raise InputError("the card asks for encoders of another size than its patches")
     of_encoders = _below("encoders.", weights)
-    with claims.sketched(of_encoders):
+    with build_on_meta(of_encoders):
         expected = build_encoders(
             view_channels=views.view_channels, **architecture["encoder"]
         ).state_dict()
-    claims.same_shapes(expected, of_encoders)
+    check_shapes(expected, of_encoders)
 
 
 def _present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
-"""Generators that come with the package, learned by its own runs: some 13 kilobytes each.
+"""Trained generators inside the package, about 13 kB each.
 
-What each was learned on and by which command: `docs/generators.md`.
+`docs/generators.md` lists their data and the commands that trained them.
 """
 
 from pathlib import Path
@@ -11,15 +11,15 @@ _HOME = Path(__file__).parent
 
 
 def list_generators() -> tuple[str, ...]:
-    """Return the names that `infomin.load_generator` knows."""
+    """Return the names of the generators in this package, for `infomin.load_generator`."""
     return tuple(sorted(card.parent.name for card in _HOME.glob("*/card.json")))
 
 
 def located(generator: str | Path) -> Path:
-    """Return the folder of a generator, named by its path or shipped under this name.
+    """Return the folder of a generator, given its path or its name in this package.
 
     Raises:
-        InputError: when there is no such folder and no such name.
+        InputError: when neither a folder nor a generator of this name exists.
     """
     folder = Path(generator)
     try:
@@ -30,6 +30,6 @@ def located(generator: str | Path) -> Path:
     if str(generator) in list_generators():
         return _HOME / str(generator)
     raise InputError(
-        f"{generator}: no such folder, and no generator of this package: "
+        f"generator: expected a folder or a name of this package, got {generator}; choose one of "
         + ", ".join(list_generators())
     )

@@ -1,8 +1,8 @@
-"""A frozen 3-channel generator on 8-bit images, as the exact table of all 2^24 colours.
+"""A frozen 3-channel generator as an exact table of all 2^24 colours of 8 bits a channel.
 
-g is pixel-wise, so on uint8 pixels it *is* a table: one look-up a pixel gives the very numbers of
-the flow. Learn with the flow, apply with the table. Built once it is kept in the user's cache,
-mapped into memory and shared by all processes that open it.
+g acts on each pixel alone, so on uint8 images one look-up per pixel returns the same numbers as the
+flow. Train the flow, apply the table. The table is built once and stored in the user's cache.
+Every process maps the same file into memory.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from infomin.generator import ViewGenerator
 
 Levels = Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"]
 
-KEPT = 8
-"""Tables in the cache, 200 MB each; the one longest unused makes room for a new one."""
+MAX_TABLES = 8
+"""Tables in the cache, 200 MB each; a new one replaces the least recently used."""
 COLORS = 2**24
-"""How many there are of 8 bits a channel."""
+"""Number of colours with 8 bits a channel."""
 _ONE_NUMBER = {4: torch.float32, 8: torch.float64, 16: torch.complex128}
-"""What rows of so many bytes, of the 1 or 2 channels of a view, are looked up as: one number is
-found a quarter faster than a row of them."""
+"""Number type for the row of a view, by its bytes: gathering one number is a quarter faster than
+gathering the 1, 2 or 4 numbers of a row."""
 
 
 @torch.no_grad()
 def all_colors(generator: ViewGenerator) -> Float[Tensor, "n 3"]:
-    """Return g of all 2^24 colours, R changing slowest, a row of all output channels for each."""
+    """Return g of all 2^24 colours, one row each; R changes slowest, B fastest."""
     level = torch.arange(256, device=next(generator.buffers()).device) / 255
     green, blue = torch.meshgrid(level, level, indexing="ij")
     colors = level.new_empty(256, 2**16, 3)
@@ -45,21 +45,21 @@ def all_colors(generator: ViewGenerator) -> Float[Tensor, "n 3"]:
 
 
 class ColorTable(nn.Module):
-    """g(x) of every colour with 8 bits a channel; 200 MB in float32, built in seconds.
+    """A lookup table of g for every 8-bit colour; 200 MB in float32, built in seconds.
 
     Arguments:
-        generator: with 3 channels and value range (0, 1).
-        colors: the views of all colours, view after view, where they are known already.
+        generator: g, with 3 channels and value range (0, 1).
+        colors: the table from the cache, view after view; None computes it.
 
     Raises:
-        InputError: for another number of channels or range.
+        InputError: for another number of channels or another range.
     """
 
     colors: Float[Tensor, " n"]
 
     def __init__(self, generator: ViewGenerator, colors: Tensor | None = None) -> None:
         super().__init__()
-        self.needs(generator)
+        self.check_generator(generator)
         self.view_channels = generator.view_channels
         if colors is None:
             rows = all_colors(generator)
@@ -67,8 +67,8 @@ class ColorTable(nn.Module):
         self.register_buffer("colors", colors, persistent=False)
 
     @staticmethod
-    def needs(generator: ViewGenerator) -> None:
-        """Make sure that a generator has a table.
+    def check_generator(generator: ViewGenerator) -> None:
+        """Check that a generator can be tabulated.
 
         Raises:
             InputError: for other than 3 channels in [0, 1].
@@ -76,59 +76,57 @@ class ColorTable(nn.Module):
         if not generator.takes_8_bit_colors:
             raise InputError(
                 "table: expected a generator of 3 channels in [0, 1], got "
-                f"{generator.channels} in {list(generator.value_range)}; do without a table"
+                f"{generator.channels} in {list(generator.value_range)}; set table=false"
             )
 
     @classmethod
     def cached(cls, generator: ViewGenerator, cache: str | None = None) -> "ColorTable":
-        """Open the table of a frozen generator; build and keep it the first time.
+        """Open the table of a frozen generator from the cache; build it the first time.
 
-        Not beside the generator, as one would first think: a folder from elsewhere could bring a
-        table that is not g's, one from a package may not be written, and copies of a folder
-        would not share.
+        The cache is not the folder of the generator. A stranger's folder could hold a wrong table,
+        the folder of a package may be read-only, and copies of a folder would not share.
 
         Arguments:
-            generator: g; its table is found by a digest of architecture and weights.
+            generator: g; a digest of its architecture and weights names the file.
             cache: folder; None is the user's cache folder.
         """
         path = files.cache_folder(cache) / "tables" / f"{_digest(generator)}.npy"
-        colors = _mapped(path)
+        colors = _map_file(path)
         if colors is None:
             table = cls(generator)
             files.make_folder(path.parent)
             files.write(path, lambda stream: np.save(stream, table.colors.cpu().numpy()))
-            for old in sorted(path.parent.glob("*.npy"), key=_last_used)[:-KEPT]:
-                old.unlink(missing_ok=True)  # whoever has it mapped keeps it
-            colors = _mapped(path)
+            for old in sorted(path.parent.glob("*.npy"), key=_last_used)[:-MAX_TABLES]:
+                old.unlink(missing_ok=True)  # a process that has mapped it can still read it
+            colors = _map_file(path)
         return cls(generator, colors)
 
     def forward(self, x: Levels) -> Views:
-        """Return the views of images, stored pixel by pixel (channels last).
+        """Return the views `b c_i h w` of images, in channels-last memory.
 
         Arguments:
-            x: uint8, or float in [0, 1], rounded to 8 bits first, as image libraries do.
+            x: images `b 3 h w`, uint8, or float in [0, 1], which are rounded to 8 bits.
 
         Raises:
-            InputError: for other channels, or values outside [0, 1]; what `check_range`
-                tolerates rounds to it.
+            InputError: for another number of channels, or values outside [0, 1].
         """
-        index = _index(x)
+        index = _color_index(x)
         return tuple(self._look_up(index, i) for i in range(len(self.view_channels)))
 
     def view(self, x: Levels, i: int) -> Image:
-        """Return view i alone, as `forward` does, at the cost of its channels."""
-        return self._look_up(_index(x), i)
+        """Return view i alone, `b c_i h w`, without the cost of the others."""
+        return self._look_up(_color_index(x), i)
 
     def _look_up(self, index: Int32[Tensor, "b h w"], i: int) -> Image:
-        before, channels = sum(self.view_channels[:i]), self.view_channels[i]
-        of_view = self.colors[before * COLORS : (before + channels) * COLORS]
+        first, channels = sum(self.view_channels[:i]), self.view_channels[i]
+        of_view = self.colors[first * COLORS : (first + channels) * COLORS]
         rows = of_view.view(_ONE_NUMBER[channels * of_view.element_size()])
-        found = rows.index_select(0, index.flatten()).view(of_view.dtype)
+        values = rows.index_select(0, index.flatten()).view(of_view.dtype)
         b, h, w = index.shape
-        return rearrange(found, "(b h w c) -> b c h w", b=b, h=h, w=w)
+        return rearrange(values, "(b h w c) -> b c h w", b=b, h=h, w=w)
 
 
-def _index(x: Levels) -> Int32[Tensor, "b h w"]:
+def _color_index(x: Levels) -> Int32[Tensor, "b h w"]:
     """Return 65536 R + 256 G + B of every pixel."""
     if x.ndim != 4 or x.shape[1] != 3:
         raise InputError(
@@ -136,33 +134,33 @@ def _index(x: Levels) -> Int32[Tensor, "b h w"]:
         )
     if x.dtype == torch.uint8:
         level = x.int().unbind(1)
-    else:  # float32 counts exactly as far as the index goes
+    else:  # float32 is exact up to 2^24
         check_range(x, UNIT, "a table of colours")
         level = x.float().mul(255).round_().unbind(1)
     return (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
 
 
-def _mapped(path: Path) -> Tensor | None:
-    """Map a table into memory, or return None where there is none."""
+def _map_file(path: Path) -> Tensor | None:
+    """Map a table file into memory; return None when it is missing or damaged."""
     try:
-        # copy on write: nobody writes, so that all processes share the pages of the file
+        # copy on write; nothing writes, so all processes share the pages of the file
         colors = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
     except (OSError, ValueError, EOFError):
         return None
-    whole = colors.dtype == torch.float32 and colors.shape == (3 * COLORS,)
-    return colors if whole else None
+    complete = colors.dtype == torch.float32 and colors.shape == (3 * COLORS,)
+    return colors if complete else None
 
 
 def _last_used(path: Path) -> float:
     try:
         return max(path.stat().st_atime, path.stat().st_mtime)
-    except FileNotFoundError:  # another process has made room already
+    except FileNotFoundError:  # another process deleted it
         return 0.0
 
 
 def _digest(generator: ViewGenerator) -> str:
     digest = hashlib.sha256(json.dumps(generator.architecture, sort_keys=True).encode())
-    digest.update(torch.__version__.encode())  # another build may round otherwise
+    digest.update(torch.__version__.encode())  # another build may round differently
     for name, weight in sorted(generator.state_dict().items()):
         digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())
     return digest.hexdigest()[:32]

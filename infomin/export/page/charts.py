@@ -1,98 +1,133 @@
-"""Charts of a generator: its channels along the grey axis, their histograms, its game."""
+"""Charts of the page as SVG: channels along the grey axis, I_NCE over the game, histograms.
 
+matplotlib draws them. Colours become the variables of the style sheet, so that charts follow the
+light or dark scheme of the reader.
+"""
+
+import io
+import re
 from collections.abc import Sequence
+from typing import Any
 
+import matplotlib
 import torch
+from jaxtyping import Float
 from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
 
-from infomin.core.page.charts import (
-    LINE,
-    Frame,
-    Points,
-    apart,
-    below,
-    grid,
-    padded,
-    path,
-    svg,
-    ticks,
-)
+from infomin.export.card_text import Curve, Estimate
 from infomin.export.page.channels import Channel
-from infomin.export.told import Curve, Estimate
+
+Vector = Float[Tensor, " n"]
 
 _BINS = 80
+_SOFT, _RULE = "#000001", "#000002"
+_LINES = ("#000003", "#000004", "#000005")
+_VARIABLES = {_SOFT: "soft", _RULE: "rule"} | {c: f"line-{i}" for i, c in enumerate(_LINES, 1)}
+"""Variable of the style sheet for each colour that charts are drawn in."""
+_DASHES = ("solid", (0, (4.5, 1.5)), (0, (1.25, 1.25)))
+_UNWANTED = (
+    r"<style.*?</style>",
+    r'<g id="\w+"/>',
+    r'(?<=<g) id="[\w.]+"',  # names repeat from chart to chart
+    r"font-family: [^;]*; ",  # the page has its own
+    r' transform="rotate\(-0 [^)]*\)"',
+)
+"""Parts of matplotlib's SVG that the page does without."""
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "infomin",  # the same chart is the same bytes
+    "text.parse_math": False,
+    "font.size": 13,
+    "axes.labelcolor": _SOFT,
+    "axes.labelsize": 13,
+    "grid.color": _RULE,
+    "legend.frameon": False,
+    "legend.labelcolor": _SOFT,
+    "xtick.labelcolor": _SOFT,
+    "ytick.labelcolor": _SOFT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    **{f"axes.spines.{side}": False for side in ("top", "right", "left", "bottom")},
+}
 
 
-def lines(series: Sequence[tuple[str, Points]]) -> Markup:
-    """Draw a curve for each channel over the grey axis, named at its right end."""
-    xs, ys = zip(*(point for _, points in series for point in points), strict=True)
-    frame = Frame((min(xs), max(xs)), padded(ys), 58, 12, 330, 244)
-    ends = apart([frame.down(points[-1][1]) for _, points in series])
-    parts = [grid(frame, "value of the grey image", "value of the channel")]
-    for i, ((name, points), end) in enumerate(zip(series, ends, strict=True), 1):
-        parts.append(
-            Markup(
-                '<path class="line line-{0}" d="{1}"/>'
-                '<text class="line-{0}" x="{2}" y="{3:.1f}">{4}</text>'
-            ).format(i, path(frame, points), frame.right + 8, end + 4, name)
-        )
-    return svg(460, 290, "Output channels along the grey axis", parts)
+def grey_axis(level: Vector, curves: Sequence[tuple[str, Vector]]) -> Markup:
+    """Draw a curve for each channel over the value of a grey image."""
+    with matplotlib.rc_context(_STYLE):
+        figure, axis = _chart("value of the grey image", "value of the channel")
+        for (name, values), color, dash in zip(curves, _LINES, _DASHES, strict=True):
+            axis.plot(level, values, color=color, linestyle=dash, label=name)
+        figure.legend(loc="outside upper left", ncols=3)
+        return _svg(figure, "Output channels along the grey axis")
 
 
 def progress(curve: Curve, held_out: Estimate | None) -> Markup:
     """Draw I_NCE over the steps of the game, its cap, and the held-out value at the end."""
-    top = max(y for _, y in curve.points)
-    top = max([top, *([curve.cap] if curve.cap else []), *([held_out.high] if held_out else [])])
-    steps = [x for x, _ in curve.points]
-    lowest = min(0.0, *(y for _, y in curve.points))
-    frame = Frame((0, max(*steps, 1)), (lowest, max(top, 1e-3) * 1.06), 58, 12, 372, 244)
-    parts = [grid(frame, "step of the game", "I_NCE, nats")]
-    if curve.cap:
-        y = frame.down(curve.cap)
-        parts.append(
-            Markup(
-                '<path class="cap" d="M{:.1f} {:.1f}H{:.1f}"/>'
-                '<text x="{:.1f}" y="{:.1f}" text-anchor="end">cap log K = {:.2f}</text>'
-            ).format(frame.left, y, frame.right, frame.right, y + LINE, curve.cap)
-        )
-    parts.append(Markup('<path class="line line-1" d="{}"/>').format(path(frame, curve.points)))
-    if held_out:
-        x = frame.right + 16
-        low, value, high = (frame.down(v) for v in (held_out.low, held_out.value, held_out.high))
-        parts.append(
-            Markup(
-                '<path class="line line-2" d="M{0} {1:.1f}V{2:.1f}"/>'
-                '<circle class="dot-2" cx="{0}" cy="{3:.1f}" r="4"/>'
-                '<text class="line-2" x="{4}" y="{5:.1f}">held out</text>'
-            ).format(x, low, high, value, x + 8, value + 4)
-        )
-    return svg(460, 290, "I_NCE over the steps of the game", parts)
+    with matplotlib.rc_context(_STYLE):
+        figure, axis = _chart("step of the game", "I_NCE, nats")
+        steps, values = zip(*curve.points, strict=True)
+        marker = "o" if len(steps) == 1 else None
+        axis.plot(steps, values, color=_LINES[0], marker=marker, label="training batches")
+        if curve.cap:
+            axis.axhline(curve.cap, color=_SOFT, linestyle="dashed", linewidth=1.5)
+            text = f"cap log K = {curve.cap:.2f}"
+            axis.text(
+                1, curve.cap, text, color=_SOFT, ha="right", va="bottom",
+                transform=axis.get_yaxis_transform(),
+            )  # fmt: skip
+        if held_out:
+            x, bounds = steps[-1] + 0.03 * max(steps[-1], 1), (held_out.low, held_out.high)
+            axis.vlines(x, *bounds, color=_LINES[1])
+            axis.plot(x, held_out.value, "o", color=_LINES[1], label="held out")
+        figure.legend(loc="outside upper left", ncols=2)
+        axis.set_ylim(bottom=min(0.0, *values))
+        return _svg(figure, "I_NCE over the steps of the game")
 
 
 def histogram(channel: Channel) -> Markup:
-    """Draw how often values of a channel are met, and below which grey they are drawn in."""
+    """Draw how often each value of a channel occurs, above the grey that it is drawn in."""
     low, high = channel.values.min().item(), channel.values.max().item()
     high = max(high, low + 1e-6)
     counts = torch.histc(channel.values.float(), _BINS, low, high)
-    frame = Frame((low, high), (0, counts.max().item()), 12, 8, 308, 108)
-    steps = [frame.left + i * (frame.right - frame.left) / _BINS for i in range(_BINS + 1)]
-    outline = [f"M{frame.left:.1f} {frame.bottom}"]
-    for count, x in zip(counts.tolist(), steps[1:], strict=True):
-        outline.append(f"V{frame.down(count):.1f}H{x:.1f}")
-    parts = [
-        Markup('<path class="bars" d="{}V{}Z"/>').format("".join(outline), frame.bottom),
-        Markup(
-            '<linearGradient id="{0}" gradientUnits="userSpaceOnUse" x1="{1:.1f}" x2="{2:.1f}">'
-            '<stop stop-color="#000"/><stop offset="1" stop-color="#fff"/></linearGradient>'
-            '<rect class="ramp" fill="url(#{0})" x="{3}" y="112" width="{4}" height="10"/>'
-        ).format(
-            f"ramp-{channel.output}",
-            frame.across(channel.black),
-            frame.across(channel.white),
-            frame.left,
-            frame.right - frame.left,
-        ),
-        *(below(frame, tick, 138) for tick in ticks(low, high, 5)),
-    ]
-    title = f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}"
-    return svg(320, 144, title, parts)
+    edges = torch.linspace(low, high, _BINS + 1)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(320 / 72, 144 / 72), layout="constrained")
+        axis, ramp = figure.subplots(2, sharex=True, height_ratios=[10, 1])
+        axis.stairs(counts.numpy(), edges.numpy(), fill=True, color=_LINES[0])
+        axis.set(xlim=(low, high), yticks=[])
+        grey = ((edges - channel.black) / (channel.white - channel.black)).clamp(0, 1)
+        image = grey[None].numpy()
+        ramp.imshow(image, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
+        ramp.set(yticks=[])
+        ramp.locator_params(axis="x", nbins=5)
+        return _svg(figure, f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}")
+
+
+def _chart(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(460 / 72, 290 / 72), layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.grid(axis="y")
+    axis.set_axisbelow(True)
+    axis.locator_params(nbins=6)
+    return figure, axis
+
+
+def _svg(figure: Figure, title: str) -> Markup:
+    """Return a figure as an element of a page, with the title that a screen reader says."""
+    stream = io.StringIO()
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(stream, format="svg", transparent=True, metadata=metadata)
+    text = stream.getvalue()
+    content = text[text.index(">", text.index("<svg")) + 1 :]
+    for pattern in _UNWANTED:
+        content = re.sub(pattern, "", content, flags=re.DOTALL)
+    content = re.sub(r"\s*\n\s*", "\n", content)
+    for color, variable in _VARIABLES.items():
+        content = content.replace(color, f"var(--{variable})")
+    width, height = (round(72 * side) for side in figure.get_size_inches())
+    opening = Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" style="max-width: {}px">')
+    return opening.format(title, width, height, width) + Markup(content)

@@ -1,12 +1,12 @@
 "use strict";
-// The views of any image, computed in the page: the colours of g are a lattice of points^3 entries
-// of 16 bits, blue outermost, red innermost, and views are trilinear in between.
+// Compute the views of any image in the page. g is a lattice of points^3 colours of 16 bits, blue
+// outermost, red innermost; views between lattice points are interpolated trilinearly.
 {
-  const MOST = 4_000_000; // pixels; larger images are shown smaller
-  const told = JSON.parse(document.getElementById("table").textContent);
-  const n = told.points;
-  const channels = told.channels;
-  const lattice = decoded();
+  const MAX_PIXELS = 4_000_000; // larger images are shown smaller
+  const config = JSON.parse(document.getElementById("table").textContent);
+  const n = config.points;
+  const channels = config.channels;
+  const lattice = decode();
 
   const element = (id) => document.getElementById(id);
   const [stage, source, status, picks] = ["stage", "source", "status", "picks"].map(element);
@@ -15,8 +15,8 @@
     canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" }));
   let pixels, views, cursor, latest = 0;
 
-  function decoded() {
-    const bytes = Uint8Array.from(atob(told.table), (letter) => letter.charCodeAt(0));
+  function decode() {
+    const bytes = Uint8Array.from(atob(config.table), (letter) => letter.charCodeAt(0));
     const levels = new DataView(bytes.buffer);
     return Float32Array.from({ length: bytes.length / 2 }, (_, i) => {
       const { low, high } = channels[i % 3];
@@ -24,20 +24,20 @@
     });
   }
 
-  // Where each of 256 levels lies: the lattice point below it, and how far on from there.
+  // For each of 256 levels: the lattice point below it, and the fraction of the way to the next.
   const below = Uint8Array.from({ length: 256 }, (_, v) => Math.min(Math.floor(v * (n - 1) / 255), n - 2));
-  const part = Float32Array.from({ length: 256 }, (_, v) => v * (n - 1) / 255 - below[v]);
+  const fraction = Float32Array.from({ length: 256 }, (_, v) => v * (n - 1) / 255 - below[v]);
 
-  function transformed(rgba) {
+  function transform(rgba) {
     const count = rgba.length / 4, out = channels.map(() => new Float32Array(count));
     const RED = 3, GREEN = 3 * n, BLUE = 3 * n * n;
     for (let i = 0; i < count; i++) {
       const red = rgba[4 * i], green = rgba[4 * i + 1], blue = rgba[4 * i + 2];
-      const r = part[red], g = part[green], b = part[blue];
-      const at = BLUE * below[blue] + GREEN * below[green] + RED * below[red];
+      const r = fraction[red], g = fraction[green], b = fraction[blue];
+      const base = BLUE * below[blue] + GREEN * below[green] + RED * below[red];
       for (let c = 0; c < 3; c++) {
         let y = 0;
-        for (let k = at + c, corner = 0; corner < 4; corner++) {
+        for (let k = base + c, corner = 0; corner < 4; corner++) {
           const from = k + (corner & 1 ? GREEN : 0) + (corner & 2 ? BLUE : 0);
           const along = lattice[from] + r * (lattice[from + RED] - lattice[from]);
           y += along * (corner & 1 ? g : 1 - g) * (corner & 2 ? b : 1 - b);
@@ -52,25 +52,25 @@
     const turn = ++latest;
     let bitmap;
     try {
-      // values as the file holds them, as other readers of images take them
+      // pixel values of the file, without colour management, as Python libraries read them
       bitmap = await createImageBitmap(image, { colorSpaceConversion: "none" });
     } catch {
       status.textContent = `${name}: the browser cannot read this as an image.`;
       return;
     }
     if (turn !== latest) return;
-    const scale = Math.min(1, Math.sqrt(MOST / (bitmap.width * bitmap.height)));
+    const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (bitmap.width * bitmap.height)));
     const width = Math.max(1, Math.floor(bitmap.width * scale));
     const height = Math.max(1, Math.floor(bitmap.height * scale));
     for (const canvas of canvases) [canvas.width, canvas.height] = [width, height];
     const context = contexts[0];
     context.imageSmoothingEnabled = scale < 1;
-    context.fillStyle = "#fff"; // under what is transparent
+    context.fillStyle = "#fff"; // behind transparent pixels
     context.fillRect(0, 0, width, height);
     context.drawImage(bitmap, 0, 0, width, height);
     bitmap.close();
     pixels = context.getImageData(0, 0, width, height).data;
-    views = transformed(pixels);
+    views = transform(pixels);
     views.forEach((values, c) => draw(contexts[c + 1], values, channels[c], width, height));
     move(width >> 1, height >> 1);
     status.textContent = `${name}: ${width} × ${height} pixels` + (scale < 1 ? ", made smaller." : ".");
@@ -85,7 +85,7 @@
     context.putImageData(grey, 0, 0);
   }
 
-  // Values are read under a cursor, the same pixel in all canvases.
+  // Show the values under a cursor, at the same pixel in all canvases.
   function move(x, y) {
     const { width, height } = source;
     cursor = [Math.min(Math.max(x, 0), width - 1), Math.min(Math.max(y, 0), height - 1)];
@@ -95,7 +95,7 @@
       mark.style.top = `${100 * (cursor[1] + 0.5) / height}%`;
     }
     const values = views.map((view) => view[i].toFixed(3).replace("-", "−"));
-    const color = told.names.map((name, c) => `${name} ${pixels[4 * i + c]}`).join(" ");
+    const color = config.names.map((name, c) => `${name} ${pixels[4 * i + c]}`).join(" ");
     stage.querySelectorAll(".value").forEach((place, k) => {
       place.textContent = k ? values[k - 1] : color;
     });
@@ -113,13 +113,13 @@
     canvas.addEventListener("pointermove", point);
     canvas.addEventListener("pointerdown", point);
   }
-  const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   stage.addEventListener("keydown", (event) => {
-    const way = WAYS[event.key];
-    if (!way || !views || event.ctrlKey || event.altKey || event.metaKey) return;
+    const step = STEPS[event.key];
+    if (!step || !views || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     const far = event.shiftKey ? 10 : 1;
-    move(cursor[0] + far * way[0], cursor[1] + far * way[1]);
+    move(cursor[0] + far * step[0], cursor[1] + far * step[1]);
   });
 
   // Images come from a file, by dropping one, or from the sample.

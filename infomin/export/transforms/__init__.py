@@ -1,7 +1,7 @@
-"""A learned generator as a transform of the library you use already; no training code is imported.
+"""A generator as a transform of torchvision, lightly, kornia or NumPy, without training code.
 
-`TorchvisionViews` for `torchvision.transforms.v2` and lightly's `MultiViewTransform`, `KorniaViews`
-for `kornia.augmentation.AugmentationSequential`, `NumpyViews` for everybody else.
+`TorchvisionViews` works in `torchvision.transforms.v2` and lightly's `MultiViewTransform`,
+`KorniaViews` in `kornia.augmentation.AugmentationSequential`, `NumpyViews` on arrays.
 """
 
 from importlib import import_module
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from infomin.export.transforms.numpy import NumpyViews
     from infomin.export.transforms.torchvision import TorchvisionViews
 
-_HOMES = {"KorniaViews": "kornia", "NumpyViews": "numpy", "TorchvisionViews": "torchvision"}
+_MODULES = {"KorniaViews": "kornia", "NumpyViews": "numpy", "TorchvisionViews": "torchvision"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a transform, and the library it is for, when it is first used."""
-    if name not in _HOMES:
+    """Import a transform and its library when it is first used."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

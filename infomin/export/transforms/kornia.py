@@ -1,4 +1,4 @@
-"""For `kornia.augmentation.AugmentationSequential`: a member like any other."""
+"""A generator as a kornia augmentation, for `kornia.augmentation.AugmentationSequential`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,28 +9,28 @@ from torch import Tensor
 
 from infomin.core.channel_groups import join, split
 from infomin.core.shapes import Images, Views
-from infomin.export.transforms.pixels import Pixels
+from infomin.export.transforms.views import ViewTransform
 from infomin.generator import ViewGenerator
 
 
 class KorniaViews(IntensityAugmentationBase2D):
-    """Images `b c h w` -> all output channels of g, `b c h w`; masks, boxes and labels pass.
+    """Map images `b c h w` to all output channels of g, `b c h w`, float32.
 
-    As many channels come out as went in, so that crops and flips go on behind it; `split` takes
-    them apart into views in the end.
+    Masks, boxes and labels pass unchanged. The number of channels stays the same, so crops and
+    flips can follow. `split` divides the channels into views at the end.
 
         views = KorniaViews("my_generator")
         augment = AugmentationSequential(RandomResizedCrop((96, 96)), views)
         v1, v2 = views.split(augment(images))
 
     Arguments:
-        generator: its folder.
-        p: probability, image by image, that g is applied; raw channels otherwise.
-        learned: the views that g makes, `all` or numbers; the others are raw channels.
-        same_on_batch, keepdim: kornia's.
+        generator: its folder, a name of `infomin.list_generators`, or a loaded generator.
+        p: probability of g for each image; otherwise the image gets raw channels.
+        learned: `all`, or the indices of learned views from 0; the others are raw channels.
+        same_on_batch, keepdim: as in kornia.
 
     Raises:
-        InputError: for images that g was not learned on: other channels, another range.
+        InputError: for images with other channels or another range than those of g.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class KorniaViews(IntensityAugmentationBase2D):
         keepdim: bool = False,
     ) -> None:
         super().__init__(p=p, same_on_batch=same_on_batch, keepdim=keepdim)
-        self.pixels = Pixels(generator, learned, table=False)  # kornia's images are float
+        self.views = ViewTransform(generator, learned, table=False)  # images in kornia are float
 
     def split(self, y: Images) -> Views:
-        """Take the output channels apart into views."""
-        return split(y, self.pixels.generator.groups)
+        """Divide output channels into views, `b c_i h w`."""
+        return split(y, self.views.generator.groups)
 
     def apply_transform(
         self,
@@ -56,7 +56,7 @@ class KorniaViews(IntensityAugmentationBase2D):
         transform: Tensor | None = None,
     ) -> Tensor:
         """Apply g."""
-        return join(self.pixels(input), self.pixels.generator.groups)
+        return join(self.views(input), self.views.generator.groups)
 
     def apply_non_transform(
         self,
@@ -65,5 +65,5 @@ class KorniaViews(IntensityAugmentationBase2D):
         flags: dict[str, Any],
         transform: Tensor | None = None,
     ) -> Tensor:
-        """Give raw channels, in the units of the views."""
-        return join(self.pixels(input, apply=False), self.pixels.generator.groups)
+        """Return raw channels, on the scale of the views."""
+        return join(self.views(input, apply=False), self.views.generator.groups)

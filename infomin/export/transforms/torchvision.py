@@ -1,4 +1,4 @@
-"""For `torchvision.transforms.v2`, and for lightly, which composes the same transforms."""
+"""A generator as a transform of `torchvision.transforms.v2`, which lightly composes too."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,37 +12,37 @@ from torchvision.transforms.v2 import Transform
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from infomin.core.errors import InputError, probability
-from infomin.export.transforms.pixels import Pixels
+from infomin.export.transforms.views import ViewTransform
 from infomin.generator import ViewGenerator
 
 
-def _bare(x: Any) -> bool:
-    """Tell a tensor without a meaning from boxes, masks and the like, which pass."""
+def _is_plain_tensor(x: Any) -> bool:
+    """Return whether an input is a plain tensor, not boxes, a mask or another `TVTensor`."""
     return isinstance(x, Tensor) and not isinstance(x, tv_tensors.TVTensor)
 
 
 class TorchvisionViews(Transform):
-    """Image -> its learned views, as `tv_tensors.Image`, float32.
+    """Map an image to its views, each a `tv_tensors.Image`, `c_i h w`, float32.
 
-    Takes what v2 takes, PIL images, uint8 or float tensors, `tv_tensors.Image`, alone or beside
-    labels and boxes, which pass. It composes before and after crops, flips and normalisation: g is
-    pixel-wise, and a transform behind it gives all views of an image the same crop.
+    Inputs are PIL images, uint8 or float tensors, and `tv_tensors.Image`. Labels, boxes and masks
+    beside them pass unchanged. g acts on each pixel alone, so crops, flips and normalisation can
+    come before or after it. A crop after it is the same for all views of an image.
 
         v2.Compose([v2.RandomResizedCrop(96), TorchvisionViews("my_generator")])
         MultiViewTransform([v2.Compose([crop, TorchvisionViews(g, view=i)]) for i in (0, 1)])
 
     Arguments:
-        generator: its folder.
-        view: the one view wanted, from 0; None gives the tuple of all.
-        p: probability that g is applied; raw channels, the space g starts from, otherwise.
-        learned: the views that g makes, `all` or numbers; the others are raw channels.
-        table: look 8-bit images up in the table of all colours; auto wherever that can be.
+        generator: its folder, a name of `infomin.list_generators`, or a loaded generator.
+        view: index of the one view to return, from 0; None returns the tuple of all.
+        p: probability of g; otherwise the image gets raw channels, as g starts from.
+        learned: `all`, or the indices of learned views from 0; the others are raw channels.
+        table: whether to look 8-bit images up in the table of all colours; auto when possible.
 
     Raises:
-        InputError: for images that g was not learned on: other channels, another range.
+        InputError: for images with other channels or another range than those of g.
     """
 
-    _transformed_types = (_bare, tv_tensors.Image, PIL.Image.Image)
+    _transformed_types = (_is_plain_tensor, tv_tensors.Image, PIL.Image.Image)
 
     def __init__(
         self,
@@ -53,23 +53,23 @@ class TorchvisionViews(Transform):
         table: bool | str = "auto",
     ) -> None:
         super().__init__()
-        self.pixels = Pixels(generator, learned, table)
-        views = len(self.pixels.generator.groups)
-        if view is not None and view not in range(views):
-            raise InputError(f"view: expected 0..{views - 1}, got {view}")
+        self.views = ViewTransform(generator, learned, table)
+        count = len(self.views.generator.groups)
+        if view is not None and view not in range(count):
+            raise InputError(f"view: expected 0..{count - 1}, got {view}")
         probability("p", p)
         self.view, self.p = view, p
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw whether g is applied, once for all images of a sample."""
+        """Sample whether g is applied, once for all images of a sample."""
         return {"apply": self.p == 1 or bool(torch.rand(()) < self.p)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Make the views of one image, or of a batch."""
+        """Return the views of one image, or of a batch."""
         x = _tensor(inpt)
-        made = self.pixels(x[None] if x.ndim == 3 else x, params["apply"])
-        views = [tv_tensors.Image(v[0] if x.ndim == 3 else v) for v in made]
-        return tuple(views) if self.view is None else views[self.view]
+        views = self.views(x[None] if x.ndim == 3 else x, params["apply"])
+        images = [tv_tensors.Image(v[0] if x.ndim == 3 else v) for v in views]
+        return tuple(images) if self.view is None else images[self.view]
 
 
 def _tensor(image: Any) -> Tensor:
