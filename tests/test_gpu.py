@@ -40,7 +40,7 @@ def test_combined_views_are_those_of_a_cpu():
     views = CombinedViews(g, 0.5, photometric=STRONG, randaugment=RandAugment())
     crops = [torch.rand(64, 3, 24, 24) for _ in g.groups]
     params = views.sample(64, rng.generator(0, "test"))
-    expected = views(*crops, drawn=params)
-    on_gpu = views.cuda()(*(x.cuda() for x in crops), drawn=params)
+    expected = views(*crops, params=params)
+    on_gpu = views.cuda()(*(x.cuda() for x in crops), params=params)
     for ours, of_cpu in zip(on_gpu, expected, strict=True):
         torch.testing.assert_close(ours.cpu(), of_cpu, atol=1e-4, rtol=1e-4)

@@ -29,7 +29,7 @@ def coordinates(n):
 def corners(distance, n=4000):
     """Upper left corners of both patches, `(n, 2)` each, after checking that they are patches."""
     views = PatchViews(2, PATCH, distance, value_range=(0, 100))
-    made = views(coordinates(n), drawn=views.sample(n, rng.generator(0, "places")))
+    made = views(coordinates(n), params=views.sample(n, rng.generator(0, "places")))
     found = []
     for view in made:
         pixels = (view + 1) * 50
@@ -66,7 +66,7 @@ def test_both_views_see_the_same_places_and_mirrored_ones():
 
 def test_no_distance_gives_one_patch_twice():
     views = PatchViews(3, 8, 0)
-    v1, v2 = views(torch.rand(5, 3, 20, 30), drawn=views.sample(5, rng.generator(0, "places")))
+    v1, v2 = views(torch.rand(5, 3, 20, 30), params=views.sample(5, rng.generator(0, "places")))
     assert torch.equal(v1, v2) and v1.shape == (5, 3, 8, 8)
 
 
@@ -77,7 +77,7 @@ def test_patches_of_any_type_are_pixels_scaled(kind):
     frames = (torch.rand(6, 3, 12, 12) * top).to(kind)
     views = PatchViews(3, 8, 4, low_high)
     places = views.sample(6, rng.generator(0, "places"))
-    v1, v2 = views(frames, drawn=places)
+    v1, v2 = views(frames, params=places)
     for i in range(6):
         below, beside = 4 * places.below[i], 4 * places.beside[i]  # the pair fills the frame
         cut = frames[i].double()[:, below : below + 8, beside : beside + 8]
@@ -89,10 +89,10 @@ def test_patches_of_any_type_are_pixels_scaled(kind):
 def test_draws_are_a_function_of_the_stream_and_a_part_gets_its_own():
     views, frames = PatchViews(3, 4, 3), torch.rand(12, 3, 16, 16)
     places = [views.sample(12, rng.generator(0, "combine", step)) for step in (7, 7, 8)]
-    one, same, other = (views(frames, drawn=p)[1] for p in places)
+    one, same, other = (views(frames, params=p)[1] for p in places)
     assert torch.equal(one, same) and not torch.equal(one, other)
     part = slice(4, 8)
-    assert torch.equal(views(frames[part], drawn=places[0].part(part))[1], one[part])
+    assert torch.equal(views(frames[part], params=places[0][part])[1], one[part])
 
 
 def test_evaluation_sees_the_whole_image_twice():
@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_told_before_the_training(single):
     pretraining(images, PatchViews(3, 8, 12))
     views = PatchViews(3, 8, 13)
     with refused("views.distance: expected 0..12"):
-        views(images, drawn=views.sample(16, rng.generator(0, "places")))
+        views(images, params=views.sample(16, rng.generator(0, "places")))
     for distance in (-1, True):
         with refused(f"views.distance: expected a whole number of at least 0, got {distance}"):
             PatchViews(distance=distance)
@@ -156,11 +156,11 @@ def test_what_does_not_fit_is_told_before_the_training(single):
 def test_the_picture_shows_the_patches_in_colour():
     views, x = PatchViews(3, 4, 3), torch.rand(5, 3, 16, 16)
     places = views.sample(5, rng.generator(0, "picture"))
-    figure = views_picture(views, x, "title", drawn=places)
+    figure = views_picture(views, x, "title", params=places)
     assert [axis.get_ylabel() for axis in figure.axes] == ["images", "view 1", "view 2"]
     whole, first, _ = (axis.images[0].get_array() for axis in figure.axes)
     assert whole.shape == (16, 5 * 17, 3) and first.shape == (4, 5 * 5, 3)
-    v1, _ = views(x, drawn=places)
+    v1, _ = views(x, params=places)
     expected = (v1[0].permute(1, 2, 0) + 1) / 2
     torch.testing.assert_close(torch.tensor(first[:, :4]), expected, atol=1e-6, rtol=0)
     deep = views_picture(

@@ -52,11 +52,11 @@ def test_without_g_views_are_the_raw_split_and_with_it_the_learned_one(options):
     x = crops(g)
     raw = ChannelViews(g.channels, g.color, g.groups)
     never, always = CombinedViews(g, p=0), CombinedViews(g, p=1)
-    assert equal(never(*x, drawn=draw(never)), raw(*x))
-    assert equal(always(*x, drawn=draw(always)), LearnedViews(g)(*x))
+    assert equal(never(*x, params=draw(never)), raw(*x))
+    assert equal(always(*x, params=draw(always)), LearnedViews(g)(*x))
     assert not equal(raw(*x), LearnedViews(g)(*x))
     shared = CombinedViews(g, p=0, crops="shared")
-    assert shared.crops == 1 and equal(shared(x[0], drawn=draw(shared)), raw.split(x[0]))
+    assert shared.crops == 1 and equal(shared(x[0], params=draw(shared)), raw.split(x[0]))
 
 
 def test_a_share_of_the_samples_has_g_in_all_views_and_the_others_in_none():
@@ -77,7 +77,7 @@ def test_views_that_are_not_chosen_stay_raw_in_training_and_evaluation():
     g = learned()
     x, views = crops(g), CombinedViews(g, chosen=[0])
     expected = (LearnedViews(g)(*x)[0], ChannelViews(3)(*x)[1])
-    assert equal(views(*x, drawn=draw(views)), expected) and equal(views(*x), expected)
+    assert equal(views(*x, params=draw(views)), expected) and equal(views(*x), expected)
     assert equal(views.split(x[0]), (g(x[0])[0], ChannelViews(3).split(x[0])[1]))
 
 
@@ -98,7 +98,7 @@ def test_colours_changed_before_g_and_after_it_differ_only_as_told():
     drawn = draw(before)
     assert equal(after(*changed), [g(x)[i] for i, x in enumerate(changed)])
     expected = [JITTER.apply_to_view(v, drawn.changes[i]) for i, v in enumerate(after(*cut))]
-    assert equal(before(*cut, drawn=drawn), expected)
+    assert equal(before(*cut, params=drawn), expected)
     assert not equal(changed, cut) and not torch.equal(*(c.brightness for c in drawn.changes))
 
 
@@ -110,7 +110,7 @@ def test_motions_after_g_are_those_of_randaugment_and_each_view_has_its_own():
     assert equal(views(*x), LearnedViews(g)(*x)), "evaluation moves nothing"
     assert not torch.equal(*(plan.level for plan in drawn.plans))
     assert views.randaugment.of_pixels == ["autocontrast", "sharpness"]
-    for i, (ours, crop) in enumerate(zip(views(*x, drawn=drawn), x, strict=True)):
+    for i, (ours, crop) in enumerate(zip(views(*x, params=drawn), x, strict=True)):
         view, plan = g(crop)[i], drawn.plans[i]
         # motions, and fills, of a view are those of an image that has its values within [0, 1]
         alone = RandAugment(moved.operations, n=2, p=0.9, fill=0.5)
@@ -125,11 +125,11 @@ def test_motions_after_g_are_those_of_randaugment_and_each_view_has_its_own():
 def test_draws_are_a_function_of_the_stream_and_a_part_gets_its_own():
     g = learned()
     x, views = crops(g), CombinedViews(g, 0.5, photometric=JITTER, randaugment=RandAugment("cmc"))
-    whole = views(*x, drawn=draw(views))
-    assert equal(views(*x, drawn=draw(views)), whole)
-    assert not equal(views(*x, drawn=draw(views, seed=1)), whole)
+    whole = views(*x, params=draw(views))
+    assert equal(views(*x, params=draw(views)), whole)
+    assert not equal(views(*x, params=draw(views, seed=1)), whole)
     part = slice(4, 8)
-    ours = views(*(y[part] for y in x), drawn=draw(views).part(part))
+    ours = views(*(y[part] for y in x), params=draw(views)[part])
     for a, b in zip(ours, whole, strict=True):
         torch.testing.assert_close(a, b[part])
 
@@ -140,7 +140,7 @@ def test_the_table_makes_the_learned_part(single):
     x = [torch.randint(256, (12, 3, 8, 8)) / 255 for _ in range(2)]
     views, table = CombinedViews(g, 0.5, [1]), CombinedViews(g, 0.5, [1], table=ColorTable(g))
     assert table.table is not None
-    assert equal(table(*x, drawn=draw(table)), views(*x, drawn=draw(views)))
+    assert equal(table(*x, params=draw(table)), views(*x, params=draw(views)))
 
 
 def test_whole_views_have_all_channels_of_their_own_crop():

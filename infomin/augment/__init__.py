@@ -7,11 +7,8 @@ from infomin.augment.jigsaw import JigSaw, JigSawParams
 from infomin.augment.pipeline import Pipeline, PipelineParams
 from infomin.augment.randaugment import OPERATIONS, RandAugment, RandAugmentParams
 
-Augment = Augmentation
-
 __all__ = [
     "OPERATIONS",
-    "Augment",
     "Augmentation",
     "ColorJitter",
     "ColorJitterParams",

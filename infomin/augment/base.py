@@ -44,11 +44,3 @@ class Augmentation(Protocol):
         """Sample and apply."""
         n, _, height, width = images.shape
         return self.apply(images, self.sample(n, height, width, generator))
-
-    def frame(self, height: int, width: int) -> tuple[int, int]:
-        """Return `output_size`."""
-        return self.output_size(height, width)
-
-    def fits(self, height: int, width: int, setting: str = "encoder.size") -> None:
-        """Call `check_size`."""
-        self.check_size(height, width, setting)

@@ -119,8 +119,6 @@ class ColorJitter:
                 + " ".join(f"photometric.{name}=0" for name in names)
             )
 
-    fits = check_channels
-
     def sample(self, n: int, generator: torch.Generator) -> ColorJitterParams:
         """Sample the parameters of n images."""
         u = torch.rand(8, n, generator=generator)

@@ -23,7 +23,6 @@ GRID = 3
 _SIZE, _CELL, _PATCH = 224, 85, 64  # pixels (the paper's code, datasets/util.py)
 
 Patches = Float[Tensor, "b 9 c s s"]
-Pieces = Patches
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,6 @@ class JigSaw:
                 f"of {self.piece}, got {width}x{height}; set a larger data.size, or a smaller "
                 "encoder.size"
             )
-
-    fits = check_size
 
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> JigSawParams:
         """Sample the patches of n images of this height and width.

@@ -123,8 +123,6 @@ class RandAugment:
                 f"{list(self.fill)}; set randaugment.fill=0.5"
             )
 
-    fits = check_channels
-
     def sample(self, n: int, generator: torch.Generator) -> RandAugmentParams:
         """Sample the operations of n samples."""
         u = torch.rand(3, n, self.n, generator=generator)

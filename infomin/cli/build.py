@@ -11,8 +11,8 @@ from typing import Any
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
-from infomin.augment import Augment, JigSaw
-from infomin.cli.build_views import Augmentation, build_augmentation, build_views
+from infomin.augment import Augmentation, JigSaw
+from infomin.cli.build_views import AugmentationPlan, build_augmentation, build_views
 from infomin.cli.main import instantiate, plain
 from infomin.core.errors import InputError, blamed_on
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
@@ -41,7 +41,7 @@ class Plan:
     """
 
     settings: PretrainSettings
-    augmentation: Augmentation
+    augmentation: AugmentationPlan
     jigsaw: JigSaw | None
     monitor: MonitorSettings
     optimizer: MakeOptimizer
@@ -221,7 +221,7 @@ def build_trainer(
     data: DataSet,
     views: View,
     encoders: Encoders,
-    augment: Augment,
+    augment: Augmentation,
     fabric: Fabric,
 ) -> Trainer:
     """Build the order of the images, the method, the loader of views and the trainer."""

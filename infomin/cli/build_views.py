@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
-from infomin.augment import Augment, CropFlip, Pipeline, RandAugment, Whole
+from infomin.augment import Augmentation, CropFlip, Pipeline, RandAugment, Whole
 from infomin.augment.color_jitter import ColorJitter
 from infomin.cli.main import instantiate, origin, plain
 from infomin.core import artifact
@@ -26,7 +26,7 @@ ORDERS = ("after", "before")
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AugmentationPlan:
     """The steps between images and views.
 
     Attributes:
@@ -40,13 +40,13 @@ class Augmentation:
     randaugment: RandAugment | None
     after_g: bool
 
-    def of_crops(self, data: DataSet) -> Augment:
+    def of_crops(self, data: DataSet) -> Augmentation:
         """Return the augmentation of crops of a data set.
 
         Raises:
             InputError: where crops or changes of colour do not suit the images.
         """
-        self.crop.fits(*data.train.images.shape[2:])
+        self.crop.check_size(*data.train.images.shape[2:])
         if self.after_g or (self.randaugment is None and self.color_jitter.idle):
             return self.crop
         if data.value_range != UNIT:
@@ -56,13 +56,13 @@ class Augmentation:
                 f"{list(data.value_range)}; set {option}=none, or views.combine.order=before, "
                 "which changes learned views instead"
             )
-        self.color_jitter.fits(data.channels)
+        self.color_jitter.check_channels(data.channels)
         if self.randaugment is not None:
-            self.randaugment.fits(data.channels)
+            self.randaugment.check_channels(data.channels)
         return Pipeline(self.crop, self.color_jitter, self.randaugment)
 
 
-def build_augmentation(cfg: DictConfig) -> Augmentation:
+def build_augmentation(cfg: DictConfig) -> AugmentationPlan:
     """Build crops, changes of colour and RandAugment."""
     randaugment = instantiate(cfg.randaugment) if "randaugment" in cfg else None
     after_g = False
@@ -70,11 +70,11 @@ def build_augmentation(cfg: DictConfig) -> Augmentation:
         one_of("views.combine.order", cfg.views.combine.order, ORDERS)
         after_g = cfg.views.combine.order == "before"
     color_jitter = instantiate(cfg.photometric)
-    return Augmentation(instantiate(cfg.augment), color_jitter, randaugment, after_g)
+    return AugmentationPlan(instantiate(cfg.augment), color_jitter, randaugment, after_g)
 
 
 def build_views(
-    cfg: DictConfig, data: DataSet, augmentation: Augmentation, fabric: Fabric
+    cfg: DictConfig, data: DataSet, augmentation: AugmentationPlan, fabric: Fabric
 ) -> tuple[View, dict[str, Any]]:
     """Build views; return with them the upstream run of their generator for the result."""
     options = plain(cfg.views)
@@ -87,7 +87,7 @@ def build_views(
 
 
 def learned_views(
-    cfg: DictConfig, data: DataSet, augmentation: Augmentation, fabric: Fabric
+    cfg: DictConfig, data: DataSet, augmentation: AugmentationPlan, fabric: Fabric
 ) -> tuple[View, dict[str, Any]]:
     """Build the views of a saved generator: the given one, or the newest."""
     v = cfg.views
@@ -111,7 +111,7 @@ def learned_views(
 
 
 def combined_views(
-    cfg: DictConfig, g: ViewGenerator, augmentation: Augmentation, fabric: Fabric
+    cfg: DictConfig, g: ViewGenerator, augmentation: AugmentationPlan, fabric: Fabric
 ) -> LearnedViews:
     """Build the views of g, alone or together with raw channels and changes after g."""
     color_jitter, randaugment = None, None

@@ -106,7 +106,7 @@ def build_game(
 ) -> tuple[Game, Tensor]:
     """Build the players g, f and c and their game; return the indices of labelled images too."""
     data.needs_all("the game")
-    augment.fits(*data.train.images.shape[2:], setting="budget.patch")
+    augment.check_size(*data.train.images.shape[2:], setting="budget.patch")
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")

@@ -31,8 +31,6 @@ class Params:
         """Return the parameters of some of the samples."""
         return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
-    part = __getitem__
-
 
 def concatenate(params: Sequence[P]) -> P:
     """Return the parameters of several batches as those of one batch."""
@@ -42,9 +40,6 @@ def concatenate(params: Sequence[P]) -> P:
 
 def _concatenate(column: list[Any]) -> Any:
     return torch.cat(column) if isinstance(column[0], Tensor) else concatenate(column)
-
-
-join = concatenate
 
 
 def to_device(params: Tensor, device: torch.device) -> Tensor:

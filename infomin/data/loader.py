@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from infomin.augment import Augment, JigSaw
+from infomin.augment import Augmentation, JigSaw
 from infomin.core import rng
-from infomin.core.batching import join
+from infomin.core.batching import concatenate
 from infomin.core.errors import InputError
 from infomin.data.values import take
 from infomin.views import View
@@ -61,7 +61,7 @@ class Batches:
         self,
         images: Tensor,
         step: int,
-        augment: Augment,
+        augment: Augmentation,
         number: int,
         part: slice = slice(None),
     ) -> tuple[list[Tensor], Int64[Tensor, " p"]]:
@@ -81,8 +81,8 @@ class Batches:
         params: list[Any] = []
         for i in range(number):
             generator = rng.generator(self.seed, self.stream, "crop", i, step)
-            params.append(augment.sample(len(index), height, width, generator).part(part))
-        crops = augment.apply(take(images, index[part].repeat(number)), join(params))
+            params.append(augment.sample(len(index), height, width, generator)[part])
+        crops = augment.apply(take(images, index[part].repeat(number)), concatenate(params))
         return list(crops.chunk(number)), index[part]
 
 
@@ -183,16 +183,16 @@ class ViewLoader:
         self,
         images: Tensor,
         batches: Batches,
-        augment: Augment,
+        augment: Augmentation,
         views: View,
         needed: Sequence[int],
         jigsaw: JigSaw | None = None,
         jigsaw_views: Sequence[int] = (),
     ) -> None:
         height, width = images.shape[2:]
-        views.fits(*augment.frame(height, width))
+        views.check_size(*augment.output_size(height, width))
         if jigsaw is not None:
-            jigsaw.fits(height, width)
+            jigsaw.check_size(height, width)
         self.images, self.batches, self.augment, self.views = images, batches, augment, views
         self.needed, self.jigsaw, self.jigsaw_views = tuple(needed), jigsaw, jigsaw_views
 
@@ -215,7 +215,7 @@ class ViewLoader:
         for start in range(first, last, chunk or max(last - first, 1)):
             part = slice(start, min(start + (chunk or last), last))
             cut, _ = batches.crops(self.images, step, self.augment, crops, part)
-            views = self.views(*cut, drawn=params and params.part(part))
+            views = self.views(*cut, params=None if params is None else params[part])
             parts.append({i: views[i] for i in numbers} | self._pieces(step, part))
         return parts
 
@@ -227,7 +227,7 @@ class ViewLoader:
         index = batches(step)
         generator = rng.generator(batches.seed, batches.stream, "jigsaw", step)
         params = self.jigsaw.sample(len(index), height, width, generator)
-        pieces = self.jigsaw.apply(take(self.images, index[part]), params.part(part))
+        pieces = self.jigsaw.apply(take(self.images, index[part]), params[part])
         views = {}
         for i in self.jigsaw_views:
             seen = self.views.one(pieces.flatten(0, 1), i)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin.augment import Augment, resize
+from infomin.augment import Augmentation, resize
 from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data.missing_views import ViewMask, having
@@ -63,7 +63,7 @@ def held_out_embeddings(
     views: View,
     encoders: Encoders,
     images: Tensor,
-    augment: Augment,
+    augment: Augmentation,
     seed: int = 0,
     chunk: int = 512,
 ) -> tuple[Float[Tensor, "n d"], ...]:
@@ -84,7 +84,7 @@ def held_out_embeddings(
                 for view in range(views.crops)
             ]
             params = views.sample(len(part), rng.generator(seed, "held out", "combine", i))
-            z.append([embedding.cpu() for embedding in encoders(views(*crops, drawn=params))])
+            z.append([embedding.cpu() for embedding in encoders(views(*crops, params=params))])
     return tuple(torch.cat(parts) for parts in zip(*z, strict=True))
 
 
@@ -104,7 +104,7 @@ def held_out_i_nce(
     views: View,
     encoders: Encoders,
     images: Tensor,
-    augment: Augment,
+    augment: Augmentation,
     temperature: float,
     k: int,
     seed: int = 0,

@@ -87,7 +87,7 @@ class Monitor:
         Returns:
             epoch: number of finished epochs.
             alignment: mean over pairs of views; uniformity_1, deviation_1, rank_1, ...: of the
-                embeddings of each view; see `representation_metrics`. directions: largest possible rank.
+                embeddings of each view. directions: largest possible rank.
             i_nce, log_k: of the last step, in nats, for methods with negatives.
             feature_rank, feature_deviation, feature_directions: of the features of all encoders,
                 side by side.

@@ -35,7 +35,7 @@ def views_picture(
     images: Float[Tensor, "b c h w"],
     title: str = "",
     channel_names: Sequence[str] | None = None,
-    drawn: Any = None,
+    params: Any = None,
 ) -> Figure:
     """Draw images in the first rows and every channel of their views below.
 
@@ -48,10 +48,10 @@ def views_picture(
         images: within its value range.
         title: above the picture.
         channel_names: names of the channels of the images.
-        drawn: parameters from `view.sample`; None shows the views of evaluation.
+        params: parameters from `view.sample`; None shows the views of evaluation.
     """
     rows = image_rows(images, channel_names, view.value_range)
-    views = view(images, drawn=drawn)
+    views = view(images, params=params)
     if parse_channel_names(channel_names, images.shape[1]) == RGB and view.in_color:
         rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
     else:

@@ -18,7 +18,7 @@ from infomin.core.value_range import UNIT, ValueRange, parse_range
 
 CROPS = ("per_view", "shared")
 ViewParams = Any
-"""Sampled parameters of a batch: None, or something with `.part(slice)`."""
+"""Sampled parameters of a batch: None, or `core.batching.Params`."""
 
 
 class ImageInfo(NamedTuple):
@@ -95,15 +95,15 @@ class View(nn.Module):
         """Sample the random parameters of a batch of n in training; None by default."""
         return None
 
-    def fits(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int) -> None:
         """Check that crops of this height and width are large enough; by default all are."""
 
-    def forward(self, *crops: Image, drawn: ViewParams = None) -> Views:
+    def forward(self, *crops: Image, params: ViewParams = None) -> Views:
         """Return M views, of one crop or of M crops, view i from crop i.
 
         Arguments:
             crops: the images.
-            drawn: parameters from `sample`; None makes the views of an evaluation.
+            params: parameters from `sample`; None makes the views of an evaluation.
 
         Raises:
             InputError: for another number of crops.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from infomin.augment import RandAugment, RandAugmentParams
 from infomin.augment.color_jitter import ColorJitter, ColorJitterParams
-from infomin.core.batching import to_device
+from infomin.core.batching import Params, to_device
 from infomin.core.channel_groups import split
 from infomin.core.errors import InputError, probability
 from infomin.core.shapes import Image, Images, Views
@@ -29,45 +29,47 @@ from infomin.views.learned import LearnedViews
 
 
 @dataclass(frozen=True)
-class CombinedParams:
-    """What training leaves to chance in a batch.
+class CombinedParams(Params):
+    """Sampled parameters of a batch.
 
     Attributes:
         learned: whether g makes the views of a sample.
-        changes: of the colours of each view, none when they come before g.
-        plans: motions of each view, likewise.
+        color_jitter: of each view; empty when colours change before g.
+        randaugment: geometric transforms of each view; likewise.
     """
 
     learned: Bool[Tensor, " n"]
-    changes: tuple[ColorJitterParams, ...]
-    plans: tuple[RandAugmentParams, ...]
+    color_jitter: tuple[ColorJitterParams, ...]
+    randaugment: tuple[RandAugmentParams, ...]
 
-    def part(self, which: slice) -> "CombinedParams":
-        """Return what happens to a part of the batch."""
-        changes = tuple(of_view.part(which) for of_view in self.changes)
+    def __getitem__(self, index: slice) -> "CombinedParams":
+        """Return the parameters of some of the samples."""
         return CombinedParams(
-            self.learned[which], changes, tuple(p.part(which) for p in self.plans)
+            self.learned[index],
+            tuple(params[index] for params in self.color_jitter),
+            tuple(params[index] for params in self.randaugment),
         )
 
 
 @register_view("combined")
 class CombinedViews(LearnedViews):
-    """Views of g with probability p, those chosen; raw channels otherwise.
+    """Views of g for some samples or views, raw channels for the others; colour changes after g.
 
-    One draw decides for all views of a sample, so that they always are parts of one image: a
-    learned brightness beside raw green and blue would share what g has taken apart. Evaluation
-    takes g for every sample, and changes no colours.
+    One draw decides for all views of a sample, so that they are always parts of one image: a
+        learned
+    brightness beside raw green and blue would share what g has taken apart. An evaluation uses g
+    for every sample, and changes no colours.
 
     Arguments:
         generator: g.
         p: probability that g makes the views of a sample.
-        chosen: views that g makes, by index, or `all`; the others are always raw.
-        photometric: changes each view after g, by a draw of its own.
-        randaugment: moves each view after that, by a draw of its own; see its `apply_to_view`.
+        chosen: numbers of the views that g makes, or `all`; the others are always raw.
+        photometric: changes each view after g, with parameters of its own.
+        randaugment: then transforms each view geometrically; see its `apply_to_view`.
         crops, table: see `LearnedViews`.
 
     Raises:
-        InputError: for a p that is none, or views that g does not have.
+        InputError: for a p outside [0, 1], or views that g does not have.
     """
 
     def __init__(
@@ -83,11 +85,11 @@ class CombinedViews(LearnedViews):
         super().__init__(generator, crops, table)
         probability("views.combine.p", p)
         number = len(self.view_channels)
-        told = [*chosen] if isinstance(chosen, Sequence) and chosen != "all" else []
-        self.chosen = tuple(range(number)) if chosen == "all" else tuple(told)
-        if not self.chosen or not {*self.chosen} <= {*range(number)}:
+        every = tuple(range(number))
+        self.chosen = every if chosen == "all" else tuple(chosen if _is_list(chosen) else ())
+        if not self.chosen or not {*self.chosen} <= {*every}:
             raise InputError(
-                f"views.combine.views: expected all, or some of {[*range(number)]}, got {chosen}"
+                f"views.combine.views: expected all, or some of {[*every]}, got {chosen}"
             )
         self.p, self.photometric, self.randaugment = p, photometric, randaugment
 
@@ -96,34 +98,34 @@ class CombinedViews(LearnedViews):
         return {**super().to_config(), "p": self.p, "chosen": list(self.chosen)}
 
     def sample(self, n: int, generator: torch.Generator) -> CombinedParams:
-        """Draw which samples g makes, and how their colours change afterwards."""
+        """Sample which samples g makes, and how their views change afterwards."""
         learned = torch.rand(n, generator=generator) < self.p
-        changes: tuple[ColorJitterParams, ...] = ()
-        plans: tuple[RandAugmentParams, ...] = ()
+        color_jitter: tuple[ColorJitterParams, ...] = ()
+        randaugment: tuple[RandAugmentParams, ...] = ()
         if self.photometric is not None:
-            changes = tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
+            color_jitter = tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
         if self.randaugment is not None:
-            plans = tuple(self.randaugment.sample(n, generator) for _ in self.view_channels)
-        return CombinedParams(learned, changes, plans)
+            randaugment = tuple(self.randaugment.sample(n, generator) for _ in self.view_channels)
+        return CombinedParams(learned, color_jitter, randaugment)
 
-    def forward(self, *crops: Image, drawn: CombinedParams | None = None) -> Views:
+    def forward(self, *crops: Image, params: CombinedParams | None = None) -> Views:
         """Return M views; see `View`."""
         views = super().forward(*crops)
-        if drawn is None:
+        if params is None:
             return views
-        if not drawn.learned.all():
-            learned = rearrange(to_device(drawn.learned, crops[0].device), "b -> b 1 1 1")
+        if not params.learned.all():
+            learned = rearrange(to_device(params.learned, crops[0].device), "b -> b 1 1 1")
             each = crops if len(crops) > 1 else crops * len(views)
             views = tuple(
                 torch.where(learned, view, self.raw(crop)[i])
                 for i, (view, crop) in enumerate(zip(views, each, strict=True))
             )
         if self.photometric is not None:
-            colored = zip(views, drawn.changes, strict=True)
-            views = tuple(self.photometric.apply_to_view(view, told) for view, told in colored)
+            pairs = zip(views, params.color_jitter, strict=True)
+            views = tuple(self.photometric.apply_to_view(view, jitter) for view, jitter in pairs)
         if self.randaugment is not None:
-            moved = zip(views, drawn.plans, strict=True)
-            views = tuple(self.randaugment.apply_to_view(view, told) for view, told in moved)
+            chosen = zip(views, params.randaugment, strict=True)
+            views = tuple(self.randaugment.apply_to_view(view, own) for view, own in chosen)
         return views
 
     def split(self, x: Images) -> Views:
@@ -142,3 +144,7 @@ class CombinedViews(LearnedViews):
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
         return f"combined-{self.generator.color}"
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from infomin.augment import as_float
 from infomin.color import convert
+from infomin.core.batching import Params
 from infomin.core.errors import InputError, whole_number
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT
@@ -29,24 +30,18 @@ from infomin.views.base import View, register_view
 
 
 @dataclass(frozen=True)
-class PatchParams:
-    """Where the pairs of a batch lie.
+class PatchParams(Params):
+    """Positions of the pairs of a batch.
 
     Attributes:
-        down, right: place of the square that holds both patches, as a share of the room there is.
-        below, beside: whether v1 is the lower of the two, and the right one.
+        down, right: position of the square that holds both patches, as a share of the free space.
+        below, beside: whether v1 is the lower patch, and the right one.
     """
 
     down: Float[Tensor, " n"]
     right: Float[Tensor, " n"]
     below: Bool[Tensor, " n"]
     beside: Bool[Tensor, " n"]
-
-    def part(self, which: slice) -> "PatchParams":
-        """Return the places of a part of the batch."""
-        return PatchParams(
-            self.down[which], self.right[which], self.below[which], self.beside[which]
-        )
 
 
 @register_view("patches")
@@ -92,7 +87,7 @@ class PatchViews(View):
         down, right, below, beside = torch.rand(4, n, generator=generator)
         return PatchParams(down, right, below < 0.5, beside < 0.5)
 
-    def fits(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int) -> None:
         """Make sure that both patches find room in images of this height and width.
 
         Raises:
@@ -109,23 +104,23 @@ class PatchViews(View):
             )
 
     def forward(
-        self, *crops: Num[Tensor, "b c rows columns"], drawn: PatchParams | None = None
+        self, *crops: Num[Tensor, "b c rows columns"], params: PatchParams | None = None
     ) -> Views:
-        """Return two patches of each image, of any type; or as `split`, with nothing drawn.
+        """Return two patches of each image, of any type; or as `split`, with nothing params.
 
         Raises:
-            InputError: see `fits`.
+            InputError: see `check_size`.
         """
-        if drawn is None:
+        if params is None:
             return self.split(as_float(crops[0]))
         (frames,) = crops
         height, width = frames.shape[2:]
-        self.fits(height, width)
+        self.check_size(height, width)
         room = [side - self.patch - self.distance + 1 for side in (height, width)]
-        top, left = _pixels(drawn.down, room[0]), _pixels(drawn.right, room[1])
+        top, left = _pixels(params.down, room[0]), _pixels(params.right, room[1])
         places = (
-            (top + self.distance * drawn.below, left + self.distance * drawn.beside),
-            (top + self.distance * ~drawn.below, left + self.distance * ~drawn.beside),
+            (top + self.distance * params.below, left + self.distance * params.beside),
+            (top + self.distance * ~params.below, left + self.distance * ~params.beside),
         )
         return tuple(self._scaled(as_float(_cut(frames, *p, self.patch))) for p in places)
 
