@@ -86,6 +86,11 @@ class MoCo(ContrastiveMethod):
     def check(self, share: slice, layer: str | None = None) -> None:
         """Refuse a batch that does not divide into groups; see `Method.check`."""
         super().check(share, layer)
+        if self.groups > 1 and self.context.rows is not None:
+            raise InputError(
+                "memory.groups: expected 1 where images lack views, since batches then differ in "
+                f"size, got {self.groups}; set memory.groups=1"
+            )
         images, chunk = share.stop - share.start, self.context.chunk
         if images % self.groups or images // self.groups < SMALLEST_GROUP:
             raise InputError(
