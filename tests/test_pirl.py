@@ -28,8 +28,9 @@ def head_of(encoder, size=PIECE):
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_pieces_are_embedded_one_by_one_and_joined_in_order(kind):
-    encoder = small_encoders((3, 3), shared=True, head=kind)[0].eval()
-    head, pieces = head_of(encoder).eval(), torch.rand(4, 9, 3, PIECE, PIECE)
+    encoder = small_encoders((3, 3), shared=True, head=kind)[0]
+    head, pieces = head_of(encoder), torch.rand(4, 9, 3, PIECE, PIECE)
+    encoder.eval()
     z = head(encoder, pieces)
     for of_image, ours in zip(pieces, z, strict=True):
         each = [head.each(encoder.backbone(piece[None]))[0] for piece in of_image]
