@@ -1,48 +1,187 @@
-"""InfoNCE: identities, references, gradients."""
+"""Losses of scores and of pixels: slow references, closed forms, gradients; graphs of views."""
+
+import math
 
 import pytest
 import reference
 import torch
+from refusal import refused
 
-from infomin.core.errors import InputError
-from infomin.losses import cosine_scores, infonce, matched, pair_scores
+from infomin.losses import (
+    anchors_and_others,
+    check_pair_weights,
+    cosine_scores,
+    directions,
+    estimated_log_z,
+    info_nce,
+    infonce,
+    l1,
+    l2,
+    logistic,
+    pair_scores,
+    softmax,
+    split_positives,
+    top1,
+    triplet,
+    view_pairs,
+    weighted_sum,
+)
+
+B, M, N = 5, 7, 100
+LOG_Z = torch.tensor(5.0)
+
+
+def sampled(scale=3.0):
+    """Scores of positives and of negatives."""
+    return scale * torch.randn(B), scale * torch.randn(B, M)
+
+
+# InfoNCE of a batch
 
 
 @pytest.mark.parametrize("k", [2, 5, 16])
-def test_infonce_equals_its_slow_reference(k):
+def test_infonce_equals_its_slow_reference_and_is_symmetric(k):
     scores = torch.randn(k, k)
-    assert infonce(scores).item() == pytest.approx(reference.infonce(scores), abs=1e-12)
+    loss = infonce(scores).item()
+    assert loss == pytest.approx(reference.infonce(scores), abs=1e-12)
+    assert infonce(scores.mT).item() == pytest.approx(loss)
+    assert infonce(scores + 5).item() == pytest.approx(loss)
 
 
-def test_it_is_symmetric_and_ignores_what_all_scores_share():
-    scores = torch.randn(9, 9)
-    assert infonce(scores).item() == pytest.approx(infonce(scores.mT).item())
-    assert infonce(scores + 5).item() == pytest.approx(infonce(scores).item())
-
-
-def test_gradcheck():
-    z1, z2 = (torch.randn(4, 3, requires_grad=True) for _ in range(2))
-    assert torch.autograd.gradcheck(lambda a, b: infonce(cosine_scores(a, b, 0.5)), (z1, z2))
-
-
-def test_scores_are_cosines():
-    z = torch.randn(5, 8)
+def test_scores_are_cosines_over_the_temperature():
+    z = torch.randn(B, 8)
     scores = cosine_scores(z, 3 * z, 0.1)
-    torch.testing.assert_close(scores.diagonal(), torch.full((5,), 10.0))
+    torch.testing.assert_close(scores.diagonal(), torch.full((B,), 10.0))
     assert scores.abs().max() <= 10 + 1e-9
+    for temperature in (0.0, -0.1, math.nan):
+        with refused("temperature: expected a number > 0, got"):
+            info_nce(z, z, temperature)
 
 
-def test_pairs_of_views():
-    z = [torch.randn(4, 3) for _ in range(4)]
-    assert len(pair_scores(z, 0.1)) == 6
-    torch.testing.assert_close(pair_scores(z[:2], 0.1)[0], cosine_scores(z[0], z[1], 0.1))
+def test_top1_is_the_share_of_positives_that_score_highest():
+    assert top1(torch.eye(4)) == 1
+    assert top1(1 - torch.eye(4)) == 0
 
 
-def test_matched():
-    assert matched(torch.eye(4)) == 1
-    assert matched(1 - torch.eye(4)) == 0
+def test_the_softmax_over_the_rest_of_a_batch_is_infonce():
+    scores = torch.randn(B, B)
+    both = (softmax(*split_positives(scores)) + softmax(*split_positives(scores.mT))) / 2
+    assert both.item() == pytest.approx(infonce(scores).item(), abs=1e-12)
+    positive, negatives = split_positives(scores)
+    for i in range(B):
+        assert positive[i] == scores[i, i]
+        assert [*negatives[i]] == [scores[i, j] for j in range(B) if j != i]
 
 
-def test_one_sample_is_no_contrast():
-    with pytest.raises(InputError, match="at least 2 pairs, got 1"):
-        infonce(torch.zeros(1, 1))
+@pytest.mark.parametrize("loss", [split_positives, infonce, top1])
+def test_scores_that_are_not_square_are_refused(loss):
+    with refused("scores: expected a square matrix, .* got 3 x 4"):
+        loss(torch.zeros(3, 4))
+    with refused("scores: expected at least 2 pairs, got 1"):
+        loss(torch.zeros(1, 1))
+
+
+# One positive against sampled negatives
+
+
+def test_sampled_losses_equal_their_slow_references():
+    scores = sampled()
+    assert softmax(*scores).item() == pytest.approx(reference.sampled_softmax(*scores), abs=1e-12)
+    expected = reference.logistic(*scores, math.exp(LOG_Z), N)
+    assert logistic(*scores, LOG_Z, N).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_equal_scores_have_closed_forms():
+    same, others = torch.full((B,), 2.0), torch.full((B, M), 2.0)
+    assert softmax(same, others).item() == pytest.approx(math.log(M + 1), abs=1e-12)
+    assert triplet(same, others, 0.2).item() == pytest.approx(0.2, abs=1e-12)
+    log_z = estimated_log_z(others, N)
+    assert log_z.item() == pytest.approx(math.log(N) + 2.0, abs=1e-12)
+    # h = 1 / n, so that the odds are 1 to m for each of 1 + m draws
+    expected = math.log(1 + M) + M * math.log((1 + M) / M)
+    assert logistic(same, others, log_z, N).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_orthogonal_embeddings_have_closed_forms():
+    t = 0.1
+    positive, negatives = torch.full((B,), 1 / t), torch.zeros(B, M)
+    expected = math.log(1 + M * math.exp(-1 / t))
+    assert softmax(positive, negatives).item() == pytest.approx(expected, abs=1e-12)
+    assert triplet(t * positive, t * negatives, 0.2).item() == 0
+    assert triplet(t * positive, t * negatives, 1.5).item() == pytest.approx(0.5, abs=1e-12)
+    assert estimated_log_z(negatives, N).item() == pytest.approx(math.log(N), abs=1e-12)
+
+
+def test_negatives_of_minus_infinity_are_ignored():
+    positive, negatives = sampled()
+    more = torch.cat([negatives, torch.full((B, 3), -torch.inf)], 1)
+    assert softmax(positive, more).item() == pytest.approx(softmax(positive, negatives).item())
+    assert estimated_log_z(more, N).item() == pytest.approx(estimated_log_z(negatives, N).item())
+    negatives[0, 2:] = -torch.inf  # every anchor counts its own negatives
+    alone = logistic(positive[:1], negatives[:1, :2], LOG_Z, N)
+    others = logistic(positive[1:], negatives[1:], LOG_Z, N)
+    expected = (alone + (B - 1) * others).item() / B
+    assert logistic(positive, negatives, LOG_Z, N).item() == pytest.approx(expected)
+
+
+def test_scores_can_have_any_size():
+    for value in (1e4, -1e4):
+        assert logistic(torch.full((B,), value), torch.full((B, M), -value), LOG_Z, N).isfinite()
+    assert softmax(torch.full((B,), 1e4), torch.zeros(B, M)).item() == 0
+    with refused("negatives: expected at least one for at least one anchor, got 0 for 5"):
+        softmax(torch.zeros(B), torch.zeros(B, 0))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [softmax, lambda p, n: logistic(p, n, LOG_Z, N), lambda p, n: triplet(p, n, 0.7)],
+    ids=["softmax", "logistic", "triplet"],
+)
+def test_sampled_losses_have_their_gradients(loss):
+    assert torch.autograd.gradcheck(loss, [s.requires_grad_() for s in sampled(0.3)])
+
+
+# Errors of pixels
+
+
+@pytest.mark.parametrize(("loss", "power"), [(l1, 1), (l2, 2)])
+def test_an_error_of_pixels_equals_its_slow_reference_and_has_its_gradient(loss, power):
+    p, v = torch.randn(3, 2, 5, 4, requires_grad=True), torch.randn(3, 2, 5, 4)
+    assert loss(p, v).item() == pytest.approx(reference.pixel_error(p, v, power), abs=1e-12)
+    assert torch.autograd.gradcheck(lambda p: loss(p, v), p)
+    with refused(r"predicted: expected the shape of the target, b c h w = \[3, 2, 5, 4\] with at "):
+        loss(p[:, :1], v)
+    with refused(r"at least one pixel, got \[0, 2, 5, 4\]"):
+        loss(p[:0], v[:0])
+
+
+# Graphs of views
+
+
+def test_the_graphs_of_views():
+    assert view_pairs(3) == [(0, 1), (0, 2), (1, 2)] and view_pairs(3, "core") == [(0, 1), (0, 2)]
+    assert view_pairs(2) == view_pairs(2, "core") == [(0, 1)]
+    assert view_pairs(3, "one_way") == view_pairs(3, "core") and view_pairs(3, "own") == [(0, 0)]
+    assert directions((0, 2)) == directions((0, 2), "core") == [(0, 2), (2, 0)]
+    assert directions((0, 2), "one_way") == [(0, 2)] and directions((0, 0), "own") == [(0, 0)]
+    assert anchors_and_others(3) == anchors_and_others(3, "core") == ([0, 1, 2], [0, 1, 2])
+    assert anchors_and_others(3, "one_way") == ([0], [1, 2])
+    assert anchors_and_others(2, "own") == ([0], [0])
+    with refused("views: a contrast needs at least 2, got 1"):
+        view_pairs(1)
+    with refused("graph: expected one of full, core, one_way, own, got 'ring'"):
+        view_pairs(3, "ring")
+
+
+def test_the_sum_over_pairs_of_views_is_weighted():
+    z = [torch.randn(B, 3) for _ in range(3)]
+    losses = [infonce(scores) for scores in pair_scores(z, 0.3)]
+    a, b, c = (info_nce(z[i], z[j], 0.3).item() for i, j in view_pairs(3))
+    plain = weighted_sum(losses, check_pair_weights(view_pairs(3), None))
+    assert plain.item() == pytest.approx(a + b + c)
+    assert weighted_sum(losses, [2.0, 0.0, 0.5]).item() == pytest.approx(2 * a + c / 2)
+    with refused(r"pair_weights: expected 3 numbers, for the views 1-2, 1-3, 2-3, got \[1, 2\]"):
+        check_pair_weights(view_pairs(3), [1, 2])
+    for wrong in ([1, -1, 1], [0, 0, 0]):
+        with refused("pair_weights: expected numbers >= 0, not all 0"):
+            check_pair_weights(view_pairs(3), wrong)

@@ -83,9 +83,14 @@ class MoCo(ContrastiveMethod):
         """Queries; keys have no gradient."""
         return tuple(self.anchors)
 
-    def check(self, share: slice, layer: str | None = None) -> None:
+    def check(self, share: slice) -> None:
         """Refuse a batch that does not divide into groups; see `Method.check`."""
-        super().check(share, layer)
+        super().check(share)
+        if self.groups > 1 and self.context.rows is not None:
+            raise InputError(
+                "memory.groups: expected 1 where images lack views, since batches then differ in "
+                f"size, got {self.groups}; set memory.groups=1"
+            )
         images, chunk = share.stop - share.start, self.context.chunk
         if images % self.groups or images // self.groups < SMALLEST_GROUP:
             raise InputError(
@@ -153,7 +158,7 @@ def in_groups(
     embed: Callable[[Tensor], Tensor],
     view: Tensor,
     groups: int,
-    order: Int64[Tensor, " b"],
+    order: Int64[Tensor, " n"],
 ) -> Float[Tensor, "b d"]:
     """Embed the groups of a batch one by one; return embeddings in the order of the batch.
 
@@ -162,7 +167,7 @@ def in_groups(
         view: of the batch.
         groups: number of groups, a divisor of the batch. Every `groups`-th sample of `order` is of
             one group, so that several processes have a share of each.
-        order: in which samples go into the groups.
+        order: in which samples go into the groups; one group has none.
     """
     if groups == 1:
         return embed(view)
