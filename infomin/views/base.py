@@ -6,7 +6,7 @@ either.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -77,12 +77,12 @@ class View(nn.Module):
         self.crops = 1 if crops == "shared" else len(view_channels)
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> Self:
+    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> "View":
         """Build views from the options of `conf/views/` and facts of the images."""
         return cls(**options, channels=images.channels, value_range=images.value_range)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(cls, config: Mapping[str, Any]) -> "View":
         """Build views from what `to_config` returned."""
         return cls(**config)
 

@@ -1,7 +1,7 @@
 """Raw views: the channels of a colour space, as CMC split them ({L | ab}, {Y | DbDr})."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 
@@ -45,7 +45,7 @@ class ChannelViews(View):
         self.split(torch.zeros(1, channels, 1, 1))  # a wrong colour space shows at once
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> Self:
+    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> View:
         """Build raw views; the groups are those of the sensors by default."""
         groups = options.get("groups") or images.groups or None
         return super().from_options({**options, "groups": groups}, images)

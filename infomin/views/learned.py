@@ -1,7 +1,7 @@
 """Learned views: those of a view generator."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from infomin.core.shapes import Image, Images, Views
 from infomin.generator import ViewGenerator
@@ -32,7 +32,7 @@ class LearnedViews(View):
         self.generator, self.table = generator, table
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(cls, config: Mapping[str, Any]) -> View:
         """Build the generator, without its weights, and its views."""
         return cls(**{**config, "generator": ViewGenerator(**config["generator"])})
 

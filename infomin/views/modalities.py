@@ -10,7 +10,7 @@ depend on the unit of depth.
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -70,7 +70,7 @@ class ModalityViews(View):
         self.names, self.focal, self.smooth = chosen, float(focal), float(smooth)
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> Self:
+    def from_options(cls, options: Mapping[str, Any], images: ImageInfo) -> View:
         """Build the views of R, G, B and depth, which lie within [0, 1]."""
         return cls(**options, channels=images.channels)
 
