@@ -19,7 +19,7 @@ class Artifact(Format):
 import infomin
 
 g = infomin.load_generator("FOLDER")
-{views} = g(images)  # float32, b {channels} h w
+{views} = g(images)  # images: float32, b {channels} h w
 """
 
     def write(self, generator: ViewGenerator, folder: Path, sample: Sample) -> dict[str, Any]:
