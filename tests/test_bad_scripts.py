@@ -88,7 +88,7 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
         ("pretrain", "views=patches views.distance=1", "views.distance: expected 0..0 pixels"),
         ("pretrain", "views=patches encoder.size=64", "views.patch: expected 1..32 pixels of im"),
         ("pretrain", "views=raw views.kind=other", "views.kind: expected one of raw, whole, pat"),
-        ("learn_views", "augment=whole", "augment: Whole() takes no arguments"),
+        ("learn_views", "augment=whole", "augment: Whole.__init__() got an unexpected keyword"),
         ("segment", "segment.epochs=0", "segment.epochs: expected a whole number of at least 1"),
         ("segment", "seed=1", "no finished run of scripts/pretrain.py in"),
         ("pretrain", "pair_weights=3", "pair_weights: expected 1 numbers, of the views 1-2, got 3"),
@@ -123,7 +123,7 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
         (
             "pretrain",
             "system=infomin views=whole jigsaw.piece=11 pretrain.batch=64",
-            "jigsaw: expected images of at least 33x33 pixels, for 3 x 3 pieces of 11, got 32x32",
+            "jigsaw: expected images of at least 33x33 pixels, for 3 x 3 patches of 11, got 32x32",
         ),
         (
             "pretrain",
@@ -215,7 +215,9 @@ def test_colours_of_what_has_none_are_one_line(tmp_path):
     line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=infomin"))
     assert line.startswith("randaugment: color needs 3 channels, R G B, got 4; set randaugment=cmc")
     line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=cmc"))
-    assert line.startswith("randaugment.fill: expected one number, or 4, one a channel, got [0.48")
+    assert line.startswith(
+        "randaugment.fill: expected one number, or 4, one per channel, got [0.48"
+    )
     for name in ("train", "test"):
         np.save(tmp_path / f"{name}_images.npy", np.zeros((8, 4, 8, 8), np.uint16))
     line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=cmc"))

@@ -128,6 +128,9 @@ class Whole(Augmentation):
     A view that crops a small part of large images converts only that part to float.
     """
 
+    def __init__(self) -> None:
+        """Take no options; without this, the error for an option would not name it."""
+
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> Params:
         """Return parameters without fields."""
         return Params()
