@@ -8,6 +8,7 @@ space; training moves it away from that split. On disk it is a folder of data, n
 (`infomin.core.artifact`).
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,15 @@ from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT, ValueRange, check_range, parse_channel_names, parse_range
 from infomin.flows import Composition, FixedAffine, build_flow, in_chunks, to_images, to_rows
 from infomin.shipped import located
+
+FLOW_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(build_flow).parameters.items()
+    if parameter.default is not parameter.empty
+}
+"""Options of a flow that is not described; cards record all of them."""
+OLD_LOG_SCALE_BOUND = 2.0
+"""Default of version 0.1, whose cards may leave it out."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class ViewGenerator(nn.Module):
         true_or_false("normalize", normalize)
         self.channels, self.color, self.normalize = channels, color, normalize
         self.groups = partition(groups, channels)
-        self.flow_settings = dict(flow or {})
+        self.flow_settings = {**FLOW_DEFAULTS, **(flow or {})}
         self.value_range = parse_range(value_range)
         self.channel_names = parse_channel_names(channel_names, channels)
         self.start = _rescale_input(linear_space(color, channels, normalize), self.value_range)
@@ -204,6 +214,12 @@ class ViewGenerator(nn.Module):
             "channel_names": list(self.channel_names),
         }
 
+    @classmethod
+    def from_architecture(cls, architecture: Mapping[str, Any]) -> "ViewGenerator":
+        """Build a generator, without its weights, from the architecture of a card."""
+        flow = {"log_scale_bound": OLD_LOG_SCALE_BOUND, **architecture.get("flow", {})}
+        return cls(**{**architecture, "flow": flow})
+
     def save(self, folder: str | Path, training: Mapping[str, Any] | None = None) -> Path:
         """Save as a new folder: `model.safetensors` and `card.json`.
 
@@ -261,7 +277,7 @@ def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> Vi
     folder = located(folder)
     card, weights = artifact.load(folder, "generator", validate_card)
     with card_errors(folder):
-        generator = ViewGenerator(**card["architecture"])
+        generator = ViewGenerator.from_architecture(card["architecture"])
         generator.load_state_dict(weights)
     return generator.to(device).eval().requires_grad_(False)
 

@@ -4,9 +4,20 @@ import math
 
 import pytest
 import torch
-from small import BANK, BATCH, CONTRASTS, INDEX, LOSSES, QUEUE, build, detached, slow_loss
-from small import small_trainer, unit
 from refusal import refused
+from small import (
+    BANK,
+    BATCH,
+    CONTRASTS,
+    INDEX,
+    LOSSES,
+    QUEUE,
+    build,
+    detached,
+    slow_loss,
+    small_trainer,
+    unit,
+)
 
 from infomin.losses import view_pairs
 from infomin.methods.moco import MoCo

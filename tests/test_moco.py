@@ -6,8 +6,7 @@ import math
 import pytest
 import torch
 from refusal import refused
-from small import BATCH, INDEX, QUEUE, SIZE, B, D, T, build, detached
-from small import small_encoders, unit
+from small import BATCH, QUEUE, SIZE, B, D, T, build, detached, small_encoders, unit
 from torch import nn
 from torch.nn import functional as F
 

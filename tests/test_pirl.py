@@ -5,9 +5,22 @@ import copy
 import pytest
 import torch
 from refusal import refused
-from small import BANK, BATCH, CELL, CONTRASTS, IMAGES, LOSSES, PIECE, QUEUE, SIZE
-from small import assert_same_gradients, build, detached, losses_of, slow_loss, small_encoders
-from small import small_trainer, unit
+from small import (
+    BANK,
+    BATCH,
+    CONTRASTS,
+    LOSSES,
+    PIECE,
+    QUEUE,
+    SIZE,
+    build,
+    detached,
+    losses_of,
+    slow_loss,
+    small_encoders,
+    small_trainer,
+    unit,
+)
 from torch.nn import functional as F
 
 from infomin import ViewGenerator

@@ -77,7 +77,7 @@ class ColorJitter:
         jitter: float = 1.0,
         gray: float = 0.0,
         blur: float = 0.0,
-        sigma: Sequence[float] = (0.1, 2.0),
+        sigma: Sequence[float] = (0.1, 1.0),
         strength: float = 1.0,
     ) -> None:
         amounts = dict(zip(JITTER, (brightness, contrast, saturation, hue), strict=True))

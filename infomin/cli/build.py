@@ -196,7 +196,8 @@ def build_pretraining(
     Raises:
         InputError: for options that do not suit the data or one another.
     """
-    augment, upstream = plan.augmentation.of_crops(data), {}
+    augment = plan.augmentation.of_crops(data)
+    upstream: dict[str, Any] = {}
     if views is None:
         views, upstream = build_views(cfg, data, plan.augmentation, fabric)
     seen, missing = seen_by(views, data, fabric)

@@ -1,42 +1,42 @@
-"""Export a pretrained ResNet for those who have torchvision or timm, and nothing of ours.
+"""Export a pretrained ResNet for torchvision and timm, without this package.
 
-    python scripts/export_encoder.py out=FOLDER
-    python scripts/export_encoder.py out=FOLDER pretrained=runs/pretrain/RUN/encoder formats=[pt]
+    infomin export-encoder out=FOLDER
+    infomin export-encoder out=FOLDER pretrained=runs/pretrain/RUN/encoder formats=[pt]
 
 Seconds on two cores. Every file is loaded into torchvision's network and compared on real images:
 built-in photographs for three channels, others with data=image_folder data.root=PATH.
 """
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from infomin.augment import resize
-from infomin.cli.main import build, main, plain, taken
+from infomin.cli.main import command, instantiate, origin, plain, show
 from infomin.core.errors import InputError, at_least
 from infomin.core.files import read_json
-from infomin.export import encoder as encoder_export
+from infomin.export import encoder as export
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
-from infomin.views import LearnedViews
 
 
-@main("export_encoder")
+@command("export_encoder")
 def export_encoder(cfg: DictConfig) -> None:
-    """Export and say how exact each file is."""
+    """Export an encoder and print the error of each file."""
     if cfg.out is None:
         raise InputError("out: expected the new folder, such as out=my_encoder, got none")
     at_least("images", cfg.images, 1)
     source = cfg.pretrained or newest(cfg.runs, "pretrain", "encoder")
-    pretrained = load_encoder(source)
-    views = pretrained.views
-    data = build(cfg.data)
+    encoder = load_encoder(source)
+    data = instantiate(cfg.data)
     data.needs_all("an export")
-    print(taken("encoder", source, data.name))
-    names = views.generator.channel_names if isinstance(views, LearnedViews) else None
-    data.suits(f"encoder: {source}", views.channels, views.value_range, names)
-    chosen = data.test.images[:: max(1, len(data.test) // cfg.images)][: cfg.images]
-    images = resize(chosen, pretrained.size)
-    folder = encoder_export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
-    for encoder in read_json(folder / "card.json")["encoders"]:
-        for file, told in encoder["files"].items():
-            print(f"{file}: {encoder['input']}; largest error {told['max_error']:.1e}")
-    print(f"exported to {folder}")
+    print(origin("encoder", source, data.name))
+    data.suits(f"encoder: {source}", encoder.channels, encoder.value_range, encoder.channel_names)
+    step = max(1, len(data.test) // cfg.images)
+    images = resize(data.test.images[::step][: cfg.images], encoder.size)
+    folder = export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
+    for part in read_json(folder / "card.json")["encoders"]:
+        for file, facts in part["files"].items():
+            print(f"{file}: {part['input']}; largest error {facts['max_error']:.1e}")
+    show("exported to", Path(folder))
+    print("next: README.md in that folder has the lines that load each file")

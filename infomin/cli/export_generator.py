@@ -1,21 +1,20 @@
 """Export a generator as files for other programs, with its card, pictures and a page.
 
-    python scripts/export_generator.py
-    python scripts/export_generator.py generator=PATH out=FOLDER 'formats=[torch_export,onnx]'
+    infomin export-generator
+    infomin export-generator generator=PATH out=FOLDER 'formats=[torch_export,onnx]'
 
 About a minute on two cores. Every file is verified: on your images with data=image_folder
 data.root=PATH, else on built-in photographs for RGB generators, else on random images with the
 channel statistics of the card.
 """
 
-import os
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from infomin import load_generator
 from infomin.augment import resize
-from infomin.cli.main import build, main, plain, taken
+from infomin.cli.main import command, instantiate, origin, plain, show
 from infomin.core import artifact
 from infomin.core.errors import whole_number
 from infomin.core.shapes import Images
@@ -27,7 +26,7 @@ from infomin.runs.folder import RESULT, newest
 from infomin.shipped import located
 
 
-@main("export_generator")
+@command("export_generator")
 def export_generator(cfg: DictConfig) -> None:
     """Export a generator, and print the errors of its files and how to load it."""
     whole_number("images", cfg.images, 1)
@@ -37,11 +36,8 @@ def export_generator(cfg: DictConfig) -> None:
     exports = artifact.read_card(folder, "generator").get("exports", {})
     for file, record in exports.items():
         print(f"{file}: largest error {record['max_error']:.1e}")
-    path = os.path.relpath(folder) if folder.absolute().is_relative_to(Path.cwd()) else folder
-    print(
-        f'load it with infomin.load_generator("{path}"); open card.html in a browser; exported to'
-    )
-    print(path)
+    show("exported to", Path(folder))
+    print("next: infomin.load_generator(PATH) in Python, or open card.html in a browser")
 
 
 def _sample(cfg: DictConfig, source: str, g: ViewGenerator) -> tuple[Images, str]:
@@ -52,9 +48,9 @@ def _sample(cfg: DictConfig, source: str, g: ViewGenerator) -> tuple[Images, str
         images, data = random_images(g, training, cfg.images, size)
         print(f"generator {source}: verified on {data}; data=... verifies on your own images")
         return images, data
-    data = build(cfg.data if "data" in cfg else cfg.photographs)
+    data = instantiate(cfg.data if "data" in cfg else cfg.photographs)
     data.needs_all("an export")
-    print(taken("generator", source, data.name))
+    print(origin("generator", source, data.name))
     data.suits(f"generator: {source}", g.channels, g.value_range, g.channel_names)
     step = max(1, len(data.test) // cfg.images)
     return resize(data.test.images[::step][: cfg.images], data.size), data.name

@@ -100,9 +100,9 @@ def row(option: str, meaning: str) -> list[str]:
     """Return an option and its meaning, wrapped."""
     first = f"  {option:<{COLUMN - 2}}"
     if len(first) > COLUMN:
-        return [f"  {option}", *textwrap.wrap(meaning, WIDTH, **_indented())]
+        indent = " " * COLUMN
+        return [
+            f"  {option}",
+            *textwrap.wrap(meaning, WIDTH, initial_indent=indent, subsequent_indent=indent),
+        ]
     return textwrap.wrap(first + meaning, WIDTH, subsequent_indent=" " * COLUMN) or [first.rstrip()]
-
-
-def _indented() -> dict[str, str]:
-    return {"initial_indent": " " * COLUMN, "subsequent_indent": " " * COLUMN}

@@ -65,7 +65,8 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
         return game.result
 
     # Measured on held-out images
-    g, f, chosen = game.result.eval(), game.f, {}
+    g, f = game.result.eval(), game.f
+    chosen: dict[str, Any] = {}
     test = data.test.to(fabric.device)
     if cfg.select == "sweet_spot":
         g, f, chosen = select(cfg, run, game, labelled)
@@ -106,7 +107,8 @@ def build_game(
 ) -> tuple[Game, Tensor]:
     """Build the players g, f and c and their game; return the indices of labelled images too."""
     data.needs_all("the game")
-    augment.check_size(*data.train.images.shape[2:], setting="budget.patch")
+    height, width = data.train.images.shape[2:]
+    augment.check_size(height, width, "budget.patch")
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
@@ -155,7 +157,8 @@ def select(
     cfg: DictConfig, run: Run, game: Game, labelled: Tensor
 ) -> tuple[ViewGenerator, Encoders, dict[str, Any]]:
     """Return the generator that the labels prefer, new encoders of its views, and candidates."""
-    s, tried = cfg.selection, []
+    s = cfg.selection
+    tried: list[tuple[selection.Candidate, ViewGenerator, Encoders]] = []
     settings = PretrainSettings(s.epochs, cfg.game.batch, cfg.game.temperature, seed=cfg.seed)
     for folder in sorted((run.folder / "along").iterdir()):
         g = load_generator(folder, game.fabric.device)

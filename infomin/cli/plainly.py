@@ -11,6 +11,12 @@ from omegaconf.errors import OmegaConfBaseException
 from infomin.core.errors import InputError
 from infomin.runs.signals import Interrupted
 
+_NOISE = (
+    *("full_key", "object_type", "reference_type", "Set the environment"),
+    *("Config search path", "provider="),
+)
+"""Beginnings of lines that Hydra adds."""
+
 
 @contextmanager
 def plainly() -> Iterator[None]:
@@ -30,7 +36,7 @@ def plainly() -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """Say what Hydra wraps into several lines in one; what we said ourselves comes first."""
+    """Return the message of an error as one line; our own message where Hydra wraps it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause: BaseException | None = error
     while cause is not None:
@@ -40,9 +46,7 @@ def one_line(error: BaseException) -> str:
             return name + " ".join(str(cause).split())
         cause = cause.__cause__
     if lines and "No match in the defaults list" in lines[0]:
-        return f"{lines[0]} This script has no such group; take another entry"
+        return f"{lines[0]} This command has no such group; --help lists the groups"
     if lines and lines[0].startswith("Could not override"):
-        return f"{lines[0]} There is no such option; --cfg job shows all that there are"
-    skip = ("full_key", "object_type", "reference_type", "Set the environment")
-    skip += ("Config search path", "provider=")
-    return "; ".join(line for line in lines if not line.startswith(skip))
+        return f"{lines[0]} There is no such option; --help lists the options"
+    return "; ".join(line for line in lines if not line.startswith(_NOISE))

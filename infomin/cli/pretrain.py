@@ -17,7 +17,6 @@ from dataclasses import asdict
 from typing import Any
 
 from omegaconf import DictConfig
-from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import resize
@@ -141,7 +140,7 @@ def draw(run: Run, built: Pretraining, data: DataSet) -> Any:
             sample.cpu(), whole, predicted, title, data.channel_names, data.value_range
         )
         run.picture("predictions", figure)
-    params: Tensor | None = None
+    params: Any = None
     if isinstance(views, PatchViews):
         params = views.sample(len(sample), rng.generator(built.trainer.settings.seed, "picture"))
     figure = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names, params)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import torch
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -28,7 +29,7 @@ from infomin.cli.learn_views import run_game
 from infomin.cli.plainly import one_line
 from infomin.cli.pretrain import run_pretraining
 from infomin.core.errors import InputError
-from infomin.data import DataSet, from_torch
+from infomin.data import DataSet, ImageSet, from_torch
 from infomin.generator import ViewGenerator
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.views import LearnedViews, View
@@ -139,15 +140,33 @@ def evaluate(
     Raises:
         InputError: without labels, or for images that the encoder does not take.
     """
-    data = from_torch(train)
-    if test is not None:
-        held_out = from_torch(test, train_share=0)
-        data = replace(data, test=held_out.test)
+    data = train_and_test(train, test)
     data.suits("encoder", encoder.channels, encoder.value_range, encoder.channel_names)
     usual = OmegaConf.to_container(compose("evaluate", data, {}).probe, resolve=True)
     assert isinstance(usual, dict)
     result = evaluation.evaluate(encoder, data, seed=seed, **{**usual, **probe})
     return Evaluation(*(result[name] for name in ("top1", "knn", "chance", "protocol")))
+
+
+def train_and_test(train: Data, test: Data | None) -> DataSet:
+    """Return training and test images as one data set; all images of `test` are test images.
+
+    Raises:
+        InputError: when the two have different classes.
+    """
+    if test is None:
+        return from_torch(train)
+    if not isinstance(train, DataSet) and not isinstance(test, DataSet):
+        return from_torch(train, test)
+    data, other = from_torch(train), from_torch(test)
+    if data.classes != other.classes:
+        raise InputError(
+            f"test: expected the classes of train ({', '.join(data.classes)}), got "
+            f"{', '.join(other.classes)}; pass two data sets of PyTorch, or one "
+            "from_torch(train, test)"
+        )
+    images = torch.cat([other.train.images, other.test.images])
+    return replace(data, test=ImageSet(images, torch.cat([other.train.labels, other.test.labels])))
 
 
 def view_options(views: Any) -> tuple[dict[str, Any], View | None]:

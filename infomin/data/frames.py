@@ -43,7 +43,7 @@ def nyuv2_frames(
     root: str | None = None,
     height: int = 72,
     width: int = 96,
-    channels: str = "rgbd",
+    channels: str = "rgb",
     progress: Progress = None,
 ) -> Frames:
     """Read whole frames into memory, without their white border, and resize them.

@@ -211,12 +211,12 @@ class ViewLoader:
         crops = 1 if len(self.needed) == 1 else self.views.crops
         first, last = share.start or 0, len(index) if share.stop is None else share.stop
         last = min(last, len(index))
-        parts = []
+        parts: list[Views] = []
         for start in range(first, last, chunk or max(last - first, 1)):
             part = slice(start, min(start + (chunk or last), last))
             cut, _ = batches.crops(self.images, step, self.augment, crops, part)
             views = self.views(*cut, params=None if params is None else params[part])
-            parts.append({i: views[i] for i in numbers} | self._pieces(step, part))
+            parts.append({**{i: views[i] for i in numbers}, **self._pieces(step, part)})
         return parts
 
     def _pieces(self, step: int, part: slice) -> Views:

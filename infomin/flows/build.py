@@ -22,7 +22,7 @@ def build_flow(
     layers: int = 2,
     mixing: str = "orthogonal",
     mix_output: bool = False,
-    log_scale_bound: float = 2.0,
+    log_scale_bound: float = 1.0,
 ) -> Composition:
     """Build the flow of a view generator; a generator's card records these arguments.
 

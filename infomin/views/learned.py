@@ -34,7 +34,8 @@ class LearnedViews(View):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> View:
         """Build the generator, without its weights, and its views."""
-        return cls(**{**config, "generator": ViewGenerator(**config["generator"])})
+        g = ViewGenerator.from_architecture(config["generator"])
+        return cls(**{**config, "generator": g})
 
     def to_config(self) -> dict[str, Any]:
         """Return the arguments of the class, with the architecture of the generator."""
