@@ -66,7 +66,7 @@ def hold_out_by_class(
 
 def labelled_subset(
     labels: Int64[Tensor, " n"],
-    share: float | None = None,
+    share: float | None = 0.1,
     number: int | None = None,
     seed: int = 0,
 ) -> Int64[Tensor, " m"]:

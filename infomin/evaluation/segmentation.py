@@ -52,7 +52,7 @@ class SegmentationSettings:
         frozen: train the decoder alone; otherwise fine-tune a copy of the encoder with it.
     """
 
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 16
     rate: float = 2e-3
     width: int = 64
