@@ -23,6 +23,7 @@ def finished(tmp_path, sharings, seeds):
         result |= {"i_nce": {"value": 2.0} if cell.shared else None}
         write_json(run / "result.json", result)
         write_json(run / "provenance.json", WHERE)
+        (run / "config.yaml").write_text("seed: 0")
     return [read(cell) for cell in made]
 
 

@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from infomin.evaluation import Survival
-from infomin.experiments.tables import Row
+from infomin.experiments.tables import TextRow
 
 # Okabe and Ito's, and a hatch: told apart without colour as well
 _SHARED, _OTHER = ("#d55e00", "", "shared by the views"), ("#56b4e9", "//", "not shared")
 _as_is = matplotlib.rc_context({"text.parse_math": False})  # names come from data
 
 
-def audit_rows(survivals: Sequence[Survival]) -> list[Row]:
+def audit_rows(survivals: Sequence[Survival]) -> list[TextRow]:
     """Return one row per factor: error, chance, survival, number of test images."""
     return [
         {

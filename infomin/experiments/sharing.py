@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from infomin.experiments.grid.sharing import FACTORS, SharingRecord
-from infomin.experiments.tables import Row, made, plus_minus
+from infomin.experiments.tables import TextRow, describe_runs, plus_minus
 
 # Okabe and Ito's, and a hatch: told apart without colour as well
 _KINDS = {
@@ -17,7 +17,7 @@ _KINDS = {
 }
 
 
-def summary(records: Sequence[SharingRecord]) -> list[Row]:
+def summary(records: Sequence[SharingRecord]) -> list[TextRow]:
     """Return one row for each sharing: errors, I_NCE, minutes, seeds; chance last."""
     rows = []
     for name, group in _grouped(records).items():
@@ -52,7 +52,7 @@ def origin(records: Sequence[SharingRecord], command: str) -> str:
     images = sorted({f"{r.result['n']:,}" for r in records})
     minutes = sum(r.minutes for r in records)
     return (
-        f"{made(command, [r.provenance for r in records], minutes)} "
+        f"{describe_runs(command, [r.provenance for r in records], minutes)} "
         f"Errors of linear heads on the frozen backbone of single images, on {', '.join(images)} "
         f"test images; mean ± standard deviation over n seeds. I_NCE cap log K = "
         f"{', '.join(caps)}. {'; '.join(data)}."

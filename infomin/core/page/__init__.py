@@ -36,7 +36,7 @@ def render(package: str, style: str, script: str, **facts: Any) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    house.filters |= {"short": text.short, "tiny": text.tiny}
+    house.filters |= {"short": text.short, "tiny": text.tiny, "cut": text.cut}
     page = house.get_template("page").render(
         facts,
         version=__version__,

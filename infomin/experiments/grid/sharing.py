@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infomin.core import files
-from infomin.experiments.grid.running import newest, override
+from infomin.experiments.grid.cells import override
+from infomin.experiments.run_index import newest_run
 
 FACTORS = {"digit": "%", "background": "%", "position": "px"}
 """What is read out, in the order of the paper's table, and the units of errors."""
@@ -38,7 +38,7 @@ class SharingCell:
         return self.cells / f"{'-'.join(self.shared) or 'supervised'}-s{self.seed}"
 
     @property
-    def player(self) -> "SharingCell":
+    def dependency(self) -> "SharingCell":
         """It needs no other."""
         return self
 
@@ -97,7 +97,6 @@ def cells(
 
 def read(cell: SharingCell) -> SharingRecord:
     """Read what a finished cell recorded."""
-    result = newest(cell.folder / SCRIPT)
-    provenance = files.read_json(result.parent / "provenance.json")
-    picture = result.parent / "pictures" / "views.png"
-    return SharingRecord(cell, files.read_json(result), provenance, picture)
+    run = newest_run(cell.folder / SCRIPT)
+    picture = run.folder / "pictures" / "views.png"
+    return SharingRecord(cell, run.result, run.provenance, picture)
