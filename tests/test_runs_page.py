@@ -167,10 +167,10 @@ def test_a_picture_that_is_too_large_is_not_opened(tmp_path, size):
 def test_charts_follow_the_colors_and_fonts_of_the_page(made):
     html = made.read_text(encoding="utf-8")
     drawings = re.findall("<svg.*?</svg>", html, re.DOTALL)
-    assert len(drawings) == 9 and html.count('<svg role="img" aria-label=') == 9
+    assert len(drawings) == 10 and html.count('<svg role="img" aria-label=') == 10
     for drawing in drawings:
         assert "var(--soft)" in drawing and "font:" not in drawing and "<style" not in drawing
-        assert re.search("#[0-9a-f]{6}", drawing) is None or "url(#" in drawing
+        assert not re.search("(fill|stroke): #", drawing)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from omegaconf import DictConfig
 from infomin.cli.main import CONF, TOLD, main, plain
 from infomin.core.errors import InputError, one_of
 from infomin.experiments import figures, page, tables
-from infomin.experiments.grid import cells, documents, records, scheduler
+from infomin.experiments.grid import cells, records, scheduler
 from infomin.experiments.grid.progress import GridProgress
 from infomin.experiments.sweet_spot import find_sweet_spot
 
@@ -74,20 +74,9 @@ def run_pretrainings(cfg: DictConfig) -> list[records.CellRecord]:
     grid = cells.cells(folder, rows, cfg.seeds, plain(cfg.generators))
     common = [f"data={groups['data']}", f"budget={groups['budget']}"]
     common += [word for word in TOLD if word.startswith(("data.", "budget."))]
-    todo = {
-        cell: cells.commands(
-            cell,
-            common=common,
-            learn=plain(cfg.learn),
-            pretrain=plain(cfg.pretrain),
-            variants=plain(cfg.variants),
-            augmentations=plain(cfg.augmentations),
-            judge=plain(cfg.judge),
-            by=cfg.by,
-            judges=plain(cfg.judges),
-        )
-        for cell in grid
-    }
+    names = ("learn", "pretrain", "variants", "augmentations", "judge", "by", "judges")
+    options = {name: plain(cfg[name]) for name in names}
+    todo = {cell: cells.commands(cell, common=common, **options) for cell in grid}
     read = functools.partial(records.read_cell, evaluation=cfg.by if cfg.judge else None)
     run_grid(cfg, todo, lambda cell: str(read(cell)))
     return [read(cell) for cell in grid]
@@ -107,9 +96,8 @@ def write_pretrainings(cfg: DictConfig, finished: Sequence[records.CellRecord]) 
         text, shown = f"{text}\n\nT{str(spot)[1:]}.", f"{shown}\n\n{spot}"
     title = f"{cfg.title}, {len(cfg.seeds)} seeds, n = {len(finished)} runs"
     figure = figures.accuracy_figure(table, title, spot=spot)
-    return shown, documents.write_report(
-        grids_folder(cfg), cfg.name, section(cfg), text, figure, cfg.write
-    )
+    folder = grids_folder(cfg) / section(cfg)
+    return shown, tables.write_report(folder, cfg.name, text, figure, cfg.write)
 
 
 def run_grid(

@@ -10,7 +10,6 @@ from infomin.cli import report as grids
 from infomin.cli.main import TOLD, plain
 from infomin.experiments import sharing as report
 from infomin.experiments import tables
-from infomin.experiments.grid import documents
 from infomin.experiments.grid.sharing import SharingRecord, cells, read
 
 
@@ -30,6 +29,5 @@ def write(cfg: DictConfig, records: Sequence[SharingRecord]) -> tuple[str, Path]
     table = report.summary(records)
     text = f"{tables.markdown(table)}\n\n{report.origin(records, grids.command())}"
     figure = report.figure(records, cfg.title)
-    return tables.plain(table), documents.write_report(
-        grids.grids_folder(cfg), cfg.name, grids.section(cfg), text, figure, cfg.write
-    )
+    folder = grids.grids_folder(cfg) / grids.section(cfg)
+    return tables.plain(table), tables.write_report(folder, cfg.name, text, figure, cfg.write)

@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from infomin.core.page.text import cut
 from infomin.experiments.curves import Points
@@ -60,6 +61,7 @@ def accuracy_figure(
     width, height = (_SIZE[0] + 3.2, _SIZE[1] + 0.8) if names else _SIZE
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
+    handles: list[Any] = []
     for i, x, y in points:
         axis = axes[0] if x is None else axes[-1]
         place = MeanAndStd(separate.index(i), None, ()) if x is None else x
@@ -73,20 +75,18 @@ def accuracy_figure(
         axis.plot(*zip(*runs, strict=True), **style, ms=4, ls="", fillstyle="none", alpha=0.7)
         label = f"{i + 1} {_printable(table.rows[i].title)}, n = {len(y.values)}"
         error: Any = {"xerr": place.std, "yerr": y.std, "elinewidth": 1.2}
-        axis.errorbar(place.mean, y.mean, **error, **style, ls="", ms=8, label=label)
+        bars = axis.errorbar(place.mean, y.mean, **error, **style, ls="", ms=8, label=label)
+        handles.append(bars)
         axis.annotate(str(i + 1), (place.mean, y.mean), (6, 5), textcoords="offset points")
     chance = "" if table.chance is None else f" (chance {table.chance:.3g})"
     axes[0].set_ylabel(score_axis(table.score) + chance)
     if separate:
         axes[0].set(xlim=(-0.6, len(separate) - 0.4), xticks=[], xlabel="no I_NCE")
     if len(separate) < len(points):
-        _finish_i_nce_axis(axes[-1], points, table.cap, spot)
+        handles += _finish_i_nce_axis(axes[-1], points, table.cap, spot)
     axes[0].set_title(title)
     if names:
-        drawn = [axis.get_legend_handles_labels() for axis in axes]
-        handles = [handle for both in drawn for handle in zip(*both, strict=True)]
-        rows = {label: handle for handle, label in sorted(handles, key=_row_number)}
-        figure.legend(rows.values(), rows, loc="outside right upper", frameon=False)
+        figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure
 
 
@@ -170,8 +170,8 @@ def _finish_i_nce_axis(
     points: Sequence[tuple[int, MeanAndStd | None, MeanAndStd]],
     cap: float | None,
     spot: SweetSpot | None,
-) -> None:
-    """Name the axis, and draw the cap and the sweet spot."""
+) -> list[Line2D]:
+    """Name the axis, and draw the cap and the sweet spot; return the lines of the latter."""
     label = "held-out I_NCE(v1; v2), nats"
     if cap is not None:
         low, high = (f(v for _, x, _ in points if x for v in x.values) for f in (min, max))
@@ -181,7 +181,8 @@ def _finish_i_nce_axis(
     axis.set_xlabel(label)
     axis.locator_params(axis="x", nbins=5)
     if spot is None or spot.verdict == "too few":
-        return
+        return []
+    lines = []
     place, (low, high), interval = spot.peak, spot.interval, "95 % interval"
     if spot.order_peak:
         place, low, high = spot.order_peak.i_nce, spot.order_peak.low, spot.order_peak.high
@@ -189,16 +190,12 @@ def _finish_i_nce_axis(
     else:
         at = np.linspace(*spot.range, 100)
         kind = "parabola" if len(spot.curve) == 3 else "line"
-        axis.plot(at, 100 * np.polyval(spot.curve, at), color="#0072b2", label=f"best {kind}")
+        curve = 100 * np.polyval(spot.curve, at)
+        lines += axis.plot(at, curve, color=COLORS[2], label=f"best {kind}")
     if spot.verdict in ("peak", "order peak"):
-        axis.axvspan(low, high, color="#e69f00", alpha=0.15, lw=0)
-        axis.axvline(place, color="#e69f00", label=f"peak, {interval}")
-
-
-def _row_number(item: tuple[object, str]) -> int:
-    """Return the number that a label of the legend starts with; other labels come last."""
-    number = item[1].split()[0]
-    return int(number) if number.isdigit() else _MOST_ROWS + 1
+        axis.axvspan(low, high, color=COLORS[5], alpha=0.15, lw=0)
+        lines.append(axis.axvline(place, color=COLORS[5], label=f"peak, {interval}"))
+    return lines
 
 
 def _printable(name: str) -> str:

@@ -79,9 +79,8 @@ class SweetSpot:
             return f"turning point: cannot be told from {counts}; {FEWEST} settings at least"
         curve, score = f"curvature p = {self.p_curve:.2g}", self.score
         where = f"{self.peak:.2f} nats [{self.interval[0]:.2f}, {self.interval[1]:.2f}]"
-        doubt = "its interval leaves the measured range"
-        if self.p_curve >= LEVEL:
-            doubt = f"a line does as well (curvature p = {self.p_curve:.2g})"
+        inside = "its interval leaves the measured range"
+        doubt = inside if self.p_curve < LEVEL else f"a line does as well ({curve})"
         monotone = (
             f"none in the data: {score} {self.verdict} throughout, by {100 * abs(self.slope):.1f} "
             f"points a nat, p = {self.p_line:.2g}, {curve}"
@@ -159,14 +158,11 @@ def find_order_peak(settings: Mapping[str, Runs]) -> OrderPeak | None:
     n, top = len(groups), _extreme(groups, 1)
     if top is None:
         return None
-    signs = np.sign(np.diff([group[:, 1].mean() for group in groups]))
+    steps = np.diff([group[:, 1].mean() for group in groups])
     p_order = (2 ** (n - 1) - 2) / math.factorial(n)
-    if (signs[:top] <= 0).any() or (signs[top:] >= 0).any() or p_order > LEVEL:
-        return None
-    if min(len(groups[i]) for i in (top, 0, -1)) < 2:
-        return None
-    p_ends = max(_p_higher(groups[top], groups[end]) for end in (0, -1))
-    if not p_ends < LEVEL:
+    p_ends = float(np.max([_p_higher(groups[top], groups[end]) for end in (0, -1)]))
+    single_peak = (steps[:top] > 0).all() and (steps[top:] < 0).all()
+    if not (single_peak and p_order <= LEVEL and p_ends < LEVEL):
         return None
     low, center, high = (float(groups[top + step][:, 0].mean()) for step in (-1, 0, 1))
     return OrderPeak(ordered[top][0], center, low, high, p_order, p_ends)
@@ -220,9 +216,8 @@ def _has_valley(groups: Sequence[np.ndarray]) -> bool:
     lowest = _extreme(ordered, -1)
     if lowest is None:
         return False
-    if min(len(ordered[i]) for i in (lowest, 0, -1)) < 2:
-        return True
-    return max(_p_higher(ordered[end], ordered[lowest]) for end in (0, -1)) < LEVEL
+    p_ends = [_p_higher(ordered[end], ordered[lowest]) for end in (0, -1)]
+    return bool(not np.max(p_ends) >= LEVEL)  # NaN of single runs: their means decide
 
 
 def _extreme(groups: Sequence[np.ndarray], sign: int) -> int | None:
@@ -232,7 +227,7 @@ def _extreme(groups: Sequence[np.ndarray], sign: int) -> int | None:
 
 
 def _p_higher(high: np.ndarray, low: np.ndarray) -> float:
-    """Return the one-sided p of equal mean accuracies (Welch's t-test)."""
+    """Return the one-sided p of equal mean accuracies (Welch's t-test); NaN for single runs."""
     with warnings.catch_warnings():  # of runs without variation
         warnings.simplefilter("ignore", RuntimeWarning)
         test = ttest_ind(high[:, 1], low[:, 1], equal_var=False, alternative="greater")

@@ -1,11 +1,15 @@
-"""Tables as text: markdown and plain, the sentence below them, and sections of documents."""
+"""Written tables: markdown and plain text, the sentence below them, sections of documents."""
 
+import functools
 import re
 import shlex
+import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from infomin.core import files
 from infomin.core.errors import InputError
@@ -77,6 +81,29 @@ def shareable_command(command: Sequence[str]) -> str:
     """Return a command to be typed elsewhere: without the paths of this machine."""
     words = [_PATH.sub(_without_folder, word) for word in command if not word.startswith(_LOCAL)]
     return " ".join([*words[:1], *map(shlex.quote, words[1:])])
+
+
+def write_report(
+    folder: Path, name: str, text: str, figure: Figure, documents: Sequence[str]
+) -> Path:
+    """Write the table and the figure of a grid; return the path of the figure.
+
+    Arguments:
+        folder: of the grid; its name is that of the section in documents.
+        name: of the figure.
+        text: table and origin, as markdown.
+        figure: saved as PNG; copied to `images/` beside the first document.
+        documents: paths.
+    """
+    picture = files.make_folder(folder) / f"{name}.png"
+    files.write(picture, functools.partial(figure.savefig, format="png"))
+    files.write_bytes(folder / "table.md", text.encode())
+    for document in documents:
+        replace_section(Path(document), folder.name, text)
+    if documents:
+        pictures = files.make_folder(Path(documents[0]).parent / "images")
+        shutil.copy(picture, pictures / f"{folder.name}.png")
+    return picture
 
 
 def replace_section(path: Path, name: str, text: str) -> None:

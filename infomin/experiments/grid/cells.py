@@ -18,24 +18,14 @@ CROP = "crop"
 
 @dataclass(frozen=True)
 class PretrainingCell:
-    """One cell of a grid.
+    """One cell of a grid."""
 
-    Attributes:
-        color: color space of the input; unused by patches and bands of frequency.
-        views: one of `HAND_MADE`, the mode of a game (`unsup`, `sup`, `semi`), the name of a
-            variant of one, or the name of a given generator.
-        seed: of game and pretraining.
-        cells: folder of all cells.
-        augmentation: name of a variant of the pretraining; `crop` is the default one.
-        generator: path or name of the given generator.
-    """
-
-    color: str
-    views: str
-    seed: int
-    cells: Path
-    augmentation: str = CROP
-    generator: str | None = None
+    color: str  # of the input; unused by patches and bands of frequency
+    views: str  # one of HAND_MADE, the mode or variant of a game, or the name of a given generator
+    seed: int  # of game and pretraining
+    cells: Path  # folder of all cells
+    augmentation: str = CROP  # name of a variant of the pretraining
+    generator: str | None = None  # path or name of the given generator
 
     @property
     def row(self) -> tuple[str, str, str]:

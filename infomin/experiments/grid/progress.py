@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console
@@ -15,32 +14,25 @@ _TERMINAL_EVERY, _LOG_EVERY = 2.0, 30.0  # seconds
 class GridProgress:
     """Shows running cells in place on a terminal, as plain lines in a log file.
 
-    Arguments:
-        stream: where to write; None shows nothing.
-        every: seconds between two updates; None chooses by the stream.
+    `every` is the number of seconds between two updates; by default it depends on the stream.
     """
 
-    def __init__(self, stream: TextIO | None, every: float | None = None) -> None:
-        self.console = Console(file=stream, highlight=False, emoji=False) if stream else None
-        terminal = self.console is not None and self.console.is_terminal
+    def __init__(self, stream: TextIO, every: float | None = None) -> None:
+        self.console = Console(file=stream, highlight=False, emoji=False)
+        terminal = self.console.is_terminal
         self.live = Live(console=self.console, auto_refresh=False) if terminal else None
         self.every = every or (_TERMINAL_EVERY if terminal else _LOG_EVERY)
         self.shown = time.monotonic()
 
     def __enter__(self) -> "GridProgress":
         if self.live:
-            self.live.__enter__()
+            self.live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.live:
             self.live.update("")
-            self.live.__exit__(kind, error, trace)
+            self.live.stop()
 
     @property
     def seconds_left(self) -> float:
@@ -49,8 +41,7 @@ class GridProgress:
 
     def say(self, line: str) -> None:
         """Show a line that stays."""
-        if self.console:
-            self.console.print(line, soft_wrap=True, markup=False)
+        self.console.print(line, soft_wrap=True, markup=False)
 
     def show(self, lines: Sequence[str]) -> None:
         """Show one line per running cell if an update is due."""

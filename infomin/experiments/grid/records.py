@@ -28,12 +28,7 @@ _GAME_I_NCE = "I_NCE in the game"
 
 @dataclass(frozen=True, eq=False)
 class CellRecord(RunRecord):
-    """The numbers of a finished cell.
-
-    Attributes:
-        cell: the cell.
-        pretraining, game: its runs; `run` is the evaluation, often the pretraining itself.
-    """
+    """The numbers of a finished cell; `run` is its evaluation, often the pretraining itself."""
 
     cell: PretrainingCell
     pretraining: FinishedRun
@@ -58,10 +53,7 @@ class CellRecord(RunRecord):
 def read_cell(cell: PretrainingCell, evaluation: str | None = None) -> CellRecord:
     """Read the newest runs of a finished cell.
 
-    Arguments:
-        cell: the cell.
-        evaluation: kind of the evaluation, `linear_eval` or `segment`; None if the pretraining
-            evaluates itself.
+    The evaluation is `linear_eval` or `segment`, or None if the pretraining evaluates itself.
     """
     pretraining = newest_run(cell.folder / "pretrain")
     game = newest_run(cell.dependency.folder / "learn_views") if cell.learned else None

@@ -42,7 +42,7 @@ class Cell(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Folder of the runs."""
+        """Folder of its runs."""
 
     @property
     def dependency(self) -> "Cell":
@@ -54,18 +54,11 @@ C = TypeVar("C", bound=Cell)
 
 @dataclass(frozen=True)
 class _Task:
-    """The work of a cell.
-
-    Attributes:
-        cell: the cell.
-        commands: its commands.
-        resolved: commands that must be on record at the end: the first one of the dependency, if
-            there is one, then all of the cell.
-    """
+    """The work of a cell."""
 
     cell: Cell
     commands: Sequence[Command]
-    resolved: Sequence[ResolvedCommand]
+    resolved: Sequence[ResolvedCommand]  # the first one of a dependency, then all of the cell
 
     @property
     def recorded(self) -> list[ResolvedCommand]:

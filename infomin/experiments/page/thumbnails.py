@@ -29,12 +29,7 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnails(rows: Sequence[ResultRow], room: int) -> list[Thumbnail]:
-    """Return a thumbnail for each of the first rows, as far as they fit.
-
-    Arguments:
-        rows: in the order of the table.
-        room: bytes for all of them.
-    """
+    """Return a thumbnail for each of the first rows, as far as they fit into `room` bytes."""
     results: list[Thumbnail] = []
     for i, row in enumerate(rows[:_MOST_ROWS]):
         for record in row.records:
