@@ -131,14 +131,17 @@ def training_figure(
             }
             axis.plot(*zip(*points, strict=True), **style, marker="." if len(points) == 1 else "")
             ends[i] = points[-1]
-    for i, end in ends.items():
-        axis.annotate(str(i + 1), end, (5, -4), textcoords="offset points", annotation_clip=False)
     if cap is not None:
         axis.axhline(cap, color=_SOFT, ls=":")
         place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top"}
         axis.annotate(f"cap log K = {cap:.2f}", (1, cap), **place)
         axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
-    axis.set(xlabel="step", ylabel=metric)
+    low, high = axis.get_ylim()
+    place = -np.inf
+    for i, (x, y) in sorted(ends.items(), key=lambda item: item[1][1]):
+        place = max(y, place + 0.05 * (high - low))  # numbers do not overlap
+        axis.annotate(str(i + 1), (x, place), (5, -4), textcoords="offset points", clip_on=False)
+    axis.set(xlabel="step", ylabel=metric, ylim=(low, high))
     return figure
 
 
@@ -179,7 +182,7 @@ def _finish_i_nce_axis(
             axis.axvline(cap, color=_SOFT, ls=":")
         label += f" (cap log K = {cap:.2f})"
     axis.set_xlabel(label)
-    axis.locator_params(axis="x", nbins=5)
+    axis.locator_params(axis="x", nbins=6)
     if spot is None or spot.verdict == "too few":
         return []
     lines = []

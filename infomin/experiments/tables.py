@@ -62,9 +62,12 @@ def plus_minus(values: Sequence[float], digits: int, sign: str = "") -> str:
 
 def describe_runs(command: str, provenances: Sequence[Mapping[str, Any]], minutes: float) -> str:
     """Return the command, commits, hardware and minutes of runs as a sentence."""
-    commits = ", ".join(sorted({str(p["commit"]) for p in provenances}))
-    machines = ", ".join(sorted({str(p["hardware"]) for p in provenances}))
-    versions = ", ".join(sorted({f"torch {p['versions']['torch']}" for p in provenances}))
+    commits, machines = (
+        ", ".join(sorted({str(p.get(name, "unknown")) for p in provenances}))
+        for name in ("commit", "hardware")
+    )
+    torches = {p.get("versions", {}).get("torch", "unknown") for p in provenances}
+    versions = ", ".join(sorted(f"torch {version}" for version in torches))
     return f"`{command}`, commit {commits}, {machines}, {versions}, {minutes:.0f} minutes of runs."
 
 
