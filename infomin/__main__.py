@@ -12,7 +12,7 @@ from pathlib import Path
 from infomin import __version__
 
 HERE = Path(__file__).parent
-ALIASES = {"demo": ["report", "experiment=demo"]}
+ALIASES = {"demo": ["report", "experiment=demo"], "linear-eval": ["evaluate"]}
 """Commands that are another one with some words."""
 
 
@@ -31,7 +31,7 @@ def main(script: str | None = None) -> None:
             print(f"infomin {__version__}")
             return
     name, *rest = [script, *words] if script else words
-    name, *added = ALIASES.get(name, [name])
+    name, *added = ALIASES.get(name.replace("_", "-"), [name])
     module = name.replace("-", "_")
     if module not in commands():
         print(f"error: infomin has no command {name!r}; it has {listed()}", file=sys.stderr)
@@ -43,7 +43,7 @@ def main(script: str | None = None) -> None:
         return
     prefix = [] if script else [name.replace("_", "-")]
     sys.argv[1:] = [*added, *rest]
-    with said_to_start(name):
+    with said_to_start(name.replace("_", "-")):
         import_module(f"infomin.cli.{module}")
         from infomin.cli.main import COMMANDS
     COMMANDS[module](prefix)
@@ -63,7 +63,7 @@ def commands() -> dict[str, str]:
 
 def listed() -> str:
     """Return the names of the commands, separated by commas."""
-    return ", ".join([*(name.replace("_", "-") for name in commands()), *ALIASES])
+    return ", ".join([*(name.replace("_", "-") for name in commands()), "demo"])
 
 
 def usage() -> str:

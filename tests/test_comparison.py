@@ -1,4 +1,4 @@
-"""Rows differ in the seed only, tables in the protocol, and a lead has an interval."""
+"""Rows differ in the seed only, tables in the protocol, and a difference has an interval."""
 
 import statistics
 from dataclasses import replace
@@ -7,18 +7,18 @@ import pytest
 from recorded import judged, pretraining, record, several
 from scipy import stats
 
-from infomin.experiments.comparison import compared, differing
-from infomin.experiments.found import search
-from infomin.experiments.measures import I_NCE, IOU, TOP1, measures
-from infomin.experiments.page.answers import answer
-from infomin.experiments.page.sections import title
-from infomin.experiments.spread import lead, spread
+from infomin.experiments.comparison import differing, result_tables
+from infomin.experiments.metrics import I_NCE, IOU, TOP1, metrics
+from infomin.experiments.page.sections import table_title
+from infomin.experiments.page.summary import summarize
+from infomin.experiments.results import mean_and_std, paired_difference
+from infomin.experiments.run_index import scan
 
 GAME = {"data": "photos", "seed": 0, "steps": 40}
 
 
 def tables(root):
-    return compared(search(root).runs)
+    return result_tables(scan(root).runs)
 
 
 def test_runs_without_i_nce_stand_in_the_table_of_those_that_have_one(tmp_path):
@@ -26,13 +26,16 @@ def test_runs_without_i_nce_stand_in_the_table_of_those_that_have_one(tmp_path):
     for seed in (0, 1):
         config = pretraining(seed=seed, loss__name="l1", views__color="rgb")
         record(tmp_path, f"l1-{seed}", config, judged(0.4, "raw-rgb", seed=seed) | {"i_nce": None})
-    (table,) = compared(search(tmp_path).runs)
+    (table,) = result_tables(scan(tmp_path).runs)
     contrast, prediction = table.rows
-    assert contrast.spread(I_NCE).mean == pytest.approx(1.05) and prediction.spread(I_NCE) is None
+    assert (
+        contrast.mean_and_std(I_NCE).mean == pytest.approx(1.05)
+        and prediction.mean_and_std(I_NCE) is None
+    )
     assert prediction.title == "raw-rgb, loss.name l1"
     assert table.protocol["result: I_NCE cap"] == 4.85
-    (alone,) = compared([run for run in search(tmp_path).runs if run.result["i_nce"] is None])
-    assert "result: I_NCE cap" not in alone.protocol and len(alone.runs) == 2
+    (alone,) = result_tables([run for run in scan(tmp_path).runs if run.result["i_nce"] is None])
+    assert "result: I_NCE cap" not in alone.protocol and len(alone.records) == 2
 
 
 def test_rows_differ_in_the_seed_only_and_are_sorted_by_accuracy(tmp_path):
@@ -42,10 +45,12 @@ def test_rows_differ_in_the_seed_only_and_are_sorted_by_accuracy(tmp_path):
         ("raw-ydbdr", [0]),
         ("raw-rgb", [0, 1, 2]),
     ]
-    found = table.rows[1].spread(TOP1)
-    assert found.mean == pytest.approx(55) and found.std == pytest.approx(5) and found.n == 3
-    assert table.rows[0].spread(TOP1).std is None
-    assert table.rows[1].spread(I_NCE).mean == pytest.approx(1.1)
+    found = table.rows[1].mean_and_std(TOP1)
+    assert (
+        found.mean == pytest.approx(55) and found.std == pytest.approx(5) and len(found.values) == 3
+    )
+    assert table.rows[0].mean_and_std(TOP1).std is None
+    assert table.rows[1].mean_and_std(I_NCE).mean == pytest.approx(1.1)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +84,14 @@ def test_another_way_of_judging_is_another_table(tmp_path, changes):
 @pytest.mark.parametrize(
     "changes", [{"device": "cpu"}, {"save_every": 1}, {"data__cache": "x"}, {"monitor__every": 0}]
 )
-def test_what_changes_no_number_makes_no_difference(tmp_path, changes):
+def test_settings_that_change_no_number_are_ignored(tmp_path, changes):
     record(tmp_path, "a", pretraining(seed=0), judged())
     record(tmp_path, "b", pretraining(seed=1, **changes), judged())
     ((row,),) = [table.rows for table in tables(tmp_path)]
     assert row.seeds == [0, 1]
 
 
-def test_what_a_comparison_is_about_tells_rows_of_one_name_apart(tmp_path):
+def test_settings_distinguish_rows_of_one_name(tmp_path):
     record(tmp_path, "a", pretraining(photometric__gray=0.2), judged(0.5))
     record(tmp_path, "b", pretraining(photometric__gray=0.0), judged(0.4))
     (table,) = tables(tmp_path)
@@ -96,11 +101,13 @@ def test_what_a_comparison_is_about_tells_rows_of_one_name_apart(tmp_path):
     ]
 
 
-def test_a_seed_that_was_run_again_counts_once_the_newest(tmp_path):
+def test_the_newest_run_of_a_seed_counts(tmp_path):
     record(tmp_path, "20260101-a", pretraining(), judged(0.4))
     record(tmp_path, "20260102-b", pretraining(), judged(0.6))
     ((row,),) = [table.rows for table in tables(tmp_path)]
-    assert row.spread(TOP1).values == (60,) and [r.folder.name for r in row.older] == ["20260101-a"]
+    assert row.mean_and_std(TOP1).values == (60,) and [r.folder.name for r in row.older] == [
+        "20260101-a"
+    ]
 
 
 def test_pretrainings_of_different_games_are_different_rows(tmp_path):
@@ -116,7 +123,7 @@ def test_pretrainings_of_different_games_are_different_rows(tmp_path):
     ]
 
 
-def test_a_game_that_was_not_recorded_is_looked_up_beside_the_pretraining(tmp_path):
+def test_the_game_of_an_older_run_is_looked_up_beside_it(tmp_path):
     for seed, objective in ((0, "semi"), (1, "semi"), (0, "unsup")):
         cell = tmp_path / f"rgb-{objective}-s{seed}"
         result = GAME | {"objective": objective, "seed": seed}
@@ -131,10 +138,10 @@ def test_a_game_that_was_not_recorded_is_looked_up_beside_the_pretraining(tmp_pa
         ("learned-rgb, unsup", [0]),
         ("learned-rgb, semi", [0]),
     ]
-    assert [row.name for row in games.rows] == ["semi, rgb", "unsup, rgb"] and not games.judged
+    assert [row.name for row in games.rows] == ["semi, rgb", "unsup, rgb"] and not games.points
 
 
-def test_generators_of_which_nothing_is_known_are_told_apart_by_place(tmp_path):
+def test_unknown_generators_are_distinguished_by_path(tmp_path):
     for name in ("a", "b"):
         config = pretraining("learned", views__generator=f"/gone/{name}/generator")
         record(tmp_path, name, config, judged(0.5, "learned-rgb"))
@@ -160,28 +167,28 @@ def test_differing_settings_are_those_that_are_not_the_same_everywhere():
     assert differing([{"a": 1}]) == {}
 
 
-def test_a_lead_is_the_mean_difference_and_its_interval_is_students():
+def test_a_paired_difference_has_students_interval():
     first, second = {0: 50.0, 1: 52.0, 2: 57.0, 9: 0.0}, {0: 49.0, 1: 48.0, 2: 54.0, 8: 99.0}
-    found = lead(first, second)
+    found = paired_difference(first, second)
     gains = [1.0, 4.0, 3.0]
     expected = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.mean == pytest.approx(statistics.mean(gains)) and found.n == found.ahead == 3
-    assert not found.sure
-    several_at_once = lead(first, second, 5)
+    assert found.mean == pytest.approx(statistics.mean(gains)) and found.n == found.wins == 3
+    assert not found.significant
+    simultaneous = paired_difference(first, second, 5)
     expected = stats.ttest_1samp(gains, 0).confidence_interval(1 - 0.05 / 5)
-    assert several_at_once.high == pytest.approx(expected.high)
+    assert simultaneous.high == pytest.approx(expected.high)
 
 
-def test_a_lead_without_common_seeds_or_with_one_is_no_interval():
-    assert lead({0: 1.0}, {1: 2.0}) is None
-    found = lead({0: 1.0, 1: 9.0}, {0: 2.0})
-    assert found == (-1.0, None, None, 0, 1) and not found.sure
-    assert spread([2.0]).std is None
+def test_an_interval_needs_two_common_seeds():
+    assert paired_difference({0: 1.0}, {1: 2.0}) is None
+    found = paired_difference({0: 1.0, 1: 9.0}, {0: 2.0})
+    assert found == (-1.0, None, None, 0, 1) and not found.significant
+    assert mean_and_std([2.0]).std is None
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "headline", "proof", "sure"),
+    ("accuracies", "headline", "evidence", "significant"),
     [
         (
             {"raw-ydbdr": [0.60, 0.62, 0.61], "raw-rgb": [0.50, 0.52, 0.515]},
@@ -192,31 +199,39 @@ def test_a_lead_without_common_seeds_or_with_one_is_no_interval():
         (
             {"raw-ydbdr": [0.60, 0.50], "raw-rgb": [0.50, 0.55]},
             "raw-ydbdr leads raw-rgb by 2.5 points",
-            "95 % interval −92.8 to +97.8, seed by seed; ahead in 1 of 2 seeds. The interval",
+            "95 % interval −92.8 to +97.8, seed by seed; ahead in 1 of 2 seeds. The ",
             False,
         ),
         (
             {"raw-ydbdr": [0.6], "raw-rgb": [0.5]},
             "raw-ydbdr leads raw-rgb by 10.0 points",
-            "One seed in common: nothing tells this from chance.",
+            "The rows have one seed in common, so the lead can be chance.",
             False,
         ),
-        ({"raw-rgb": [0.5, 0.6]}, "raw-rgb: 55.0 ± 7.1 %", "It is alone in its table.", None),
+        (
+            {"raw-rgb": [0.5, 0.6]},
+            "raw-rgb: 55.0 ± 7.1 %",
+            "It is the only row of its table.",
+            None,
+        ),
     ],
 )
-def test_the_answer_says_who_leads_by_how_much_and_whether_that_is_sure(
-    tmp_path, accuracies, headline, proof, sure
+def test_the_summary_gives_the_best_row_its_lead_and_the_evidence(
+    tmp_path, accuracies, headline, evidence, significant
 ):
     (table,) = tables(several(tmp_path, accuracies))
-    told = answer(table)
-    assert told.headline == headline and told.proof.startswith(proof) and told.sure is sure
+    summary = summarize(table)
+    assert summary[:2] == (headline, summary.evidence) and summary.evidence.startswith(evidence)
+    assert summary.significant is significant
 
 
-def test_rows_that_are_surely_behind_are_named(tmp_path):
+def test_significant_leads_are_named(tmp_path):
     accuracies = {"raw-a": [0.61, 0.60, 0.62], "raw-b": [0.60, 0.61, 0.61]}
     accuracies["raw-c"] = [0.41, 0.40, 0.42]
     (table,) = tables(several(tmp_path, accuracies))
-    assert answer(table).sure is False and answer(table).proof.endswith("It surely leads raw-c.")
+    assert summarize(table).significant is False and summarize(table).evidence.endswith(
+        "Its lead over raw-c is significant."
+    )
 
 
 def test_segmentation_is_ranked_by_mean_iou(tmp_path):
@@ -227,14 +242,14 @@ def test_segmentation_is_ranked_by_mean_iou(tmp_path):
         told |= {"data": "nyuv2", "protocol": "a decoder", "seconds": 60.0}
         record(tmp_path, f"{name}-{seed}", config, told, kind="segment")
     (table,) = tables(tmp_path)
-    assert title(table) == "Segmentation, nyuv2, 32 px, budget smoke"
-    assert table.judged and table.scored_by == IOU and table.protocol["result: chance"] == 0.01
+    assert table_title(table) == "Segmentation, nyuv2, 32 px, budget smoke"
+    assert table.points and table.score == IOU and table.protocol["result: chance"] == 0.01
     assert [row.name for row in table.rows] == ["raw-rgb", "raw-lab"]
-    assert table.rows[1].score.mean == pytest.approx(13)
-    assert table.rows[1].spread("pixel accuracy %").mean == pytest.approx(50)
+    assert table.rows[1].mean_and_std(IOU).mean == pytest.approx(13)
+    assert table.rows[1].mean_and_std("pixel accuracy %").mean == pytest.approx(50)
 
 
-def test_what_moving_digits_share_is_a_row_and_errors_are_columns(tmp_path):
+def test_shared_factors_are_rows_and_errors_are_columns(tmp_path):
     for seed, shared in ((0, ["digit"]), (1, ["digit"]), (0, ["digit", "position"]), (0, None)):
         config = {"shared": shared or [], "supervised": shared is None, "seed": seed}
         config |= {"sharing": {"factors": shared or []}, "motion": {"target": 12}}
@@ -242,14 +257,14 @@ def test_what_moving_digits_share_is_a_row_and_errors_are_columns(tmp_path):
         told |= {"position_error": 4.25, "i_nce": None, "seconds": 60.0}
         record(tmp_path, f"{shared}-{seed}", config, told, kind="share_factors")
     (table,) = tables(tmp_path)
-    assert not table.judged and title(table) == "Colorful-Moving-MNIST, mnist over x"
-    assert {row.name: len(row.runs) for row in table.rows} == {
+    assert not table.points and table_title(table) == "Colorful-Moving-MNIST, mnist over x"
+    assert {row.name: len(row.records) for row in table.rows} == {
         "digit": 2,
         "digit + position": 1,
         "labels": 1,
     }
-    assert measures(table.runs[0])["position error, px"] == 4.25
-    assert measures(table.runs[0])["digit error %"] == pytest.approx(40)
+    assert table.records[0].metrics["position error, px"] == 4.25
+    assert table.records[0].metrics["digit error %"] == pytest.approx(40)
 
 
 def test_every_estimate_of_a_run_is_a_column(tmp_path):
@@ -257,9 +272,9 @@ def test_every_estimate_of_a_run_is_a_column(tmp_path):
     result = {"data": "scenes", "views": "raw-rgb", "i_nce": told, "seconds": 60.0}
     folder = record(tmp_path, "a", pretraining(), result, kind="estimate_information")
     (table,) = tables(tmp_path)
-    found = measures(table.runs[0])
-    assert folder == table.runs[0].folder and found["I_NCE(v1; v2), K = 64, nats"] == 0.64
+    found = table.records[0].metrics
+    assert folder == table.records[0].run.folder and found["I_NCE(v1; v2), K = 64, nats"] == 0.64
     assert list(found) == [*(f"I_NCE(v1; v2), K = {k}, nats" for k in (16, 64)), "minutes"]
     strange = [3, {"views": "x", "k": 2}, {"views": [1, None], "k": None}, {"views": [1, 2]}]
-    run = replace(table.runs[0], result={"i_nce": strange})
-    assert measures(run) == {}
+    run = replace(table.records[0].run, result={"i_nce": strange})
+    assert metrics(run) == {}

@@ -161,14 +161,14 @@ def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name
         )
         of_cell = OmegaConf.to_container(composed("pretrain", *trained[1:-2]))
         instantiate(of_cell["photometric"], _convert_="all")
-        meant.append((of_cell, cell.player.views))
+        meant.append((of_cell, cell.dependency.views))
         assert all(composed("learn_views", *line[1:]) for line in game)
         assert cell.folder.parent == tmp_path
     assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
 
 
 def test_grids_share_the_cells_that_mean_the_same_in_them(composed):
-    shared = importlib.import_module("infomin.cli.comparing").shared
+    shared = importlib.import_module("infomin.cli.report").cells_name
     names = ("table5", "combine", "ladder", "ladder_infomin", "together")
     folders = [shared(composed("report", f"experiment={n}"), "stl10", "small") for n in names]
     assert folders[:3] == ["stl10-small"] * 3
@@ -192,7 +192,7 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
 
 
 def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed):
-    settings = importlib.import_module("infomin.cli.gridding").settings
+    settings = importlib.import_module("infomin.cli.report").settings
     here, there = (
         settings(["scripts/pretrain.py", "budget=small", *more])
         for more in ([], ["budget.moving.steps=7", "budget.segment.epochs=7"])

@@ -1,4 +1,4 @@
-"""Cells of a grid: what they run, what is not run again, and what is read of them."""
+"""Cells of a grid: their commands, what runs again, and the records read from them."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ import pytest
 
 from infomin.core.errors import InputError
 from infomin.core.files import write_json
-from infomin.experiments.grid import cells, records, running
+from infomin.experiments.grid import cells, records, scheduler
+from infomin.experiments.grid.progress import GridProgress
 from infomin.runs.signals import Interrupted
 
 SCRIPT = """import json, pathlib, sys
@@ -17,25 +18,34 @@ kind, out = pathlib.Path(sys.argv[0]).stem, sys.argv[-1].removeprefix("out=")
 run = pathlib.Path(out) / kind / str(len(sys.argv))
 run.mkdir(parents=True, exist_ok=True)
 result = {"top1": 0.5, "i_nce": {"value": 1.0}, "seconds": 60}
-for name, told in (("provenance", {}), ("result", result)):
-    (run / f"{name}.json").write_text(json.dumps(told))
+(run / "config.yaml").write_text("seed: 0")
+(run / "result.json").write_text(json.dumps(result))
 print("ran", kind)
 """
 
 
 @pytest.fixture
 def ran(tmp_path):
-    """Run the cells of a grid; return the scripts that each has run since the beginning."""
+    """Run the cells of a grid; return the scripts that each has run so far."""
     folder = tmp_path / "scripts"
     folder.mkdir()
     for name in ("learn_views", "pretrain", "linear_eval", "segment"):
         (folder / f"{name}.py").write_text(SCRIPT)
 
-    def go(todo, size=32, order=1):
-        told, named = [], [("size", size), ("seed", 0)]
-        settings = dict(named[::order])
-        running.run(todo, lambda line: settings, tmp_path, 1, told.append, lambda cell: "well")
-        assert told[0].startswith(f"{len(todo)} cells")
+    def go(todo, size=32, order=1, **options):
+        log, named = tmp_path / "progress.txt", [("size", size), ("seed", 0)]
+        with log.open("w") as stream:
+            scheduler.run(
+                todo,
+                resolve=lambda command: dict(named[::order]),
+                root=tmp_path,
+                jobs=1,
+                progress=GridProgress(stream, every=0.2),
+                describe=lambda cell: "well",
+                **options,
+            )
+        go.shown = log.read_text()
+        assert go.shown.startswith(f"{len(todo)} cells")
         logs = [(cell.folder / "log.txt").read_text().split() for cell in todo]
         return [" ".join(log[1::2]) for log in logs]
 
@@ -46,13 +56,13 @@ def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_pa
     (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
     plain, seven = ({cell: cells.commands(cell, [], [], told)} for told in ([], ["seed=7"]))
     assert [ran(plain), ran(plain)] == [["pretrain"]] * 2
-    assert records.read(cell).score == 0.5
+    assert records.read_cell(cell).score == 0.5
     assert ran(seven) == ["pretrain pretrain"]
     assert [ran(seven, 64) for _ in range(2)] == [["pretrain pretrain pretrain"]] * 2
     assert ran(seven, 64, order=-1) == ["pretrain pretrain pretrain"]  # which says nothing
 
 
-def test_an_encoder_that_is_judged_in_another_way_is_not_trained_again(tmp_path, ran):
+def test_another_evaluation_trains_no_encoder_again(tmp_path, ran):
     (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
 
     def todo(judge=(), by="linear_eval", pretrain=()):
@@ -73,7 +83,7 @@ def test_an_encoder_that_is_judged_in_another_way_is_not_trained_again(tmp_path,
     assert ran(todo(["data=here"], pretrain=["seed=7"])) == [f"{before} pretrain linear_eval"]
 
 
-def test_a_cell_that_failed_goes_on_where_it_stopped(tmp_path, ran):
+def test_a_failed_cell_continues_where_it_stopped(tmp_path, ran):
     (cell,) = cells.cells(tmp_path / "runs", [("rgb", "semi")], [0])
     todo, script = {cell: cells.commands(cell, [], [], [])}, tmp_path / "scripts" / "pretrain.py"
     script.write_text("raise SystemExit('no memory')")
@@ -82,6 +92,30 @@ def test_a_cell_that_failed_goes_on_where_it_stopped(tmp_path, ran):
     script.write_text(SCRIPT)
     (told,) = ran(todo)
     assert told.split().count("learn_views") == 1 and told.endswith("pretrain")
+
+
+def test_every_command_is_checked_before_the_first_one_runs(tmp_path, ran):
+    made = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0, 1])
+    todo = {cell: cells.commands(cell, [], [], []) for cell in made}
+    assert ran(dict([*todo.items()][:1])) == ["pretrain"]
+
+    def check(command):
+        raise InputError("data.root: expected a folder")
+
+    message = "raw from rgb, seed 1: scripts/pretrain.py: data.root: expected a folder"
+    with pytest.raises(InputError, match=message):
+        ran(todo, check=check)
+    assert not made[1].folder.exists()
+    # finished commands are not checked again
+    assert ran(dict([*todo.items()][:1]), check=check) == ["pretrain"]
+
+
+def test_running_cells_show_the_last_line_of_their_log(tmp_path, ran):
+    (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
+    slow = "import time\nprint('step 3 of 9', flush=True)\ntime.sleep(1)\n"
+    (tmp_path / "scripts" / "pretrain.py").write_text(slow)
+    ran({cell: cells.commands(cell, [], [], [])})
+    assert "raw from rgb, seed 0: step 3 of 9\n" in ran.shown
 
 
 WAITING = """import os, pathlib, signal, sys, time
@@ -96,7 +130,7 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_grid_that_is_stopped_stops_what_it_has_started(tmp_path, ran, number, request):
+def test_a_stopped_grid_stops_its_processes(tmp_path, ran, number, request):
     # where tests run in the background, Ctrl-C is ignored
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
@@ -110,18 +144,18 @@ def test_a_grid_that_is_stopped_stops_what_it_has_started(tmp_path, ran, number,
             time.sleep(0.01)
         os.kill(os.getpid(), number)
 
-    threading.Thread(target=stop).start()
+    threading.Thread(target=stop, daemon=True).start()
     began, before = time.monotonic(), signal.getsignal(signal.SIGTERM)
     with pytest.raises((Interrupted, KeyboardInterrupt)):
         ran(todo)
-    assert time.monotonic() - began < 30, "nothing is waited for that was not asked to end"
+    assert time.monotonic() - began < 30, "every process was asked to end"
     assert (first.folder / "saved").exists() and not second.folder.exists()
     assert signal.getsignal(signal.SIGTERM) == before
     script.write_text(SCRIPT)
     assert ran(todo) == ["pretrain", "pretrain"]
 
 
-def test_a_cell_is_run_again_when_the_game_that_it_needs_was_another(tmp_path, ran):
+def test_a_cell_runs_again_after_another_run_of_its_game(tmp_path, ran):
     rows = [("rgb", "semi"), ("rgb", "semi", "none")]
     own, other = cells.cells(tmp_path / "runs", rows, [0])
 
@@ -134,10 +168,10 @@ def test_a_cell_is_run_again_when_the_game_that_it_needs_was_another(tmp_path, r
     assert ran(again) == ["learn_views pretrain learn_views pretrain", "pretrain pretrain"]
 
 
-def test_a_generator_learned_elsewhere_plays_no_game(tmp_path):
+def test_a_given_generator_needs_no_game(tmp_path):
     rows = [("rgb", "elsewhere"), ("rgb", "semi")]
     given, own = cells.cells(tmp_path, rows, [3], {"elsewhere": "photos-semi-rgb"})
-    assert (given.learned, own.learned) == (False, True) and given.player == given
+    assert (given.learned, own.learned) == (False, True) and given.dependency == given
     (line,) = cells.commands(given, ["budget=smoke"], ["game.steps=1"], ["pretrain.epochs=1"])
     told = ["views=learned", "views.generator=photos-semi-rgb", "pretrain.epochs=1", "budget=smoke"]
     assert line[:5] == ["scripts/pretrain.py", *told]
@@ -155,14 +189,14 @@ def test_views_without_colours_and_an_evaluation_elsewhere(tmp_path):
     assert judged == ["scripts/linear_eval.py", *judge, "budget=smoke", *last]
 
 
-def test_a_cell_is_judged_where_it_was_told_to_be(tmp_path):
+def test_a_record_combines_pretraining_and_evaluation(tmp_path):
     (cell,) = cells.cells(tmp_path, [("rgb", "patches", "8")], [0])
     for kind, result in (("pretrain", {"i_nce": {"value": 1.0}}), ("linear_eval", {"top1": 0.4})):
         run = cell.folder / kind / "run"
         run.mkdir(parents=True)
-        write_json(run / "provenance.json", {})
+        (run / "config.yaml").write_text("seed: 0")
         write_json(run / "result.json", {**result, "seconds": 30.0})
-    found = records.read(cell, "linear_eval")
-    assert found.score == 0.4 and found.i_nce == 1.0
+    found = records.read_cell(cell, "linear_eval")
+    assert found.score == 0.4 and found.metrics["I_NCE, nats"] == 1.0
     assert str(found) == "linear probe, top-1 40.0%, I_NCE 1.00, 1.0 min"
-    assert found.minutes == 1.0
+    assert found.metrics["minutes"] == 1.0

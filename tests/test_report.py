@@ -1,156 +1,139 @@
-"""Pictures, tables and figures are made from records, and their numbers are the records'."""
+"""Pictures, tables and figures are made from records, and show their numbers."""
 
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from infomin.core.errors import InputError
-from infomin.experiments import figures, sweep, tables
-from infomin.experiments.grid.cells import Cell
-from infomin.experiments.grid.records import Record
+from infomin.experiments import figures, tables
+from infomin.experiments.grid import records
+from infomin.experiments.grid.cells import PretrainingCell
+from infomin.experiments.run_index import FinishedRun
+from infomin.experiments.sweet_spot import find_sweet_spot
 from infomin.generator import ViewGenerator
 from infomin.runs.pictures import color_picture, linear_part, views_picture
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
+WHERE = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
+I_NCE = "I_NCE held out, nats"
 
 
-def record(views, seed, top1, tmp_path, augmentation="crop"):
-    judged = {"top1": top1, "knn": 0.5, "chance": 0.1, "protocol": "linear", "seconds": 60.0}
-    judged["i_nce"] = {"value": 2.0 + seed, "cap": 5.55}
-    game = None if views == "raw" else {"seconds": 120.0, "collapsed": [], "i_nce": {"value": 1.5}}
-    where = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
-    cell = Cell("rgb", views, seed, tmp_path, augmentation)
-    return Record(cell, judged, judged, game, where, tmp_path)
+def record(views, seed, top1, augmentation="crop", i_nce=True, segmented=None, **more):
+    """Return the record of a cell; `segmented` is (mean IoU, pixel accuracy)."""
+
+    def run(kind, result):
+        return FinishedRun(cell.cells / kind, kind, {}, result, WHERE, seed)
+
+    cell = PretrainingCell("rgb", views, seed, Path("cells"), augmentation)
+    scores = {"top1": top1, "knn": 0.5, "chance": 0.1, "protocol": "linear", "seconds": 60.0}
+    scores["i_nce"] = {"value": 2.0 + seed, "cap": 5.55} if i_nce else None
+    game = {"seconds": 120.0, "collapsed": [], "i_nce": {"value": 1.5}}
+    pretraining = evaluation = run("pretrain", scores | more)
+    if segmented:
+        shares = {"mean_iou": segmented[0], "pixel_accuracy": segmented[1], "seconds": 60.0}
+        evaluation = run("segment", shares | {"protocol": "decoder"})
+    played = None if views == "raw" else run("learn_views", game)
+    return records.cell_record(cell, pretraining, evaluation, played)
 
 
-def test_the_table_is_mean_and_deviation_over_seeds(tmp_path):
-    records = [record("raw", 0, 0.50, tmp_path), record("raw", 1, 0.60, tmp_path)]
-    records.append(record("semi", 0, 0.7, tmp_path))
-    raw, semi = tables.summary(records)
+def test_the_table_is_mean_and_deviation_over_seeds():
+    some = [record("raw", 0, 0.50), record("raw", 1, 0.60), record("semi", 0, 0.7)]
+    raw, semi = records.summary(some)
     assert raw["top-1 %"] == "55.0 ± 7.1" and raw["n"] == "2" and raw["minutes"] == "1.0"
     assert semi["top-1 %"] == "70.0" and semi["minutes"] == "3.0"
     assert (raw["I_NCE in the game"], semi["I_NCE in the game"]) == ("-", "1.50")
     assert tables.markdown([raw, semi]).count("\n") == 3
-    assert "abc" in tables.origin(records, "python x") and "5 minutes" in tables.origin(
-        records, "x"
-    )
+    assert "abc" in records.origin(some, "python x")
+    assert "5 minutes" in records.origin(some, "x")
 
 
-def test_a_table_of_segmentations_has_both_of_their_scores(tmp_path):
-    made = []
-    for seed, (iou, pixels) in enumerate([(0.12, 0.4), (0.14, 0.5)]):
-        one = record("raw", seed, 0.5, tmp_path)
-        told = {"mean_iou": iou, "pixel_accuracy": pixels, "seconds": 60.0, "protocol": "decoder"}
-        made.append(replace(one, judged=told))
-    (row,) = tables.summary(made)
+def test_a_table_of_segmentations_has_both_of_their_scores():
+    scores = [(0.12, 0.4), (0.14, 0.5)]
+    some = [record("raw", i, 0.5, segmented=segmented) for i, segmented in enumerate(scores)]
+    (row,) = records.summary(some)
     assert (row["mean IoU %"], row["pixel accuracy %"]) == ("13.0 ± 1.4", "45.0 ± 7.1")
-    assert "kNN %" not in row
+    assert "kNN %" not in row and row["minutes"] == "2.0" and row[I_NCE] == "2.50 ± 0.71"
 
 
-def test_layers_that_were_read_have_a_column_each(tmp_path):
-    made = [record("raw", seed, 0.5, tmp_path) for seed in (0, 1)]
-    for i, one in enumerate(made):
-        one.judged["layers"] = {"conv1": {"top1": 0.3, "knn": 0}, "pool": {"top1": 0.4 + i / 10}}
-    (row,) = tables.summary(made)
+def test_layers_that_were_read_have_a_column_each():
+    layers = [{"conv1": {"top1": 0.3}, "pool": {"top1": 0.4 + i / 10}} for i in (0, 1)]
+    (row,) = records.summary([record("raw", i, 0.5, layers=layers[i]) for i in (0, 1)])
     assert (row["conv1, top-1 %"], row["pool, top-1 %"]) == ("30.0 ± 0.0", "45.0 ± 7.1")
 
 
-def test_accuracies_are_compared_seed_by_seed(tmp_path):
+def test_accuracies_are_compared_seed_by_seed():
     accuracies = {"raw": (0.50, 0.60, 0.55), "semi": (0.52, 0.63, 0.56), "unsup": (0.40,)}
-    records = [
-        record(views, seed, top1, tmp_path)
-        for views, values in accuracies.items()
-        for seed, top1 in enumerate(values)
-    ]
-    rows = tables.summary(records, ["rgb", "raw"])
+    some = [record(v, s, top1) for v, values in accuracies.items() for s, top1 in enumerate(values)]
+    rows = records.summary(some, ["rgb", "raw"])
     assert [row["against raw rgb"] for row in rows] == ["-", "+2.0 ± 1.0", "-10.0"]
-    assert "against raw rgb" not in tables.summary(records)[0]
-    with pytest.raises(
-        InputError, match=r"against: expected one of \[rgb, raw, crop\], .* got \['x', 'y'\]"
-    ):
-        tables.summary(records, ["x", "y"])
+    assert "against raw rgb" not in records.summary(some)[0]
+    message = r"against: expected one of \[rgb, raw, crop\], .* got \['x', 'y'\]"
+    with pytest.raises(InputError, match=message):
+        records.summary(some, ["x", "y"])
 
 
-def test_augmentations_have_rows_of_their_own_and_games_no_columns(tmp_path):
-    records = [
-        record(views, 0, top1, tmp_path, augmentation)
-        for views, augmentation, top1 in (("raw", "none", 0.4), ("semi", "crop", 0.7))
-    ]
-    rows = tables.summary(records, ["rgb", "semi"])
-    told = ["input", "views", "augmentation", "top-1 %", "against semi rgb", "kNN %"]
-    assert [*rows[0]] == [*told, "I_NCE held out, nats", "minutes", "n"]
+def test_augmentations_have_separate_rows_and_games_no_columns():
+    some = [record("raw", 0, 0.4, "none"), record("semi", 0, 0.7)]
+    rows = records.summary(some, ["rgb", "semi"])
+    heads = ["input", "views", "augmentation", "top-1 %", "against semi rgb", "kNN %"]
+    assert [*rows[0]] == [*heads, I_NCE, "minutes", "n"]
     assert [row["augmentation"] for row in rows] == ["none", "crop"]
     assert [row["against semi rgb"] for row in rows] == ["-30.0", "-"]
-    (row,) = tables.summary(records[:1], ["rgb", "raw", "none"])
+    (row,) = records.summary(some[:1], ["rgb", "raw", "none"])
     assert row["against raw rgb none"] == "-" and "augmentation" not in row
-    figures.sweet_spot(records, "Title").savefig(tmp_path / "figure.png")
 
 
-def predicted(views, seed, top1, tmp_path):
-    made = record(views, seed, top1, tmp_path, "L1")
-    made.pretraining["i_nce"] = None
-    return made
-
-
-def test_encoders_trained_by_prediction_have_a_dash_for_i_nce_and_a_strip_of_the_figure(tmp_path):
-    made = [record("raw", seed, 0.5 + seed / 10, tmp_path) for seed in (0, 1)]
-    lone = [predicted("raw", seed, 0.4, tmp_path) for seed in (0, 1)]
-    contrast, prediction = tables.summary([*made, *lone], ["rgb", "raw"])
-    assert contrast["I_NCE held out, nats"] == "2.50 ± 0.71"
-    assert prediction["I_NCE held out, nats"] == "-"
+def test_encoders_without_i_nce_have_a_dash_and_a_strip_of_the_figure():
+    with_i_nce = [record("raw", seed, 0.5 + seed / 10) for seed in (0, 1)]
+    without = [record("raw", seed, 0.4, "L1", i_nce=False) for seed in (0, 1)]
+    contrast, prediction = records.summary([*with_i_nce, *without], ["rgb", "raw"])
+    assert (contrast[I_NCE], prediction[I_NCE]) == ("2.50 ± 0.71", "-")
     assert prediction["against raw rgb"] == "-15.0 ± 7.1"
-    assert "I_NCE cap log K = 5.55." in tables.origin([*lone, *made], "x")
-    assert "I_NCE" not in tables.origin(lone, "x")
-    assert tables.origin([*made, *lone], "x").endswith("Protocol: linear.")
-    lone[0].pretraining["protocol"] = lone[1].pretraining["protocol"] = "Q"
-    told = tables.origin([*made, *lone], "x")
-    assert told.endswith("Protocol: of rgb raw crop: linear; of rgb raw L1: Q.")
-    assert str(lone[0]) == "linear probe, top-1 40.0%, 1.0 min"
-    strip, axis = figures.sweet_spot([*lone, *made], "Title").axes
-    assert [len(part.lines) for part in (strip, axis)] == [2, 3]  # runs, and the cap
-    assert {line.get_xdata()[0] for line in strip.lines} == {0}
-    assert len(axis.get_legend().get_texts()) == 2
-    (alone,) = figures.sweet_spot(lone, "Title").axes
-    assert [line.get_ydata()[0] for line in alone.lines] == [40.0, 40.0]
-    told = "sweep: expected an I_NCE of every cell, raw from rgb, L1, seed 0 has none: nothing or"
-    with pytest.raises(InputError, match=told):
-        sweep.turning([*made, *lone])
+    assert "I_NCE cap log K = 5.55." in records.origin([*without, *with_i_nce], "x")
+    assert "I_NCE" not in records.origin(without, "x")
+    assert records.origin([*with_i_nce, *without], "x").endswith("Protocol: linear.")
+    other = [record("raw", 0, 0.4, "L1", i_nce=False, protocol="Q")]
+    origin = records.origin([*with_i_nce, *other], "x")
+    assert origin.endswith("Protocol: of rgb raw crop: linear; of rgb raw L1: Q.")
+    assert str(without[0]) == "linear probe, top-1 40.0%, 1.0 min"
+    table = records.result_table([*without, *with_i_nce])
+    strip, axis = figures.accuracy_figure(table, "Title").axes
+    assert "no I_NCE" in strip.get_xlabel() and "cap log K = 5.55" in axis.get_xlabel()
+    assert "chance 10" in strip.get_ylabel() and strip.get_title(loc="left") == "Title"
+    (alone,) = figures.accuracy_figure(records.result_table(without)).axes
+    assert alone.lines[0].get_ydata().tolist() == [40.0, 40.0]
+    message = "sweep: expected an I_NCE of every cell, raw from rgb, L1, seed 0 has none: its enc"
+    with pytest.raises(InputError, match=message):
+        records.runs_by_setting([*with_i_nce, *without])
 
 
-def test_a_sweep_finds_the_peak_that_is_there(tmp_path):
-    records = []
+def test_a_sweep_marks_the_peak_that_is_there(tmp_path):
+    some = []
     for i, value in enumerate((0.5, 1.0, 2.0, 3.0, 4.0, 4.5)):
         for seed in (0, 1, 2):
-            made = record("frequency", seed, 0.6 - 0.05 * (value - 2) ** 2, tmp_path, str(i))
-            made.pretraining["i_nce"]["value"] = value + 0.01 * seed
-            records.append(made)
-    found = sweep.turning(records)
-    assert found.verdict == "peak" and found.settings == 6 and found.runs == 18
-    assert found.peak == pytest.approx(2.0, abs=0.05)
-    figure = sweep.figure(records, "Title", found)
-    axis = figure.axes[0]
-    named = [t.get_text() for t in axis.get_legend().get_texts()]
-    assert [name for name in named if len(name) == 1] == ["0", "1", "2", "3", "4", "5"]
-    assert any("cap log K" in name for name in named) and any("chance" in name for name in named)
-    assert "3 seeds, n = 18 runs" in axis.get_title(loc="left")
+            top1 = 0.6 - 0.05 * (value - 2) ** 2
+            some.append(record("frequency", seed, top1, str(i)))
+            some[-1].metrics["I_NCE, nats"] = value + 0.01 * seed
+    spot = find_sweet_spot(records.runs_by_setting(some))
+    assert spot.verdict == "peak" and spot.settings == 6 and spot.runs == 18
+    assert spot.peak == pytest.approx(2.0, abs=0.05)
+    figure = figures.accuracy_figure(records.result_table(some), "Title", spot=spot)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[:2] == ["1 0, n = 3", "2 1, n = 3"]
+    assert names[6:] == ["best parabola", "peak, 95 % interval"]
     figure.savefig(tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").stat().st_size > 5000
 
 
-def test_a_section_of_a_document_is_replaced_and_the_rest_left(tmp_path):
+def test_a_section_of_a_document_is_replaced_and_the_rest_kept(tmp_path):
     path = tmp_path / "results.md"
     path.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
     tables.replace_section(path, "a", "new")
     assert path.read_text() == "before\n<!-- a -->\nnew\n<!-- /a -->\nafter\n"
-    with pytest.raises(InputError, match="expected the marks <!-- b --> and <!-- /b -->"):
+    with pytest.raises(InputError, match="expected the markers <!-- b --> and <!-- /b -->"):
         tables.replace_section(path, "b", "new")
-
-
-def test_figures_can_be_saved(tmp_path):
-    records = [record(v, s, 0.5, tmp_path) for v in ("raw", "semi", "other") for s in (0, 1)]
-    figures.sweet_spot(records, "Title").savefig(tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
 @pytest.mark.parametrize(
@@ -187,12 +170,12 @@ def test_the_linear_part_of_a_linear_generator_is_its_matrix():
     assert min(r2) == pytest.approx(1, abs=1e-6)
 
 
-def test_a_shown_command_names_no_place_of_one_machine():
-    told = ["python x.py", "data.root=../somewhere/photos", "out=/a/b", "seed=1", "jobs=2"]
-    assert tables.shown(told) == "python x.py data.root=PATH/photos seed=1"
+def test_a_shareable_command_has_no_path_of_this_machine():
+    words = ["python x.py", "data.root=../somewhere/photos", "out=/a/b", "seed=1", "jobs=2"]
+    assert tables.shareable_command(words) == "python x.py data.root=PATH/photos seed=1"
     listed = 'judge=["data=image_folder","data.root=../a/b"]'
-    assert tables.shown(["python x.py", listed]) == (
+    assert tables.shareable_command(["python x.py", listed]) == (
         """python x.py 'judge=["data=image_folder","data.root=PATH/b"]'"""
     )
-    assert tables.shown(["runs=/a/b/runs", "to=/a"]) == "runs=PATH/runs"
-    assert tables.shown(["runs=runs"]) == "runs=runs"
+    assert tables.shareable_command(["runs=/a/b/runs", "to=/a"]) == "runs=PATH/runs"
+    assert tables.shareable_command(["runs=runs"]) == "runs=runs"

@@ -1,4 +1,4 @@
-"""The page of a folder of runs: its numbers, what strangers wrote, and how Chromium shows it."""
+"""The page of a folder of runs: its numbers, text from strangers, and its look in Chromium."""
 
 import csv
 import json
@@ -13,9 +13,9 @@ from running import Script
 
 from infomin.core.errors import InputError
 from infomin.experiments import page
-from infomin.experiments.found import search
-from infomin.experiments.page import LARGEST, charts
-from infomin.experiments.page.strips import strips
+from infomin.experiments.page import LARGEST
+from infomin.experiments.page.thumbnails import thumbnails
+from infomin.experiments.run_index import scan
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -24,7 +24,7 @@ ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'</style>{{ 7 *
 
 
 def text_of(file):
-    """The text of a page, without its tags."""
+    """Return the text of a page without its tags."""
     html = file.read_text(encoding="utf-8")
     body = html[html.index("<body>") : html.rindex("<script>")]
     return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", body))
@@ -32,7 +32,7 @@ def text_of(file):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A page about a table of three rows, one of a larger image size, a game and what is no run."""
+    """Write a page of four tables and an unfinished run."""
     root = several(tmp_path_factory.mktemp("made") / "my runs #1", ACCURACIES)
     record(root, "large", pretraining(data__size=64), judged(0.7))
     game = {"data": "photos", "objective": "semi", "class_accuracy": [0.3, 0.5], "seconds": 60}
@@ -43,19 +43,19 @@ def made(tmp_path_factory):
     return page.write(root)
 
 
-def test_the_table_tells_mean_deviation_interval_and_n(made):
+def test_the_table_has_mean_deviation_interval_and_n(made):
     text = text_of(made)
-    assert "raw-ydbdr leads raw-rgb by 9.8 points" in text and "●&nbsp;leaves out 0" in text
+    assert "raw-ydbdr leads raw-rgb by 9.8 points" in text and "●&nbsp;excludes 0" in text
     assert "2 raw-rgb 51.2 ± 1.0 −9.8 [−" in text and "raw-lab 40.0 −20.0" in text
     assert "1.10 ± 0.10" in text and "3 0, 1, 2" in text and "Chance is 12.5 %" in text
-    assert "cap log K = 4.85" in text and "n = 3, 3, 1" in text
+    assert "cap log K = 4.85" in text and "n = 3, 3, 1." in text
     assert "views.color" in text and "abc1234" in text and "python scripts/pretrain.py" in text
     assert "Warning , row 1, seed 0: view 1 is &lt;b&gt;constant" in text
     assert "half unfinished: last logged step 40" in text
     assert "Not comparable with other tables: data.size 32 (elsewhere 64)" in text
 
 
-def test_losses_of_other_units_have_charts_of_their_own_and_no_i_nce_is_a_dash(tmp_path):
+def test_losses_of_other_units_have_separate_charts_and_a_missing_i_nce_is_a_dash(tmp_path):
     several(tmp_path, {"raw-rgb": [0.5, 0.6]})
     config = pretraining(seed=0, loss__name="l1")
     folder = record(tmp_path, "l1", config, judged(0.4) | {"i_nce": None})
@@ -68,8 +68,8 @@ def test_losses_of_other_units_have_charts_of_their_own_and_no_i_nce_is_a_dash(t
     assert "raw-rgb loss.name l1 40.0 −10.0 35.0 – 1.5" in text
 
 
-def test_the_sheet_holds_every_row_and_the_figures_are_beside_the_page(made):
-    rows = list(csv.DictReader((made.parent / page.SHEET).read_text().splitlines()))
+def test_the_csv_has_every_row_and_the_figures_are_beside_the_page(made):
+    rows = list(csv.DictReader((made.parent / page.CSV).read_text().splitlines()))
     assert [(r["table"], r["views"], r["n"]) for r in rows] == [
         ("1", "raw-ydbdr", "3"),
         ("1", "raw-rgb", "3"),
@@ -110,7 +110,7 @@ def test_a_folder_without_results_has_a_page_that_says_so(tmp_path, kind):
     assert ("1 left out" in text) == (kind != "nothing")
 
 
-def test_a_page_can_go_elsewhere_and_is_no_part_of_the_next(tmp_path):
+def test_a_page_is_not_part_of_the_next_page(tmp_path):
     root = several(tmp_path / "runs", {"raw-rgb": [0.5]})
     assert page.write(root, tmp_path / "there").parent == tmp_path / "there"
     inside = page.write(root)
@@ -121,7 +121,7 @@ def test_a_page_can_go_elsewhere_and_is_no_part_of_the_next(tmp_path):
 
 
 def hostile(root):
-    """Write runs of which every text, number and picture is an attack."""
+    """Write runs whose texts, numbers and pictures are attacks."""
     config = pretraining(**{f"views__{ATTACK}": ATTACK}, data__size=ATTACK)
     told = judged(views=ATTACK, protocol=ATTACK * 999, data=ATTACK, more={ATTACK: [ATTACK]})
     folder = record(root, ATTACK.replace("/", "_"), config, told)
@@ -142,33 +142,35 @@ def hostile(root):
     return page.write(root)
 
 
-def test_what_strangers_write_is_text(tmp_path):
+def test_text_from_strangers_is_escaped(tmp_path):
     file = hostile(tmp_path / "runs")
     html = file.read_text(encoding="utf-8")
     assert html.count("<script>") == 1 and "<img src=x" not in html and "onload=alert" not in html
-    assert "{{ 7 * 7 }}" in html and len(html) < 200_000
+    assert "{{ 7 * 7 }}" in html and len(html) < 500_000
     assert max(map(len, re.findall("(?:[^<> ]*x){50}[^<>]*", html)), default=0) < 1000
-    assert "'=" not in (file.parent / page.SHEET).read_text() or "\n=" not in html
+    assert "'=" not in (file.parent / page.CSV).read_text() or "\n=" not in html
 
 
 @pytest.mark.parametrize("size", [(6000, 6000), (300, 120)])
-def test_a_picture_that_no_run_draws_is_not_opened(tmp_path, size):
+def test_a_picture_that_is_too_large_is_not_opened(tmp_path, size):
     root = several(tmp_path / "runs", {"raw-rgb": [0.5]})
     picture = root / "pretrain" / "raw-rgb-s0" / "pictures" / "views.png"
     Image.new("1", size).save(picture)
-    (table,) = page.compared(search(root).runs)
-    assert len(strips(table.rows, 10**6)) == (size[0] < 6000) and not strips(table.rows, 100)
+    (table,) = page.result_tables(scan(root).runs)
+    assert len(thumbnails(table.rows, 10**6)) == (size[0] < 6000) and not thumbnails(
+        table.rows, 100
+    )
     picture.write_bytes(picture.read_bytes()[:60])
-    assert strips(table.rows, 10**6) == []
+    assert thumbnails(table.rows, 10**6) == []
 
 
-def test_an_axis_leaves_outside_what_would_squeeze_it():
-    low, high = charts.ends([50, 52], 1, 12.5)
-    assert low > 40 and high < 60
-    low, high = charts.ends([20, 40], 1, 12.5)
-    assert low < 12.5
-    assert charts.ends([50], 1) == (49, 51)
-    assert charts.training([charts.Line(0, [])], "loss") is None
+def test_charts_follow_the_colors_and_fonts_of_the_page(made):
+    html = made.read_text(encoding="utf-8")
+    drawings = re.findall("<svg.*?</svg>", html, re.DOTALL)
+    assert len(drawings) == 10 and html.count('<svg role="img" aria-label=') == 10
+    for drawing in drawings:
+        assert "var(--soft)" in drawing and "font:" not in drawing and "<style" not in drawing
+        assert not re.search("(fill|stroke): #", drawing)
 
 
 @pytest.mark.slow
@@ -185,7 +187,7 @@ def test_hundreds_of_runs_fit_on_a_page(tmp_path):
 
 
 @pytest.mark.parametrize("given", [[], ["runs=RUNS", "experiment=demo"]])
-def test_runs_or_an_experiment_is_asked_for(tmp_path, given):
+def test_either_runs_or_an_experiment_is_required(tmp_path, given):
     script = Script(tmp_path, "report", *(g.replace("RUNS", str(tmp_path)) for g in given))
     assert script.wait() == 2
     assert script.err.startswith("error: runs, experiment: expected one of them, a folder such as")
@@ -193,13 +195,13 @@ def test_runs_or_an_experiment_is_asked_for(tmp_path, given):
     assert len(script.err.splitlines()) == 1
 
 
-def test_the_script_writes_the_page_and_says_where(tmp_path):
+def test_the_script_writes_the_page_and_prints_its_path(tmp_path):
     root = several(tmp_path / "mine", {"raw-rgb": [0.5]})
     script = Script(tmp_path, "report", f"runs={root}", "to=null")
     assert script.wait() == 0, script.err
     assert script.out.endswith("mine/report/page/report.html\n")
     assert "python scripts/report.py runs=PATH/mine" in text_of(root / "report/page/report.html")
-    with pytest.raises(InputError, match=r"runs: .*nowhere is no folder"):
+    with pytest.raises(InputError, match=r"runs: expected a folder that holds runs, got .*nowhere"):
         page.write(tmp_path / "nowhere")
 
 
@@ -219,7 +221,7 @@ def test_a_column_can_be_sorted_with_the_keyboard_and_the_page_works_without_scr
     assert tab.evaluate(width) == "3px", "focus can be seen"
 
 
-def test_strangers_text_runs_nothing(tmp_path, open_tab):
+def test_text_from_strangers_runs_nothing(tmp_path, open_tab):
     tab = open_tab(hostile(tmp_path / "runs"))
     assert tab.locator("[onerror], [onload], main script").count() == 0
     assert ATTACK[:20] in tab.locator("main").text_content()
@@ -229,7 +231,7 @@ def test_strangers_text_runs_nothing(tmp_path, open_tab):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 400, 1280])
-def test_it_can_be_read(made, open_tab, width, scheme):
+def test_the_page_is_readable(made, open_tab, width, scheme):
     tab = open_tab(made, width, color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     assert tab.evaluate("document.documentElement.scrollWidth") == width, "nothing sticks out"

@@ -30,6 +30,7 @@ from infomin.models import Encoders, build_encoders
 from infomin.runs.folder import Run
 from infomin.runs.pictures import color_picture, views_picture
 from infomin.training.diagnosis import diagnose
+from infomin.training.game_settings import GameSettings
 from infomin.training.trainer import Metrics, PretrainSettings
 from infomin.training.view_game import Game
 from infomin.views import LearnedViews
@@ -52,8 +53,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
         cfg: configuration.
         data: given images; None reads those of the configuration.
     """
-    settings, augment = instantiate(cfg.game), instantiate(cfg.augment)
-    kept = steps_kept(cfg)
+    settings, augment, kept = plan_game(cfg)
     data = instantiate(cfg.data) if data is None else data
     game, labelled = build_game(cfg, settings, augment, data)
     fabric = game.fabric
@@ -102,8 +102,17 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     return g.requires_grad_(False)
 
 
+def plan_game(cfg: DictConfig) -> tuple[GameSettings, CropFlip, list[int]]:
+    """Build what needs no data: settings, crops, and the steps after which generators are kept.
+
+    Raises:
+        InputError: for any option that is wrong whatever the data.
+    """
+    return instantiate(cfg.game), instantiate(cfg.augment), steps_kept(cfg)
+
+
 def build_game(
-    cfg: DictConfig, settings: Any, augment: CropFlip, data: DataSet
+    cfg: DictConfig, settings: GameSettings, augment: CropFlip, data: DataSet
 ) -> tuple[Game, Tensor]:
     """Build the players g, f and c and their game; return the indices of labelled images too."""
     data.needs_all("the game")

@@ -88,6 +88,3 @@ def show(label: str, path: Path) -> None:
     """Print a path alone on its line, relative to the working directory where that is shorter."""
     shown = min(str(path), os.path.relpath(path), key=len)
     print(f"{label}:\n  {shown}")
-
-
-TOLD, main, build, taken = OVERRIDES, command, instantiate, origin  # until the merge

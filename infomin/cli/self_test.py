@@ -37,8 +37,8 @@ def self_test(cfg: DictConfig) -> None:
     table = report.table(rows, cfg.unit == "bits")
     picture = run.picture("calibration", report.figure(rows))
     run.finish({"rows": [asdict(row) for row in rows]})
-    command = tables.shown(["python scripts/estimate_information.py", *OVERRIDES])
-    text = f"{tables.markdown(table)}\n\n{tables.measured(run.folder, command)}"
+    command = tables.shareable_command(["python scripts/estimate_information.py", *OVERRIDES])
+    text = f"{tables.markdown(table)}\n\n{tables.describe_run(run.folder, command)}"
     files.write_bytes(run.folder / "table.md", text.encode())
     for document in plain(cfg.write):
         tables.replace_section(Path(document), "calibration", text)

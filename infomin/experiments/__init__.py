@@ -1,1 +1,1 @@
-"""Reports: pictures of views and of g, tables and figures of results, from what runs recorded."""
+"""Experiments: grids of runs, tables and figures of their results, and the page of runs."""

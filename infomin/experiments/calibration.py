@@ -1,4 +1,4 @@
-"""The calibration of I_NCE as a table and a figure: what is true against what is estimated."""
+"""The calibration of I_NCE as a table and a figure: estimated against true information."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,20 @@ from infomin.information.bounds import to_bits
 
 
 def table(rows: Sequence[CaseResult], bits: bool = False) -> list[dict[str, str]]:
-    """Return one line a case, in nats or bits; see `evaluation.calibration`."""
+    """Return one row per case, in nats or bits; see `evaluation.calibration`."""
     unit = "bits" if bits else "nats"
 
-    def shown(nats: float) -> str:
+    def text(nats: float) -> str:
         return f"{to_bits(nats) if bits else nats:.2f}"
 
     return [
         {
             "pairs": row.name,
-            f"true, {unit}": shown(row.truth),
-            "estimated": shown(row.learned.value),
-            "95 % interval": f"{shown(row.learned.low)} to {shown(row.learned.high)}",
-            "best critic": shown(row.best.value) if row.best else "-",
-            "cap": shown(row.learned.cap),
+            f"true, {unit}": text(row.truth),
+            "estimated": text(row.learned.value),
+            "95 % interval": f"{text(row.learned.low)} to {text(row.learned.high)}",
+            "best critic": text(row.best.value) if row.best else "-",
+            "cap": text(row.learned.cap),
             "saturated": "yes" if row.learned.saturated else "no",
         }
         for row in rows
@@ -30,9 +30,9 @@ def table(rows: Sequence[CaseResult], bits: bool = False) -> list[dict[str, str]
 
 
 def figure(rows: Sequence[CaseResult]) -> Figure:
-    """Draw estimates with their intervals against the truth, and the cap of each."""
-    drawn = Figure(figsize=(5.2, 4.6), dpi=120)
-    axis = drawn.subplots()
+    """Draw every estimate with its interval and its cap against the truth."""
+    drawing = Figure(figsize=(5.2, 4.6), dpi=120)
+    axis = drawing.subplots()
     caps = [row.learned.cap for row in rows]
     highest = 1.05 * max(*caps, *(row.truth for row in rows))
     axis.plot([0, highest], [0, highest], color="#666666", linewidth=1, label="true = estimated")
@@ -57,9 +57,9 @@ def figure(rows: Sequence[CaseResult]) -> Figure:
     axis.set(xlim=(0, highest), ylim=(0, highest))
     axis.set_xlabel("true I(x; y), nats", fontsize=11)
     axis.set_ylabel("estimated I_NCE, nats", fontsize=11)
-    what = "distribution" if len(rows) == 1 else "distributions"
-    axis.set_title(f"Calibration, {len(rows)} {what}", fontsize=11, loc="left")
+    noun = "distribution" if len(rows) == 1 else "distributions"
+    axis.set_title(f"Calibration, {len(rows)} {noun}", fontsize=11, loc="left")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, loc="lower right")
-    drawn.tight_layout()
-    return drawn
+    drawing.tight_layout()
+    return drawing

@@ -1,4 +1,4 @@
-"""Training curves of a run: what it logged, thinned out to what a chart can show."""
+"""Training curves of a run: its logged metrics, averaged down to what a chart can show."""
 
 import json
 import math
@@ -7,52 +7,50 @@ from pathlib import Path
 
 from infomin.core import files
 from infomin.core.page.text import number
-from infomin.experiments.found import Finished
+from infomin.experiments.run_index import FinishedRun
 from infomin.runs.folder import METRICS
 
-LOSS, I_NCE = "loss", "i_nce"
-_LARGEST = 2**25  # bytes of a log that is read; 32 MB are 1.5 million steps
+_MOST_BYTES = 2**25  # of a log; 32 MB are 1.5 million steps
 _BATCH = ("pretrain.batch", "game.batch")  # K of the loss in training
 _UNITS = {"triplet": "cosine", "l1": "units of views", "l2": "units of views, squared"}
 
 Points = list[tuple[float, float]]
 
 
-def curves(folder: Path, names: Sequence[str] = (LOSS, I_NCE), most: int = 60) -> list[Points]:
-    """Return (step, value) of logged metrics, neighbours averaged to at most `most` points.
+def curves(folder: Path, names: Sequence[str] = ("loss", "i_nce"), most: int = 60) -> list[Points]:
+    """Return (step, value) of logged metrics, averaged to at most `most` points each.
 
-    Lines that are no metrics are skipped; of a log that cannot be read all curves are empty.
+    Lines without metrics are skipped. The curves of an unreadable log are empty.
     """
-    found: list[Points] = [[] for _ in names]
+    points: list[Points] = [[] for _ in names]
     path = folder / METRICS
-    if files.unreadable(path, _LARGEST):
-        return found
+    if files.unreadable(path, _MOST_BYTES):
+        return points
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            told = json.loads(line)
+            logged = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if not isinstance(told, dict) or not number(step := told.get("step")):
-            continue
-        for points, name in zip(found, names, strict=True):
-            if number(value := told.get(name)):
-                points.append((step, value))
-    return [_thinned(points, most) for points in found]
+        if isinstance(logged, dict) and number(step := logged.get("step")):
+            for curve, name in zip(points, names, strict=True):
+                if number(value := logged.get(name)):
+                    curve.append((step, value))
+    return [_averaged(curve, most) for curve in points]
 
 
-def unit(run: Finished) -> str:
-    """Return the unit of the loss that a run logged."""
+def loss_unit(run: FinishedRun) -> str:
+    """Return the unit of the logged loss."""
     name = run.settings.get("loss.name")
     return _UNITS.get(name, "nats") if isinstance(name, str) else "nats"
 
 
-def cap(run: Finished) -> float | None:
-    """Return log K of the I_NCE that a run logged."""
+def training_cap(run: FinishedRun) -> float | None:
+    """Return the cap log K of the logged I_NCE."""
     batch = next((run.settings[name] for name in _BATCH if name in run.settings), None)
     return math.log(batch) if isinstance(batch, int) and 1 < batch < 2**40 else None
 
 
-def _thinned(points: Points, most: int) -> Points:
+def _averaged(points: Points, most: int) -> Points:
     width = max(1, math.ceil(len(points) / most))
     parts = [points[i : i + width] for i in range(0, len(points), width)]
     return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]

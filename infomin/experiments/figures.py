@@ -1,143 +1,205 @@
-"""Figures of results: accuracy against I_NCE, the paper's Fig. 7; a point a run, or a row."""
+"""Figures of result tables: scores by seed, score against I_NCE, and training curves.
 
-import itertools
-from collections.abc import Iterator, Sequence
+The report of a grid saves them as PNG. The page of runs embeds them as SVG, in the colors of its
+style sheet. A row has the same color, shape and number in all of them.
+"""
+
+import io
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from infomin.core.page.text import cut, number
-from infomin.experiments.comparison import Comparison
-from infomin.experiments.grid.records import SCORES, Record
-from infomin.experiments.marks import COLORS, SHAPES
-from infomin.experiments.measures import I_NCE, protocol_of
+from infomin.core.page.text import cut
+from infomin.experiments.curves import Points
+from infomin.experiments.metrics import I_NCE, score_axis
+from infomin.experiments.results import MeanAndStd, ResultTable
+from infomin.experiments.sweet_spot import SweetSpot
 
-# Okabe and Ito's colours and a shape each: told apart without colour as well
-_MARKS = {
-    "raw": ("#000000", "s", "raw split"),
-    "whole": ("#009e73", "^", "whole images"),
-    "unsup": ("#0072b2", "o", "learned, unsupervised"),
-    "sup": ("#999999", "v", "learned, supervised only"),
-    "semi": ("#d55e00", "D", "learned, semi-supervised"),
+# Okabe and Ito's colors, each with a shape and a dash: rows differ without color too
+COLORS = ("#1d1f22", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_SHAPES, _DASHES = "sDo^vPX*<>ph", ("-", "--", "-.", ":")
+_SOFT, _RULE = "#5b6068", "#dcdde0"
+_THEME = {color: f"var(--ink-{i})" for i, color in enumerate(COLORS)}
+_THEME |= {_SOFT: "var(--soft)", _RULE: "var(--rule)"}
+_STYLE: Any = {
+    **{"text.parse_math": False, "axes.unicode_minus": True, "font.size": 12},  # no TeX from files
+    **{f"{name}.labelsize": 11 for name in ("xtick", "ytick")},
+    **{name: _SOFT for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")},
+    **{"axes.grid": True, "grid.color": _RULE, "axes.edgecolor": _RULE, "axes.axisbelow": True},
+    **{"axes.titlesize": 12, "axes.titlelocation": "left", "legend.fontsize": 11},
+    **{"figure.dpi": 120, "svg.fonttype": "none", "svg.hashsalt": "infomin"},
 }
-_OTHERS = [("#cc79a7", "P"), ("#56b4e9", "X"), ("#e69f00", "*"), ("#f0e442", "p")]
-_SHAPES = "soD^vP*X<>pdhH81"  # of augmentations, where several are compared: ink is for views then
-_MOST_ROWS = 16  # that a legend has room for
-_FILLED = {"rgb": "none", "ydbdr": "full", "lab": "left"}
+_SIZE = (4.8, 3.8)  # inches of 72 SVG units
+_MOST_ROWS = 24
+_NEAR = 2.0  # a cap this many ranges beyond the data is not drawn
 
 
-def sweet_spot(records: Sequence[Record], title: str) -> Figure:
-    """Draw linear-probe accuracy against held-out I_NCE, one point a run, chance and cap marked.
+@matplotlib.rc_context(_STYLE)
+def accuracy_figure(
+    table: ResultTable, title: str = "", names: bool = True, spot: SweetSpot | None = None
+) -> Figure:
+    """Draw the score of every row against its I_NCE: all runs, mean, and one standard deviation.
 
-    Runs without I_NCE, of prediction or untrained, are in a strip of their own on the left.
+    Rows without I_NCE, of encoders trained by prediction or not at all, are in a strip on the left.
+
+    Arguments:
+        table: with at least one scored row.
+        title: above the figure.
+        names: whether a legend names the rows; their numbers are drawn anyway.
+        spot: the sweet spot to mark.
     """
-    figure = Figure(figsize=(6.4, 4.6), dpi=120)
-    apart = list(dict.fromkeys(r.cell.row for r in records if r.i_nce is None))
-    caps = {record.cap for record in records if record.cap is not None}
-    ratios = [0.14 * len(apart)] * bool(apart) + [1.0] * bool(caps)
+    points = table.points[:_MOST_ROWS]
+    separate = [i for i, x, _ in points if x is None]
+    ratios = [0.2 * len(separate)] * bool(separate) + [1.0] * (len(separate) < len(points))
+    width, height = (_SIZE[0] + 3.2, _SIZE[1] + 0.8) if names else _SIZE
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
-    strip, axis = axes[0], axes[-1]
-    named: dict[str, Any] = {}
-    for record, (style, name) in zip(records, _styles(records), strict=True):
-        lone = record.i_nce is None
-        across = apart.index(record.cell.row) if lone else record.i_nce
-        (point,) = (strip if lone else axis).plot(across, 100 * record.score, **style)
-        named.setdefault(name, point)
-    if caps:
-        cap = max(caps)
-        axis.axvline(cap, color="#666666", linestyle=":", linewidth=1)
-        axis.annotate(
-            f"cap log K = {cap:.2f}",
-            (cap, 0.03),
-            xycoords=("data", "axes fraction"),
-            rotation=90,
-            ha="right",
-            fontsize=9,
-        )
-        axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=11)
-    if apart:
-        strip.set_xlim(-0.6, len(apart) - 0.4)
-        strip.set_xticks([])
-        strip.set_xlabel("no contrast", fontsize=11)
-    chance = 100 * records[0].chance
-    strip.set_ylabel(f"{SCORES[records[0].judged_by]} (chance {chance:.0f})", fontsize=11)
-    seeds = len({record.cell.seed for record in records})
-    told = f"{title}, {seeds} seeds, n = {len(records)} runs"
-    strip.set_title(told, fontsize=11, loc="left")
-    for part in axes:
-        part.grid(alpha=0.3)
-    axis.legend(named.values(), named, fontsize=9, framealpha=0.9)
-    figure.tight_layout()
+    handles: list[Any] = []
+    for i, x, y in points:
+        axis = axes[0] if x is None else axes[-1]
+        place = MeanAndStd(separate.index(i), None, ()) if x is None else x
+        records = [r for r in table.rows[i].records if table.score in r.metrics]
+        runs = [
+            (place.mean if x is None else r.metrics[I_NCE], r.metrics[table.score])
+            for r in records
+            if x is None or I_NCE in r.metrics
+        ]
+        style: Any = {"color": COLORS[i % len(COLORS)], "marker": _SHAPES[i % len(_SHAPES)]}
+        axis.plot(*zip(*runs, strict=True), **style, ms=4, ls="", fillstyle="none", alpha=0.7)
+        label = f"{i + 1} {_printable(table.rows[i].title)}, n = {len(y.values)}"
+        error: Any = {"xerr": place.std, "yerr": y.std, "elinewidth": 1.2}
+        bars = axis.errorbar(place.mean, y.mean, **error, **style, ls="", ms=8, label=label)
+        handles.append(bars)
+        axis.annotate(str(i + 1), (place.mean, y.mean), (6, 5), textcoords="offset points")
+    chance = "" if table.chance is None else f" (chance {table.chance:.3g})"
+    axes[0].set_ylabel(score_axis(table.score) + chance)
+    if separate:
+        axes[0].set(xlim=(-0.6, len(separate) - 0.4), xticks=[], xlabel="no I_NCE")
+    if len(separate) < len(points):
+        handles += _finish_i_nce_axis(axes[-1], points, table.cap, spot)
+    axes[0].set_title(title)
+    if names:
+        figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure
 
 
-def _styles(records: Sequence[Record]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield how each record is drawn, and what a legend calls it: by what tells it from others."""
-    kinds = list(dict.fromkeys(r.cell.views for r in records))
-    variants = [v for v in kinds if v not in _MARKS]
-    others = dict(zip(variants, itertools.cycle(_OTHERS), strict=False))
-    augmentations = list(dict.fromkeys(r.cell.augmentation for r in records))
-    several, one_color = len(augmentations) > 1, len({r.cell.color for r in records}) == 1
-    for record in records:
-        color, views, augmentation = record.cell.row
-        ink, shape, label = _MARKS[views] if views in _MARKS else (*others[views], views)
-        words = [label, color]
-        if several:
-            place = augmentations.index(augmentation)
-            shape = _SHAPES[place % len(_SHAPES)]
-            words = [
-                *([label] if len(kinds) > 1 else []),
-                *([] if one_color else [color]),
-                augmentation,
-            ]
-            if len(kinds) == 1:
-                ink = COLORS[place % len(COLORS)]
-        style = {
-            "marker": shape,
-            "color": ink,
-            "markersize": 8,
-            "fillstyle": _FILLED.get(color, "full"),
-            "markerfacecoloralt": "white",
-            "markeredgewidth": 1.6,
-            "linestyle": "none",
-        }
-        yield style, ", ".join(words)
-
-
-@matplotlib.rc_context({"text.parse_math": False})  # names come from files
-def rows(table: Comparison) -> Figure | None:
-    """Draw accuracy against I_NCE, a mark a row with one deviation over its seeds to each side.
-
-    None where no row has both.
-    """
-    found = [
-        (i, row, x, y)
-        for i, row in enumerate(table.rows[:_MOST_ROWS])
-        if (x := row.spread(I_NCE)) and (y := row.score)
-    ]
-    if not found:
-        return None
-    figure = Figure(figsize=(6.4, 4.6), dpi=120, layout="constrained")
+@matplotlib.rc_context(_STYLE)
+def seeds_figure(table: ResultTable) -> Figure:
+    """Draw the score of every run, a line per row, with mean and one standard deviation."""
+    points = table.points[:_MOST_ROWS]
+    figure = Figure(figsize=(_SIZE[0], 0.9 + 0.26 * len(points)), layout="constrained")
     axis = figure.subplots()
-    for i, row, x, y in found:
-        axis.errorbar(
-            x.mean,
-            y.mean,
-            xerr=x.std,
-            yerr=y.std,
-            fmt=SHAPES[i % len(SHAPES)],
-            color=COLORS[i % len(COLORS)],
-            markersize=9,
-            label=f"{i + 1} {cut(row.name, 40)}, n = {y.n}",
+    for i, _, y in points:
+        style: Any = {"color": COLORS[i % len(COLORS)], "marker": _SHAPES[i % len(_SHAPES)]}
+        axis.plot(
+            y.values, [i + 1] * len(y.values), **style, ls="", ms=5, fillstyle="none", alpha=0.7
         )
-    cap, chance = (table.protocol.get(f"result: {name}") for name in ("I_NCE cap", "chance"))
-    if number(cap):
-        axis.axvline(cap, color="#666666", linestyle=":", label=f"cap log K = {cap:.2f}")
-    if number(chance):
-        axis.axhline(100 * chance, color="#666666", linestyle="--", label="chance")
-    axis.set_xlabel("held-out I_NCE(v1; v2), nats", fontsize=12)
-    axis.set_ylabel(protocol_of(table.scored_by), fontsize=12)
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=10, framealpha=0.9)
+        axis.errorbar(y.mean, i + 1, xerr=y.std, **style, ls="", ms=8, elinewidth=1.2)
+    axis.set(yticks=[i + 1 for i, _, _ in points], ylabel="row", xlabel=score_axis(table.score))
+    axis.margins(y=0.6 / len(points))
+    axis.invert_yaxis()
     return figure
+
+
+@matplotlib.rc_context(_STYLE)
+def training_figure(
+    curves: Sequence[tuple[int, Points]], metric: str, cap: float | None = None
+) -> Figure:
+    """Draw a logged metric over the steps, one line per run with the number of its row.
+
+    Arguments:
+        curves: (index of the row, points) of every run; at least one with points.
+        metric: its name and unit.
+        cap: upper limit log K of I_NCE, nats.
+    """
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axis = figure.subplots()
+    ends: dict[int, tuple[float, float]] = {}
+    for i, points in curves:
+        if points:
+            style: Any = {
+                "color": COLORS[i % len(COLORS)],
+                "ls": _DASHES[i % len(_DASHES)],
+                "lw": 1.5,
+            }
+            axis.plot(*zip(*points, strict=True), **style, marker="." if len(points) == 1 else "")
+            ends[i] = points[-1]
+    if cap is not None:
+        axis.axhline(cap, color=_SOFT, ls=":")
+        place: Any = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top"}
+        axis.annotate(f"cap log K = {cap:.2f}", (1, cap), **place)
+        axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    low, high = axis.get_ylim()
+    place = -np.inf
+    for i, (x, y) in sorted(ends.items(), key=lambda item: item[1][1]):
+        place = max(y, place + 0.05 * (high - low))  # numbers do not overlap
+        axis.annotate(str(i + 1), (x, place), (5, -4), textcoords="offset points", clip_on=False)
+    axis.set(xlabel="step", ylabel=metric, ylim=(low, high))
+    return figure
+
+
+@matplotlib.rc_context(_STYLE)
+def to_svg(figure: Figure, label: str) -> Markup:
+    """Return a figure as an inline SVG that follows the colors and fonts of its page.
+
+    Arguments:
+        figure: of this module.
+        label: for screen readers.
+    """
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    _, _, drawing = stream.getvalue().partition("<svg")
+    box = re.search(r'viewBox="([\d. ]+)"', drawing)
+    assert box, "matplotlib writes a viewBox"
+    body = drawing[drawing.index(">") + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r' id="[A-Za-z][\w.]*_\d+"', "", body)  # ids that several figures of a page share
+    body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
+    body = re.sub(r"#[0-9a-f]{6}\b", lambda match: _THEME.get(match[0], match[0]), body)
+    width = float(box[1].split()[2])
+    head = f'<svg role="img" aria-label="{escape(label)}" viewBox="{box[1]}"'
+    return Markup(f'{head} style="max-width: {width:.0f}px">{body}')
+
+
+def _finish_i_nce_axis(
+    axis: Axes,
+    points: Sequence[tuple[int, MeanAndStd | None, MeanAndStd]],
+    cap: float | None,
+    spot: SweetSpot | None,
+) -> list[Line2D]:
+    """Name the axis, and draw the cap and the sweet spot; return the lines of the latter."""
+    label = "held-out I_NCE(v1; v2), nats"
+    if cap is not None:
+        low, high = (f(v for _, x, _ in points if x for v in x.values) for f in (min, max))
+        if cap - high <= _NEAR * max(high - low, 0.5):
+            axis.axvline(cap, color=_SOFT, ls=":")
+        label += f" (cap log K = {cap:.2f})"
+    axis.set_xlabel(label)
+    axis.locator_params(axis="x", nbins=6)
+    if spot is None or spot.verdict == "too few":
+        return []
+    lines = []
+    place, (low, high), interval = spot.peak, spot.interval, "95 % interval"
+    if spot.order_peak:
+        place, low, high = spot.order_peak.i_nce, spot.order_peak.low, spot.order_peak.high
+        interval = "between its neighbors"
+    else:
+        at = np.linspace(*spot.range, 100)
+        kind = "parabola" if len(spot.curve) == 3 else "line"
+        curve = 100 * np.polyval(spot.curve, at)
+        lines += axis.plot(at, curve, color=COLORS[2], label=f"best {kind}")
+    if spot.verdict in ("peak", "order peak"):
+        axis.axvspan(low, high, color=COLORS[5], alpha=0.15, lw=0)
+        lines.append(axis.axvline(place, color=COLORS[5], label=f"peak, {interval}"))
+    return lines
+
+
+def _printable(name: str) -> str:
+    return cut("".join(c if c.isprintable() else " " for c in name), 40)

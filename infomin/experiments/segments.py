@@ -1,4 +1,4 @@
-"""A picture of a segmentation: frames, what is in them, and what was guessed."""
+"""A picture of a segmentation: frames, true classes, and predicted classes."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from infomin.augment import as_float
 from infomin.data.frames import IGNORED
 
-_NAMED = 14  # classes in the legend, the most frequent in these frames
+_MOST_NAMES = 14  # of classes in the legend, the most frequent ones
 
 
 def segmentation_picture(
@@ -24,12 +24,12 @@ def segmentation_picture(
     classes: Sequence[str],
     title: str = "",
 ) -> Figure:
-    """Draw frames, true and guessed classes below one another; white has no label.
+    """Draw frames, true and predicted classes below one another; unlabelled pixels are white.
 
     Arguments:
         images: R, G, B first.
         truth: labels, `IGNORED` for none.
-        guess: labels.
+        guess: predicted labels.
         classes: class names.
         title: above the picture.
     """
@@ -51,9 +51,9 @@ def segmentation_picture(
             axis.imshow(picture.cpu().numpy(), interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
-    often = [i for i in seen.argsort(descending=True).tolist() if seen[i]][:_NAMED]
+    frequent = [i for i in seen.argsort(descending=True).tolist() if seen[i]][:_MOST_NAMES]
     marks = [
-        Patch(color=tuple(colors[i].tolist()), label=classes[i].replace("_", " ")) for i in often
+        Patch(color=tuple(colors[i].tolist()), label=classes[i].replace("_", " ")) for i in frequent
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=7, fontsize=7, frameon=False)
     figure.suptitle(title, fontsize=9, x=0.01, ha="left")
@@ -61,7 +61,7 @@ def segmentation_picture(
 
 
 def _colors(classes: int) -> Float[Tensor, "k 3"]:
-    """Return a colour a class, and white for none behind them."""
+    """Return a color per class, then white for unlabelled pixels."""
     maps = [matplotlib.colormaps[name] for name in ("tab20", "tab20b", "tab20c")]
     cycle = [color for colors in maps for color in colors(range(20))[:, :3].tolist()]
     return torch.tensor([cycle[i % len(cycle)] for i in range(classes)] + [[1.0, 1.0, 1.0]])

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.cli.main import build, main, open_run, plain
+from infomin.cli.main import command, instantiate, open_run, plain
 from infomin.core import rng
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
@@ -40,20 +40,24 @@ _GAP = 2  # pixels between frames
 _INCHES = 0.8  # side of a frame in the picture
 
 
-@main("share_factors")
+@command("share_factors")
 def share_factors(cfg: DictConfig) -> None:
     """Train on pairs that share chosen factors, and read all factors out."""
     # Scenes
     true_or_false("supervised", cfg.supervised)
-    sharing, settings, supervised = build(cfg.sharing), build(cfg.training), cfg.supervised
-    digits, backgrounds = build(cfg.digits), build(cfg.backgrounds)
-    motion = build(cfg.motion)
+    sharing, settings, supervised = (
+        instantiate(cfg.sharing),
+        instantiate(cfg.training),
+        cfg.supervised,
+    )
+    digits, backgrounds = instantiate(cfg.digits), instantiate(cfg.backgrounds)
+    motion = instantiate(cfg.motion)
     train, test = moving_mnist(digits, backgrounds, motion)
 
     # Encoders: f1 of sequences, f2 of images; the backbone of f2 is evaluated
     fabric = make_fabric(cfg.device, 1, cfg.precision)
     fabric.launch()
-    net, optimizer = plain(cfg.encoder) | {"size": motion.frame_size}, build(cfg.optimizer)
+    net, optimizer = plain(cfg.encoder) | {"size": motion.frame_size}, instantiate(cfg.optimizer)
     hidden, one_backbone = net.pop("hidden"), net.pop("one_backbone")
     true_or_false("encoder.one_backbone", one_backbone)
     encoders: Any = build_encoders(view_channels=(3, 3), seed=cfg.seed, **net).encoders

@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file: f
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from infomin.cli import gridding
-from infomin.cli.main import TOLD, main, plain
-from infomin.core import files
+from infomin.cli.main import OVERRIDES, command, plain
+from infomin.cli.report import grids_folder, run_grid, section
 from infomin.experiments import tables
-from infomin.experiments.grid.running import newest, override
+from infomin.experiments.grid.cells import override
+from infomin.experiments.run_index import newest_run
 
 UNITS = {"digit": "%", "background": "%", "position": "px"}
 """Units of errors, by factor, in the order of the paper's table."""
@@ -66,7 +66,7 @@ class FactorCell:
         return self.cells / f"{'-'.join(self.shared) or 'supervised'}-s{self.seed}"
 
     @property
-    def player(self) -> "FactorCell":
+    def dependency(self) -> "FactorCell":
         """The cell itself: it depends on no other."""
         return self
 
@@ -91,9 +91,8 @@ class FactorRun:
     @classmethod
     def read(cls, cell: FactorCell) -> "FactorRun":
         """Read the newest finished run of a cell."""
-        path = newest(cell.folder / "share_factors")
-        provenance = files.read_json(path.parent / "provenance.json")
-        return cls(cell, files.read_json(path), provenance)
+        run = newest_run(cell.folder / "share_factors")
+        return cls(cell, run.result, run.provenance)
 
     def error(self, factor: str, kind: str = "error") -> float:
         """Return the error of a readout, or of chance with `kind="chance"`, in its unit."""
@@ -110,21 +109,23 @@ class FactorRun:
         return f"{', '.join(errors)}, {self.minutes:.1f} min"
 
 
-@main("table4")
+@command("table4")
 def table4(cfg: DictConfig) -> None:
     """Run the cells that have not finished; write table and figure."""
     budget = HydraConfig.get().runtime.choices["budget"]
-    folder = gridding.reports(cfg) / "cells" / f"sharing-{budget}"
+    folder = grids_folder(cfg) / "cells" / f"sharing-{budget}"
     overrides = [*plain(cfg.share), f"budget={budget}"]
-    overrides += [word for word in TOLD if word.startswith("budget.")]
+    overrides += [word for word in OVERRIDES if word.startswith("budget.")]
     cells = make_cells(folder, plain(cfg.sharings), cfg.seeds)
     commands = {cell: [cell.command(overrides)] for cell in cells}
-    gridding.run(cfg, commands, lambda cell: str(FactorRun.read(cell)))
+    run_grid(cfg, commands, lambda cell: str(FactorRun.read(cell)))
     runs = [FactorRun.read(cell) for cell in cells]
     rows = summarize(runs)
-    command = tables.shown(["python studies/moving_mnist/table4.py", *TOLD])
-    text = f"{tables.markdown(rows)}\n\n{origin(runs, command)}"
-    figure = gridding.write(cfg, text, error_bars(runs, cfg.title))
+    typed = tables.shareable_command(["python studies/moving_mnist/table4.py", *OVERRIDES])
+    text = f"{tables.markdown(rows)}\n\n{origin(runs, typed)}"
+    figure = tables.write_report(
+        grids_folder(cfg) / section(cfg), cfg.name, text, error_bars(runs, cfg.title), cfg.write
+    )
     print(f"\n{tables.plain(rows)}\n\nfigure: {os.path.relpath(figure)}")
     print(f"runs of the cells: {os.path.relpath(folder)}")
 
@@ -136,7 +137,7 @@ def make_cells(
     return [FactorCell(tuple(shared), seed, folder) for seed in seeds for shared in sharings]
 
 
-def summarize(runs: Sequence[FactorRun]) -> list[tables.Row]:
+def summarize(runs: Sequence[FactorRun]) -> list[tables.TextRow]:
     """Return one row per sharing: errors, I_NCE, minutes, number of seeds; the last is chance."""
     rows = []
     for name, group in _by_row(runs).items():
@@ -163,7 +164,7 @@ def origin(runs: Sequence[FactorRun], command: str) -> str:
     images = sorted({f"{r.result['n']:,}" for r in runs})
     minutes = sum(r.minutes for r in runs)
     return (
-        f"{tables.made(command, [r.provenance for r in runs], minutes)} "
+        f"{tables.describe_runs(command, [r.provenance for r in runs], minutes)} "
         f"Errors of linear heads on the frozen backbone of single images, on {', '.join(images)} "
         f"test images; mean ± standard deviation over n seeds. I_NCE cap log K = "
         f"{', '.join(caps)}. {'; '.join(data)}."

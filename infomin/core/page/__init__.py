@@ -1,7 +1,7 @@
-"""What every page has in common: one file that asks the network for nothing, and one look.
+"""HTML pages in a single file, which load nothing from a network.
 
-Templates extend `page.html`. Its content security policy allows pictures that are inside, styles
-that are inside, and the one script whose digest it names; all text is escaped.
+Templates extend `page.html`. Its content security policy allows embedded pictures, embedded styles,
+and one script by its digest. All text is escaped.
 """
 
 import base64
@@ -22,27 +22,27 @@ def render(package: str, style: str, script: str, **facts: Any) -> bytes:
     """Return a page as UTF-8.
 
     Arguments:
-        package: holds `template.html`, and the next two.
-        style: name of its style sheet, which follows the common one.
+        package: that holds `template.html` and the next two files.
+        style: name of its style sheet, appended to the common one.
         script: name of its script.
-        facts: what the template shows.
+        facts: variables of the template.
     """
-    told = read(package, script)
+    code = read(package, script)
     templates = {_BASE: read(__name__, _BASE), "page": read(package, "template.html")}
-    house = Environment(
+    environment = Environment(
         loader=DictLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    house.filters |= {"short": text.short, "tiny": text.tiny}
-    page = house.get_template("page").render(
+    environment.filters |= {"short": text.short, "tiny": text.tiny, "cut": text.cut}
+    page = environment.get_template("page").render(
         facts,
         version=__version__,
         style=Markup(read(__name__, "page.css") + read(package, style)),
-        script=Markup(told),
-        seal=base64.b64encode(hashlib.sha256(told.encode()).digest()).decode(),
+        script=Markup(code),
+        seal=base64.b64encode(hashlib.sha256(code.encode()).digest()).decode(),
     )
     return page.encode(errors="replace")  # JSON can hold half a character
 

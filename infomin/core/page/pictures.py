@@ -7,7 +7,7 @@ from PIL import Image as Picture
 
 
 def embedded(image: Picture.Image, quality: int, side: int | None = None) -> str:
-    """Return an image as a data URI, made smaller where it is larger than `side` pixels."""
+    """Return an image as a data URI, reduced to at most `side` pixels."""
     if side is not None and max(image.size) > side:
         image.thumbnail((side, side), Picture.Resampling.BOX)
     written = io.BytesIO()

@@ -1,15 +1,15 @@
-"""Short texts: what strangers write in files, in a form that any page can hold."""
+"""Short texts from values of untrusted files, fit for any page."""
 
 import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 _LETTERS = 100
-_LARGEST = 1e9  # of a number that is drawn
+_LARGEST = 1e9  # number that a chart can show
 
 
 def short(value: Any) -> str:
-    """Return a value of JSON as a short text; of what is nested, only that it is there."""
+    """Return a JSON value as a short text, with … for nested values."""
     if isinstance(value, list | tuple):
         words = ", ".join(short(v) if not isinstance(v, list | tuple) else "…" for v in value[:16])
         return cut(words + (", …" if len(value) > 16 else "")) or "none"
@@ -21,23 +21,23 @@ def short(value: Any) -> str:
 
 
 def tiny(value: float) -> str:
-    """Return an error, in powers of ten."""
+    """Return a small number in powers of ten."""
     return f"{value:.1e}".replace("-", "−")
 
 
 def span(low: float, high: float) -> str:
-    """Return a range, to about a hundredth of its length."""
+    """Return a range, rounded to about a hundredth of its length."""
     decimals = max(0, 2 - math.floor(math.log10(max(high - low, 1e-12)) + 0.3))
     return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
 
 
 def cut(text: str, letters: int = _LETTERS) -> str:
-    """Return a text without its end, where it is long."""
+    """Return a text, shortened to a number of letters."""
     return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
 def number(value: Any) -> TypeGuard[float]:
-    """Tell whether a value of JSON is a number that can be drawn."""
+    """Return whether a JSON value is a number that a chart can show."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

@@ -1,5 +1,5 @@
-"""Grids of experiments: their cells, what runs them, and what they recorded.
+"""Grids of runs: their cells, the scheduler that runs them, and the records they leave.
 
-Each cell runs the very commands that a person would type, in processes of their own, and keeps its
-runs in a folder of its own.
+Every cell runs the commands that a person would type, in separate processes, and keeps its runs in
+a folder of its own.
 """

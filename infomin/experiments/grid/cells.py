@@ -1,8 +1,8 @@
-"""The cells of a grid of pretrainings: which there are, and the command lines of each.
+"""The cells of a grid of pretrainings, and the commands of each cell.
 
-A cell is a game, if its views are learned, a pretraining, and an evaluation, if its data are not
-those of the pretraining. A cell that differs from another in its pretraining only plays no game: it
-takes the generator of that other one, and waits for it.
+A cell runs a game if its views are learned, a pretraining, and an evaluation if it is scored on
+other data. A cell that differs from another one in its pretraining only runs no game. It takes the
+generator of that cell and waits for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infomin.core.errors import InputError, one_of
-from infomin.experiments.grid.running import override
 
 COLORED = ("raw", "whole")
 HAND_MADE = (*COLORED, "patches", "frequency", "modalities")
@@ -18,50 +17,40 @@ CROP = "crop"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of a grid.
+class PretrainingCell:
+    """One cell of a grid."""
 
-    Attributes:
-        color: the space that views start from; patches and bands of frequency know none.
-        views: one of `HAND_MADE`, the mode of a game (`unsup`, `sup`,
-            `semi`), the name of a variant of one, or that of a generator learned elsewhere.
-        seed: of game and pretraining.
-        cells: the folder of all cells.
-        augmentation: the name of a variant of the pretraining; `crop` is the usual one.
-        generator: the one learned elsewhere.
-    """
-
-    color: str
-    views: str
-    seed: int
-    cells: Path
-    augmentation: str = CROP
-    generator: str | None = None
+    color: str  # of the input; unused by patches and bands of frequency
+    views: str  # one of HAND_MADE, the mode or variant of a game, or the name of a given generator
+    seed: int  # of game and pretraining
+    cells: Path  # folder of all cells
+    augmentation: str = CROP  # name of a variant of the pretraining
+    generator: str | None = None  # path or name of the given generator
 
     @property
     def row(self) -> tuple[str, str, str]:
-        """What cells of all seeds have in common."""
+        """The properties that cells of all seeds share."""
         return self.color, self.views, self.augmentation
 
     @property
     def folder(self) -> Path:
-        """Where its runs are."""
-        other = "" if self.augmentation == CROP else f"-{self.augmentation}"
-        return self.cells / f"{self.color}-{self.views}{other}-s{self.seed}"
+        """The folder of its runs."""
+        suffix = "" if self.augmentation == CROP else f"-{self.augmentation}"
+        return self.cells / f"{self.color}-{self.views}{suffix}-s{self.seed}"
 
     @property
     def learned(self) -> bool:
-        """Whether a game of this grid made its views."""
+        """Whether a game of this grid learns its views."""
         return self.views not in HAND_MADE and self.generator is None
 
     @property
-    def player(self) -> "Cell":
-        """The cell that plays the game for this one, often itself."""
+    def dependency(self) -> "PretrainingCell":
+        """The cell whose game it needs; itself if it needs no other."""
         return replace(self, augmentation=CROP) if self.learned else self
 
     def __str__(self) -> str:
-        other = "" if self.augmentation == CROP else f", {self.augmentation}"
-        return f"{self.views} from {self.color}{other}, seed {self.seed}"
+        suffix = "" if self.augmentation == CROP else f", {self.augmentation}"
+        return f"{self.views} from {self.color}{suffix}, seed {self.seed}"
 
 
 def cells(
@@ -69,34 +58,34 @@ def cells(
     rows: Sequence[Sequence[str]],
     seeds: Sequence[int],
     generators: Mapping[str, str] | None = None,
-) -> list[Cell]:
+) -> list[PretrainingCell]:
     """Return all cells, seed by seed, so that a first complete table comes early.
 
     Arguments:
         folder: of all cells.
-        rows: color, views and, unless it is `crop`, augmentation.
+        rows: color, views and optionally augmentation.
         seeds: of each row.
-        generators: learned elsewhere, by the name that they have in rows.
+        generators: given generators by their name in rows.
 
     Raises:
-        InputError: when a row needs the game of another that is not there.
+        InputError: if a row needs the game of a row that is missing.
     """
-    elsewhere = generators or {}
-    made = [
-        Cell(color, views, seed, folder, (*augmentation, CROP)[0], elsewhere.get(views))
+    given = generators or {}
+    grid = [
+        PretrainingCell(color, views, seed, folder, (*augmentation, CROP)[0], given.get(views))
         for seed in seeds
         for color, views, *augmentation in rows
     ]
-    for cell in made:
-        if cell.player not in made:
+    for cell in grid:
+        if cell.dependency not in grid:
             raise InputError(
-                f"rows: {[*cell.row]} takes the generator of {[*cell.player.row]}; add that row"
+                f"rows: {[*cell.row]} takes the generator of {[*cell.dependency.row]}; add that row"
             )
-    return made
+    return grid
 
 
 def commands(
-    cell: Cell,
+    cell: PretrainingCell,
     common: Sequence[str],
     learn: Sequence[str],
     pretrain: Sequence[str],
@@ -106,59 +95,53 @@ def commands(
     by: str = "linear_eval",
     judges: Mapping[str, Sequence[str]] | None = None,
 ) -> list[list[str]]:
-    """Return the command lines of a cell, `scripts/...` and overrides.
+    """Return the commands of a cell, each as `scripts/...` and overrides.
 
     Arguments:
-        cell: which one.
+        cell: the cell.
         common: overrides of every script.
         learn, pretrain: overrides of one script.
-        variants: by name, the overrides that make a game, its mode among them.
-        augmentations: by name, further overrides of the pretraining.
-        judge: overrides of an evaluation, on the data of the pretraining where they name no other;
-            none where pretraining judges itself.
-        by: the script of that evaluation.
-        judges: by the name of an augmentation, further overrides of it.
+        variants: overrides of the game by the name of a variant.
+        augmentations: further overrides of the pretraining by name.
+        judge: overrides of the evaluation; empty if the pretraining evaluates itself. The data are
+            those of the pretraining unless the overrides name others.
+        by: script of the evaluation.
+        judges: further overrides of the evaluation by the name of an augmentation.
 
     Raises:
         InputError: for an unknown augmentation.
     """
-    lines = _training(cell, common, learn, pretrain, variants or {}, augmentations or {})
+    own = [f"seed={cell.seed}", override("out", cell.folder)]
+    known = {CROP: [], **(augmentations or {})}
+    one_of("rows: augmentation", cell.augmentation, known)
+    lines = []
+    if cell.generator is not None:
+        views = ["views=learned", override("views.generator", cell.generator)]
+    elif not cell.learned:
+        views = [f"views={cell.views}"]
+        views += [f"views.color={cell.color}"] if cell.views in COLORED else []
+    elif cell.dependency != cell:
+        views = ["views=learned", override("views.runs", cell.dependency.folder)]
+    else:
+        views = ["views=learned"]
+        game = (variants or {}).get(cell.views, [f"mode={cell.views}"])
+        color = f"color={cell.color}"
+        lines.append(["scripts/learn_views.py", *game, color, *learn, *common, *own])
+    trained = [*views, *pretrain, *known[cell.augmentation], *common, *own]
+    lines.append(["scripts/pretrain.py", *trained])
     if judge:
-        elsewhere = any(word.startswith("data") for word in judge)
-        kept = ("budget",) if elsewhere else ("budget", "data")
-        told = [
-            *judge,
-            *(judges or {}).get(cell.augmentation, ()),
-            *(word for word in common if word.startswith(kept)),
-            f"seed={cell.seed}",
-            override("out", cell.folder),
-        ]
-        lines.append([f"scripts/{by}.py", *told])
+        other_data = any(word.startswith("data") for word in judge)
+        kept = ("budget",) if other_data else ("budget", "data")
+        shared = [word for word in common if word.startswith(kept)]
+        further = (judges or {}).get(cell.augmentation, ())
+        lines.append([f"scripts/{by}.py", *judge, *further, *shared, *own])
     return lines
 
 
-def _training(
-    cell: Cell,
-    common: Sequence[str],
-    learn: Sequence[str],
-    pretrain: Sequence[str],
-    variants: Mapping[str, Sequence[str]],
-    augmentations: Mapping[str, Sequence[str]],
-) -> list[list[str]]:
-    told = [*common, f"seed={cell.seed}", override("out", cell.folder)]
-    known = {CROP: [], **augmentations}
-    one_of("rows: augmentation", cell.augmentation, known)
-    trained = [*pretrain, *known[cell.augmentation], *told]
-    if cell.generator is not None:
-        given = override("views.generator", cell.generator)
-        return [["scripts/pretrain.py", "views=learned", given, *trained]]
-    if not cell.learned:
-        colored = [f"views.color={cell.color}"] if cell.views in COLORED else []
-        views = [f"views={cell.views}", *colored]
-        return [["scripts/pretrain.py", *views, *trained]]
-    if cell.player != cell:
-        runs = override("views.runs", cell.player.folder)
-        return [["scripts/pretrain.py", "views=learned", runs, *trained]]
-    kind = variants.get(cell.views, [f"mode={cell.views}"])
-    game = ["scripts/learn_views.py", *kind, f"color={cell.color}", *learn, *told]
-    return [game, ["scripts/pretrain.py", "views=learned", *trained]]
+def override(name: str, value: object) -> str:
+    """Return `name=value`, quoted where Hydra would read a list, a mapping or a call."""
+    text = str(value)
+    if set(text).isdisjoint(",()[]{}'\""):
+        return f"{name}={text}"
+    escaped = text.replace("'", r"\'")
+    return f"{name}='{escaped}'"

@@ -1,4 +1,4 @@
-"""Processes that are stopped together."""
+"""Child processes that are stopped together."""
 
 import subprocess
 import threading
@@ -8,19 +8,19 @@ from typing import IO
 
 
 class Processes:
-    """Those that run at the moment, each waited for by a thread of its own."""
+    """The running child processes; one thread waits for each."""
 
     def __init__(self) -> None:
         self._lock, self._stopped = threading.Lock(), False
         self._running: set[subprocess.Popen[bytes]] = set()
 
     def call(self, command: Sequence[str], environment: Mapping[str, str], stream: IO[str]) -> int:
-        """Run a command to its end and return its exit code; once stopped, run nothing.
+        """Run a command to its end and return its exit code; do nothing after `stop`.
 
         Arguments:
             command: program and arguments.
             environment: of the process.
-            stream: takes what it prints.
+            stream: takes its output.
         """
         with self._lock:
             if self._stopped:
@@ -36,7 +36,7 @@ class Processes:
                 self._running.discard(process)
 
     def stop(self) -> None:
-        """Ask all of them to save what they have and to end."""
+        """Ask all processes to save and to end."""
         with self._lock:
             self._stopped = True
             for process in self._running:

@@ -1,94 +1,195 @@
-"""What the cells of a grid of pretrainings recorded."""
+"""The records of a grid of pretrainings, and the table of results made from them."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from infomin.core import files
-from infomin.experiments.grid.cells import Cell
-from infomin.experiments.grid.running import newest
+from infomin.core.errors import InputError
+from infomin.experiments.grid.cells import CROP, PretrainingCell
+from infomin.experiments.metrics import (
+    I_NCE,
+    KNN,
+    MINUTES,
+    PIXELS,
+    layer_name,
+    metrics,
+    score_axis,
+    score_name,
+)
+from infomin.experiments.results import CAP, CHANCE, ResultRow, ResultTable, RunRecord
+from infomin.experiments.run_index import FinishedRun, newest_run
+from infomin.experiments.tables import TextRow, describe_runs, plus_minus
 
-SCORES = {
-    "top1": "linear probe, top-1 %",
-    "mean_iou": "segmentation, mean IoU %",
-}
-"""What encoders are judged by, and its name on an axis."""
-WORDS = {"top1": "accuracy", "mean_iou": "mean IoU"}
-"""The same in a sentence."""
+Key = tuple[str, str, str]
+"""Color, views and augmentation: the properties that all seeds of a row share."""
+_GAME_I_NCE = "I_NCE in the game"
 
 
-@dataclass(frozen=True)
-class Record:
-    """What a finished cell left behind: results, provenance, and the picture of its views.
+@dataclass(frozen=True, eq=False)
+class CellRecord(RunRecord):
+    """The numbers of a finished cell; `run` is its evaluation, often the pretraining itself."""
 
-    `judged` is the result of the evaluation: that of the pretraining, or on other data.
-    """
-
-    cell: Cell
-    pretraining: Mapping[str, Any]
-    judged: Mapping[str, Any]
-    game: Mapping[str, Any] | None
-    provenance: Mapping[str, Any]
-    picture: Path
-
-    @property
-    def minutes(self) -> float:
-        """Wall time of game, pretraining and an evaluation elsewhere."""
-        apart = [] if self.judged is self.pretraining else [self.judged]
-        games = [self.game] if self.game else []
-        return sum(float(run["seconds"]) for run in (*games, self.pretraining, *apart)) / 60
-
-    @property
-    def i_nce(self) -> float | None:
-        """That of the pretrained encoders on held-out images, in nats.
-
-        None where encoders were left as they were, or trained by prediction.
-        """
-        told = self.pretraining["i_nce"]
-        return float(told["value"]) if told else None
-
-    @property
-    def cap(self) -> float | None:
-        """Its log K."""
-        told = self.pretraining["i_nce"]
-        return float(told["cap"]) if told else None
-
-    @property
-    def judged_by(self) -> str:
-        """Which of `SCORES` there is."""
-        return next(name for name in SCORES if name in self.judged)
+    cell: PretrainingCell
+    pretraining: FinishedRun
+    game: FinishedRun | None
 
     @property
     def score(self) -> float:
-        """It, a share of 1."""
-        return float(self.judged[self.judged_by])
+        """The score that ranks rows, in [0, 1]."""
+        return float(self.run.result["mean_iou" if self.run.kind == "segment" else "top1"])
 
     @property
-    def chance(self) -> float:
-        """The score of a guess that does not look."""
-        told = self.judged["chance"]
-        return float(told[self.judged_by] if isinstance(told, Mapping) else told)
+    def picture(self) -> Path:
+        """The picture of the views."""
+        return self.pretraining.folder / "pictures" / "views.png"
 
     def __str__(self) -> str:
-        name = SCORES[self.judged_by].removesuffix(" %")
-        shared = "" if self.i_nce is None else f"I_NCE {self.i_nce:.2f}, "
-        return f"{name} {self.score:.1%}, {shared}{self.minutes:.1f} min"
+        name = score_axis(score_name(self.run.kind)).removesuffix(" %")
+        i_nce = f"I_NCE {self.metrics[I_NCE]:.2f}, " if I_NCE in self.metrics else ""
+        return f"{name} {self.score:.1%}, {i_nce}{self.metrics[MINUTES]:.1f} min"
 
 
-def read(cell: Cell, judge: str | None = None) -> Record:
-    """Read what a finished cell recorded.
+def read_cell(cell: PretrainingCell, evaluation: str | None = None) -> CellRecord:
+    """Read the newest runs of a finished cell.
+
+    The evaluation is `linear_eval` or `segment`, or None if the pretraining evaluates itself.
+    """
+    pretraining = newest_run(cell.folder / "pretrain")
+    game = newest_run(cell.dependency.folder / "learn_views") if cell.learned else None
+    run = newest_run(cell.folder / evaluation) if evaluation else pretraining
+    return cell_record(cell, pretraining, run, game)
+
+
+def cell_record(
+    cell: PretrainingCell, pretraining: FinishedRun, run: FinishedRun, game: FinishedRun | None
+) -> CellRecord:
+    """Return the numbers of a cell: I_NCE of its pretraining, scores of its evaluation.
+
+    Raises:
+        InputError: if the evaluation recorded no score.
+    """
+    runs = [*([game] if game else []), pretraining, *([] if run is pretraining else [run])]
+    values = metrics(run)
+    if score_name(run.kind) not in values:
+        raise InputError(f"{run.folder}: expected {score_name(run.kind)} in its result, got none")
+    values.pop(I_NCE, None)
+    values |= {name: v for name, v in metrics(pretraining).items() if name == I_NCE}
+    values[MINUTES] = sum(float(each.result["seconds"]) for each in runs) / 60
+    if game and isinstance(i_nce := game.result.get("i_nce"), Mapping):
+        values[_GAME_I_NCE] = float(i_nce["value"])
+    return CellRecord(cell.seed, run, values, cell, pretraining, game)
+
+
+def result_table(records: Sequence[CellRecord]) -> ResultTable:
+    """Return the table of a grid: one row per (color, views, augmentation)."""
+    run, groups = records[0].run, _grouped(records)
+    chance = run.result.get("chance")
+    chance = chance.get("mean_iou") if isinstance(chance, Mapping) else chance
+    caps = [cap for record in records if (cap := _cap(record)) is not None]
+    varied = [i for i in range(3) if len({key[i] for key in groups}) > 1] or [1]
+    names = [" ".join(key[i] for i in varied if key[i] != CROP) or CROP for key in groups]
+    rows = [ResultRow(name, "", group) for name, group in zip(names, groups.values(), strict=True)]
+    return ResultTable(run.kind, {CHANCE: chance, CAP: max(caps) if caps else None}, rows)
+
+
+def runs_by_setting(records: Sequence[CellRecord]) -> dict[str, list[tuple[float, float]]]:
+    """Return (I_NCE, score in [0, 1]) of every run by row, for `find_sweet_spot`.
+
+    Raises:
+        InputError: if a record has no I_NCE.
+    """
+    for record in records:
+        if I_NCE not in record.metrics:
+            raise InputError(
+                f"sweep: expected an I_NCE of every cell, {record.cell} has none: its encoders "
+                "were trained by prediction or not at all; set sweep=false"
+            )
+    names = [row.name for row in result_table(records).rows]
+    groups = _grouped(records).values()
+    return {
+        name: [(record.metrics[I_NCE], record.score) for record in group]
+        for name, group in zip(names, groups, strict=True)
+    }
+
+
+def summary(records: Sequence[CellRecord], against: Sequence[str] | None = None) -> list[TextRow]:
+    """Return the rows of the written table: scores, I_NCE, minutes, number of seeds.
+
+    I_NCE is that of the pretrained encoders. The I_NCE in the game is that of smaller encoders on
+    smaller crops. If the former is lower, g has fooled the encoders of the game rather than removed
+    information. A grid that compares augmentations has a column for them, and none for games.
 
     Arguments:
-        cell: which one.
-        judge: the evaluation it is judged by, `linear_eval` or `segment`; None is that of the
-            pretraining itself.
+        records: of finished cells.
+        against: (color, views) or (color, views, augmentation) of the reference row, whose scores
+            are subtracted seed by seed.
+
+    Raises:
+        InputError: if no record is of the reference row.
     """
-    pretraining = newest(cell.folder / "pretrain")
-    played = cell.player.folder / "learn_views"
-    game = files.read_json(newest(played)) if cell.learned else None
-    provenance = files.read_json(pretraining.parent / "provenance.json")
-    picture = pretraining.parent / "pictures" / "views.png"
-    result = files.read_json(pretraining)
-    judged = files.read_json(newest(cell.folder / judge)) if judge else result
-    return Record(cell, result, judged, game, provenance, picture)
+    table, groups = result_table(records), _grouped(records)
+    several = len({augmentation for _, _, augmentation in groups}) > 1
+    lines = []
+    for row, (key, group) in zip(table.rows, groups.items(), strict=True):
+        color, views, augmentation = key
+        line = {"input": color, "views": views}
+        line |= {"augmentation": augmentation} if several else {}
+        line[table.score] = plus_minus(row.values(table.score), 1)
+        line |= _gain(groups, key, against) if against else {}
+        for name in (KNN, PIXELS, *map(layer_name, group[0].run.result.get("layers", {}))):
+            line |= {name: plus_minus(row.values(name), 1)} if row.values(name) else {}
+        line["I_NCE held out, nats"] = plus_minus(row.values(I_NCE), 2)
+        line |= {} if several else {_GAME_I_NCE: plus_minus(row.values(_GAME_I_NCE), 2)}
+        line["minutes"] = f"{statistics.mean(row.values(MINUTES)):.1f}"
+        line["n"] = str(len(group))
+        collapsed = sum(bool(r.game and r.game.result["collapsed"]) for r in group)
+        line |= {} if several else {"collapsed": str(collapsed)}
+        lines.append(line)
+    return lines
+
+
+def origin(records: Sequence[CellRecord], command: str) -> str:
+    """Return the origin of a table in words: command, commits, hardware, protocol."""
+    caps = sorted({f"{cap:.2f}" for record in records if (cap := _cap(record)) is not None})
+    capped = f"I_NCE cap log K = {', '.join(caps)}. " if caps else ""
+    minutes = sum(record.metrics[MINUTES] for record in records)
+    runs = describe_runs(command, [r.pretraining.provenance for r in records], minutes)
+    by_protocol: dict[str, list[str]] = {}
+    for record in records:
+        row = " ".join(record.cell.row)
+        by_protocol.setdefault(str(record.run.result["protocol"]), []).append(row)
+    protocols = [
+        f"of {', '.join(dict.fromkeys(rows))}: {protocol}" if len(by_protocol) > 1 else protocol
+        for protocol, rows in by_protocol.items()
+    ]
+    return (
+        f"{runs} Mean ± standard deviation over n seeds. {capped}Protocol: {'; '.join(protocols)}."
+    )
+
+
+def _cap(record: CellRecord) -> float | None:
+    i_nce = record.pretraining.result.get("i_nce")
+    return float(i_nce["cap"]) if i_nce else None
+
+
+def _grouped(records: Sequence[CellRecord]) -> dict[Key, list[CellRecord]]:
+    groups: dict[Key, list[CellRecord]] = {}
+    for record in records:
+        groups.setdefault(record.cell.row, []).append(record)
+    return groups
+
+
+def _gain(groups: Mapping[Key, Sequence[CellRecord]], key: Key, against: Sequence[str]) -> TextRow:
+    """Return the column that compares a row with the reference row, seed by seed."""
+    color, views, *augmentation = against
+    reference = groups.get((color, views, (*augmentation, CROP)[0]))
+    if reference is None:
+        rows = sorted(f"[{', '.join(row)}]" for row in groups)
+        raise InputError(f"against: expected one of {', '.join(rows)}, got {[*against]}")
+    name = " ".join(["against", views, color, *augmentation])
+    if groups[key] is reference:
+        return {name: "-"}
+    before = {record.seed: record.score for record in reference}
+    gains = [100 * (r.score - before[r.seed]) for r in groups[key] if r.seed in before]
+    return {name: plus_minus(gains, 1, "+")}

@@ -1,4 +1,4 @@
-"""`report.html`: a folder of runs on one page, with its table as CSV and its figures as PNG."""
+"""`report.html`: the runs of a folder on one page, with its table as CSV and its figures as PNG."""
 
 import os
 from collections.abc import Sequence
@@ -10,85 +10,77 @@ from infomin.core import files
 from infomin.core.page import render
 from infomin.core.page.text import cut
 from infomin.experiments import figures
-from infomin.experiments.comparison import Comparison, compared
-from infomin.experiments.found import PAGE, Found, search
-from infomin.experiments.page import sheet
-from infomin.experiments.page.answers import Answer
-from infomin.experiments.page.sections import Section, sections
+from infomin.experiments.comparison import result_tables
+from infomin.experiments.metrics import MINUTES, metrics
+from infomin.experiments.page import sections, summary
+from infomin.experiments.page.csv_table import to_csv
+from infomin.experiments.results import ResultTable
+from infomin.experiments.run_index import PAGE, RunIndex, scan
+from infomin.experiments.tables import shareable_command
 
-SHEET, FIGURE = "summary.csv", "accuracy-{}.png"
+CSV, FIGURE = "summary.csv", "accuracy-{}.png"
 LARGEST = 4_000_000  # bytes
-_TABLES, _LEFT_OUT, _RUNS = 20, 60, 600
-_ROOM = 1_600_000  # bytes of all strips of views
+_MOST_TABLES, _MOST_LEFT_OUT, _MOST_RUNS = 20, 60, 600
 
 
 def write(runs: Path, to: Path | None = None, command: str = "") -> Path:
-    """Write a page about the runs of a folder; return its path.
+    """Write a page about the runs of a folder, and return its path.
 
-    It asks the network for nothing, and everything that it takes from files is shown as text. Runs
-    of different protocols stand in tables of their own.
+    The page loads nothing from a network and shows everything from files as text. Runs of different
+    protocols are in separate tables.
 
     Arguments:
         runs: a folder with runs at any depth.
-        to: folder of the page; None is `report/page` there.
-        command: that asked for it.
+        to: folder of the page; None is `report/page` in `runs`.
+        command: that wrote the page.
 
     Raises:
-        InputError: when there are no such runs, or the page cannot be written.
+        InputError: if the folder does not exist, or the page cannot be written.
     """
-    found = search(runs)
-    tables = compared(found.runs)
+    index = scan(runs)
+    tables = result_tables(index.runs)
     folder = files.make_folder(runs / "report" / "page" if to is None else to)
-    page = _page(runs, folder, found, tables, command)
+    page = _render(runs, folder, index, tables, command)
     assert len(page) < LARGEST, len(page)
     files.write_bytes(folder / PAGE, page)
-    files.write_bytes(folder / SHEET, sheet.of(tables))
+    files.write_bytes(folder / CSV, to_csv(tables))
     for old in folder.glob(FIGURE.format("*")):
         old.unlink()
-    for number, table in enumerate(tables[:_TABLES], 1):
-        if figure := figures.rows(table):
+    for number, table in enumerate(tables[:_MOST_TABLES], 1):
+        if any(i_nce for _, i_nce, _ in table.points):
+            figure = figures.accuracy_figure(table)
             files.write(folder / FIGURE.format(number), partial(figure.savefig, format="png"))
     return folder / PAGE
 
 
-def _page(
-    runs: Path, folder: Path, found: Found, tables: Sequence[Comparison], command: str
+def _render(
+    runs: Path, folder: Path, index: RunIndex, tables: Sequence[ResultTable], command: str
 ) -> bytes:
-    def link(path: Path) -> str:
-        return quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute())))
-
-    def name(path: Path) -> str:
-        return cut(os.path.relpath(path, runs))
-
-    made = sections(tables[:_TABLES], _ROOM)
+    shown = tables[:_MOST_TABLES]
+    summaries = [(i, s) for i, table in enumerate(shown, 1) if (s := summary.summarize(table))]
+    compared = [(i, s) for i, s in summaries if s.significant is not None]
+    origins = [
+        (table_number, row_number, run, run in row.older)
+        for table_number, table in enumerate(shown, 1)
+        for row_number, row in enumerate(table.rows, 1)
+        for run in [*(record.run for record in row.records), *row.older]
+    ]
     return render(
         __name__,
         "style.css",
         "sort.js",
         name=cut(runs.absolute().name),
-        found=found,
-        sections=made,
-        more=len(tables) - len(made),
-        answers=_answers(made),
-        records=_records(made)[:_RUNS],
-        left_out=found.left_out[:_LEFT_OUT],
+        index=index,
+        sections=sections.sections(shown),
+        more=len(tables) - len(shown),
+        summaries=compared or summaries,
+        origins=origins[:_MOST_RUNS],
+        left_out=index.left_out[:_MOST_LEFT_OUT],
         command=cut(command, 300),
-        link=link,
-        place=name,
+        cell=sections.cell,
+        difference=sections.difference,
+        minutes=lambda run: sections.cell(metrics(run).get(MINUTES), MINUTES),
+        shareable=lambda text: cut(shareable_command(str(text).split()), 300),
+        link=lambda path: quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute()))),
+        place=lambda path: cut(os.path.relpath(path, runs)),
     )
-
-
-def _answers(made: Sequence[Section]) -> list[tuple[int, Answer]]:
-    """Return the answers of all tables with a comparison, or else of all that have one."""
-    answers = [(i, s.answer) for i, s in enumerate(made, 1) if s.answer]
-    return [(i, answer) for i, answer in answers if answer.sure is not None] or answers
-
-
-def _records(made: Sequence[Section]) -> list[sheet.Record]:
-    """Return a line of provenance for every run, older ones of a seed behind."""
-    return [
-        sheet.record(run, table, place, row.older)
-        for table, section in enumerate(made, 1)
-        for place, row in enumerate(section.table.rows, 1)
-        for run in [*row.runs, *row.older]
-    ]

@@ -1,20 +1,20 @@
-"""What the page says of each table: its rows, charts, strips of views, and what differs."""
+"""The sections of a page, one per table: rows, charts, thumbnails, and differing settings."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from markupsafe import Markup
 
-from infomin.core.page.text import cut, number, short
-from infomin.experiments import curves, marks
-from infomin.experiments.comparison import Comparison, Row, compared_settings, differing
-from infomin.experiments.measures import MINUTES, digits, measures
-from infomin.experiments.page import charts
-from infomin.experiments.page.answers import Answer, answer, signed
-from infomin.experiments.page.strips import SHOWN, Strip, strips
-from infomin.experiments.spread import Spread
+from infomin.core.page.text import cut, short
+from infomin.experiments import figures
+from infomin.experiments.comparison import compared_settings, differing
+from infomin.experiments.curves import Points, curves, loss_unit, training_cap
+from infomin.experiments.metrics import I_NCE, MINUTES, decimals
+from infomin.experiments.page.summary import Summary, signed, summarize
+from infomin.experiments.page.thumbnails import Thumbnail, thumbnails
+from infomin.experiments.results import MeanAndStd, ResultRow, ResultTable
 from infomin.runs.settings import Setting
 
 KINDS = {
@@ -25,202 +25,161 @@ KINDS = {
     "share_factors": "Colorful-Moving-MNIST",
     "estimate_information": "Estimates of information",
 }
-_ROWS, _COLUMNS, _KEYS, _CURVES = 60, 8, 40, 36
-_NAMED = 4  # settings that are named where tables are told apart
-_SHORT = 60  # letters of values that are told in a sentence
-_FIRST = ["result: data", "data.size", "budget.name", "pretrain.batch", "game.batch"]
-_FIRST += ["result: protocol", "encoder.name", "pretrain.epochs", "game.steps"]
+_MOST_ROWS, _MOST_COLUMNS, _MOST_SETTINGS, _MOST_CURVES = 60, 8, 40, 36
+_MOST_WARNINGS, _MOST_DIFFERENCES, _MOST_LETTERS = 12, 4, 60
+_ROOM = 1_200_000  # bytes of all thumbnails, and of all charts
+_IMPORTANT = ["result: data", "data.size", "budget.name", "pretrain.batch", "game.batch"]
+_IMPORTANT += ["result: protocol", "encoder.name", "pretrain.epochs", "game.steps"]
 
 
-@dataclass(frozen=True)
-class Line:
-    """A row of the table as text: its mark, its numbers, every seed, and how far it is behind."""
-
-    row: Row
-    mark: Markup
-    cells: list[str]
-    strip: Markup | None
-    behind: str
-    seeds: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table and what belongs to it.
-
-    Attributes:
-        title: what it is about.
-        apart: why its numbers are not those of other tables; empty where it is the only one.
-        measures: heads of the columns of numbers.
-        ends: of the axis that all strips of seeds share, %.
-        differences: settings that differ between rows, one value a row.
-        partly: groups of settings that only some rows have, with one value, and how many.
-        shared: the settings that do not differ.
-    """
+class Section(NamedTuple):
+    """A table with all that belongs to it."""
 
     title: str
-    apart: str
-    table: Comparison
-    answer: Answer | None
-    measures: list[str]
-    lines: list[Line]
-    ends: tuple[float, float] | None
-    chance: float | None
-    cap: float | None
-    sweet_spot: Markup | None
-    training: list[Markup]
-    strips: list[Strip]
-    differences: dict[str, list[str]]
-    partly: list[str]
+    separate: str  # why its numbers are not comparable with other tables; empty for a single table
+    table: ResultTable
+    rows: Sequence[ResultRow]  # the first of the table
+    summary: Summary | None
+    metrics: list[str]
+    charts: list[tuple[str, Markup]]  # caption and SVG
+    thumbnails: list[Thumbnail]
+    differences: dict[str, list[str]]  # settings that differ, one value per row
+    partial: list[str]  # groups of settings that only some rows have, and how many
     shared: dict[str, str]
-    warnings: list[str]
+    warnings: list[str]  # that runs recorded
 
 
-def sections(tables: Sequence[Comparison], room: int) -> list[Section]:
-    """Return a section a table; strips of views have so many bytes together."""
-    made: list[Section] = []
+def sections(tables: Sequence[ResultTable]) -> list[Section]:
+    """Return a section per table; charts and thumbnails as far as they fit on the page."""
+    results: list[Section] = []
+    room = chart_room = _ROOM
     for table in tables:
-        rivals = [t for t in tables if t is not table and t.judged == table.judged]
-        drawn = strips(table.rows, room)
-        room -= sum(len(strip.picture) for strip in drawn)
-        made.append(_section(table, rivals, drawn))
-    return made
+        pictures = thumbnails(table.rows, room)
+        room -= sum(len(each.picture) for each in pictures)
+        charts = _charts(table) if chart_room > 0 else []
+        chart_room -= sum(len(chart) for _, chart in charts)
+        differences, partial = _differences(table)
+        shared = islice(table.protocol.items(), 2 * _MOST_SETTINGS)
+        section = Section(
+            title=table_title(table),
+            separate=_separate(table, [t for t in tables if t is not table]),
+            table=table,
+            rows=table.rows[:_MOST_ROWS],
+            summary=summarize(table),
+            metrics=sorted(table.metrics, key=lambda name: name == MINUTES),
+            charts=charts,
+            thumbnails=pictures,
+            differences=differences,
+            partial=partial,
+            shared={cut(name): short(value) for name, value in shared},
+            warnings=_warnings(table),
+        )
+        results.append(section)
+    return results
 
 
-def written(found: Spread | None, measure: str) -> str:
-    """Return mean ± deviation, of a single value only that."""
-    if found is None:
-        return "–"
-    n = digits(measure)
-    told = f"{found.mean:.{n}f}"
-    alone = found.std is None or measure == MINUTES
-    return (told if alone else f"{told} ± {found.std:.{n}f}").replace("-", "−")
-
-
-def title(table: Comparison) -> str:
-    """Return what a table is about: kind, data, size of the images, budget."""
-    told = table.protocol.get
-    kind = KINDS.get(table.kind, table.kind)
-    data, size, budget = (told(name) for name in ("result: data", "data.size", "budget.name"))
-    digits, behind = told("result: digits"), told("result: backgrounds")
-    data = data if digits is None else f"{short(digits)} over {short(behind)}"
-    words = [f"{kind}, {short(data)}"]
+def table_title(table: ResultTable) -> str:
+    """Return kind, data, image size and budget of a table."""
+    setting = table.protocol.get
+    digits, size, budget = (setting(n) for n in ("result: digits", "data.size", "budget.name"))
+    data = short(setting("result: data"))
+    if digits is not None:
+        data = f"{short(digits)} over {short(setting('result: backgrounds'))}"
+    words = [f"{KINDS.get(table.kind, table.kind)}, {data}"]
     words += [f"{short(size)} px"] if size is not None else []
     words += [f"budget {short(budget)}"] if budget is not None else []
     return cut(", ".join(words), 120)
 
 
-def _section(table: Comparison, rivals: Sequence[Comparison], drawn: list[Strip]) -> Section:
-    told = table.protocol
-    chance, cap = told.get("result: chance"), told.get("result: I_NCE cap")
-    percent = 100 * chance if number(chance) else None
-    present = dict.fromkeys(name for run in table.runs for name in measures(run))
-    shown = [*(name for name in present if name != MINUTES), *(present.keys() & {MINUTES})]
-    values = [v for row in table.rows if (found := row.score) for v in found.values]
-    ends = charts.ends(values, 1) if values else None
-    differences, partly = _differences(table)
-    return Section(
-        title=title(table),
-        apart=_apart(table, rivals),
-        table=table,
-        answer=answer(table),
-        measures=shown,
-        lines=[_line(i, row, table, shown, ends) for i, row in enumerate(table.rows[:_ROWS])],
-        ends=ends,
-        chance=percent,
-        cap=cap if number(cap) else None,
-        sweet_spot=charts.sweet_spot(table, _ROWS, cap if number(cap) else None, percent),
-        training=_training(table),
-        strips=drawn,
-        differences=differences,
-        partly=partly,
-        shared={cut(name): short(v) for name, v in islice(table.protocol.items(), 2 * _KEYS)},
-        warnings=_warnings(table),
-    )
+def cell(value: MeanAndStd | float | None, metric: str) -> str:
+    """Return a number, mean ± standard deviation, or a dash."""
+    digits = decimals(metric)
+    if value is None:
+        return "–"
+    if not isinstance(value, MeanAndStd):
+        return f"{value:.{digits}f}".replace("-", "−")
+    std = "" if value.std is None or metric == MINUTES else f" ± {value.std:.{digits}f}"
+    return f"{value.mean:.{digits}f}{std}".replace("-", "−")
 
 
-def _line(
-    i: int, row: Row, table: Comparison, shown: Sequence[str], ends: tuple[float, float] | None
-) -> Line:
-    score = row.score
-    return Line(
-        row=row,
-        mark=marks.legend(i),
-        cells=[written(row.spread(name), name) for name in shown],
-        strip=charts.strip(i, score, ends, table.scored_by) if score and ends else None,
-        behind=_behind(row, table),
-        seeds=cut(", ".join(map(str, row.seeds)) or "unknown", 40),
-    )
-
-
-def _behind(row: Row, table: Comparison) -> str:
-    """Return how far a row is behind the first, with its interval."""
+def difference(row: ResultRow, table: ResultTable) -> str:
+    """Return the difference from the first row, with its interval."""
     if row is table.rows[0]:
         return "–"
-    found = table.lead(row, table.rows[0])
-    if found is None:
+    gain = table.difference(row, table.rows[0])
+    if gain is None:
         return "no common seed"
-    told = signed(found.mean)
-    if found.low is None or found.high is None:
-        return told
-    mark = "●" if found.sure else "○"
-    return f"{told} [{signed(found.low)}, {signed(found.high)}] {mark}"
+    if gain.low is None or gain.high is None:
+        return signed(gain.mean)
+    mark = "●" if gain.significant else "○"
+    return f"{signed(gain.mean)} [{signed(gain.low)}, {signed(gain.high)}] {mark}"
 
 
-def _differences(table: Comparison) -> tuple[dict[str, list[str]], list[str]]:
-    """Return settings with several values, a value for each row, and those of some rows only."""
-    found = differing([compared_settings(row.runs[0]) for row in table.rows[:_COLUMNS]])
-    several = {name for name, values in found.items() if len({*values} - {None}) > 1}
-    told = {name: [_value(v) for v in found[name]] for name in found if name in several}
-    groups = Counter(name.rpartition(".")[0] or name for name in found if name not in several)
-    partly = [f"{cut(group)} ({n})" for group, n in islice(groups.items(), _KEYS)]
-    return {cut(name): told[name] for name in islice(told, _KEYS)}, partly
+def _charts(table: ResultTable) -> list[tuple[str, Markup]]:
+    """Return the caption and the SVG of each chart that has data."""
+    charts = []
+    if table.points:
+        label = f"{table.score} of every run"
+        counts = ", ".join(f"{len(score.values)}" for _, _, score in table.points)
+        note = f"Bars: one standard deviation over n seeds, n = {counts}."
+        charts.append((label, note, figures.seeds_figure(table)))
+    if any(i_nce for _, i_nce, _ in table.points):
+        label = f"{table.score} against held-out I_NCE"
+        note = "The information that views share against its use. Bars: one standard deviation."
+        charts.append((label, note, figures.accuracy_figure(table, names=False)))
+    runs = [(i, r.run) for i, row in enumerate(table.rows) for r in row.records][:_MOST_CURVES]
+    metrics: dict[str, list[tuple[int, Points]]] = {I_NCE: []}
+    for i, run in runs:
+        loss, i_nce = curves(run.folder)
+        metrics[I_NCE].append((i, i_nce))
+        metrics.setdefault(f"loss, {loss_unit(run)}", []).append((i, loss))
+    for name, lines in metrics.items():
+        if any(line for _, line in lines):
+            cap = training_cap(runs[0][1]) if name == I_NCE else None
+            label, note = f"{name} over the steps of training", "One line per run, with its row."
+            charts.append((label, note, figures.training_figure(lines, name, cap)))
+    return [(f"{label}. {note}", figures.to_svg(figure, label)) for label, note, figure in charts]
 
 
-def _training(table: Comparison) -> list[Markup]:
-    """Return the charts of I_NCE and of the loss, one for each of its units."""
-    runs = [(i, run) for i, row in enumerate(table.rows) for run in row.runs][:_CURVES]
-    logged = [(i, curves.curves(run.folder)) for i, run in runs]
-    i_nces = [charts.Line(i, found) for i, (_, found) in logged]
-    losses: dict[str, list[charts.Line]] = {}
-    for (i, run), (_, (found, _)) in zip(runs, logged, strict=True):
-        losses.setdefault(curves.unit(run), []).append(charts.Line(i, found))
-    drawn = [charts.training(i_nces, "I_NCE, nats", curves.cap(table.rows[0].runs[0]))]
-    drawn += [charts.training(lines, f"loss, {unit}") for unit, lines in losses.items()]
-    return [chart for chart in drawn if chart is not None]
+def _differences(table: ResultTable) -> tuple[dict[str, list[str]], list[str]]:
+    """Return settings with several values, one per row, and settings that only some rows have."""
+    first_runs = [row.records[0].run for row in table.rows[:_MOST_COLUMNS]]
+    values = differing([compared_settings(run) for run in first_runs])
+    several = {name: v for name, v in values.items() if len({*v} - {None}) > 1}
+    groups = Counter(name.rpartition(".")[0] or name for name in values if name not in several)
+    partial = [f"{cut(group)} ({n})" for group, n in islice(groups.items(), _MOST_SETTINGS)]
+    shown = islice(several.items(), _MOST_SETTINGS)
+    return {cut(name): [_value(value) for value in v] for name, v in shown}, partial
 
 
-def _apart(table: Comparison, rivals: Sequence[Comparison]) -> str:
-    """Say in which settings a table differs from the others of its kind, or that it is alone."""
+def _separate(table: ResultTable, others: Sequence[ResultTable]) -> str:
+    """Return the settings in which a table differs from others of its kind; empty if alone."""
+    rivals = [other for other in others if bool(other.points) == bool(table.points)]
     alike = [rival for rival in rivals if rival.kind == table.kind]
     if not alike:
         return "they are of another kind" if rivals else ""
-    found = differing([table.protocol, *(rival.protocol for rival in alike)])
-    names = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
-    told = []
-    for name in names:
-        own, *others = map(_value, found[name])
-        elsewhere = " or ".join(dict.fromkeys(value for value in others if value != own))
-        values = f"{own} (elsewhere {elsewhere})"
+    values = differing([table.protocol, *(rival.protocol for rival in alike)])
+    rank = {name: i for i, name in enumerate(_IMPORTANT)}
+    words = []
+    for name in sorted(values, key=lambda name: rank.get(name, len(rank))):
+        own, *elsewhere = dict.fromkeys(map(_value, values[name]))
+        text = f"{own} (elsewhere {' or '.join(elsewhere)})"
         name = cut(name.removeprefix("result: "), 40)
-        told.append(f"{name} {values if len(values) <= _SHORT else 'is another'}")
-    more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-    return "; ".join(told[:_NAMED]) + more
+        words.append(f"{name} {text if len(text) <= _MOST_LETTERS else 'differs'}")
+    more = len(words) - _MOST_DIFFERENCES
+    return "; ".join(words[:_MOST_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _warnings(table: Comparison) -> list[str]:
-    """Return what the runs themselves warned of."""
-    told = []
-    for i, row in enumerate(table.rows):
-        for run in row.runs:
-            collapsed = run.result.get("collapsed")
-            for warning in collapsed[:4] if isinstance(collapsed, list) else []:
-                told.append(f"row {i + 1}, seed {short(run.seed)}: {cut(short(warning), 200)}")
-    return told[:12]
+def _warnings(table: ResultTable) -> list[str]:
+    """Return the warnings about collapsed views that runs recorded."""
+    return [
+        f"row {i}, seed {short(record.seed)}: {cut(short(warning), 200)}"
+        for i, row in enumerate(table.rows, 1)
+        for record in row.records
+        if isinstance(collapsed := record.run.result.get("collapsed"), list)
+        for warning in collapsed[:4]
+    ][:_MOST_WARNINGS]
 
 
 def _value(value: Setting) -> str:
-    return "–" if value is None else cut(short(value), 60)
-
-
-__all__ = ["SHOWN", "Section", "sections", "written"]
+    return "–" if value is None else cut(short(value), _MOST_LETTERS)
