@@ -10,7 +10,7 @@ PACKAGE = ROOT / "infomin"
 
 # top to bottom; a module may import from its own row and from rows below
 LAYERS = [
-    ["cli"],
+    ["cli", "__main__"],
     ["experiments"],
     ["export", "runs"],
     ["evaluation"],
