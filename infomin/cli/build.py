@@ -208,7 +208,7 @@ def build_pretraining(
     describe_view(views)  # what cannot be saved is refused now
     encoders.tap(cfg.probe.tap)
     trainer = build_trainer(cfg, plan, seen, views, encoders, augment, fabric)
-    trainer.method.check(trainer.share, cfg.probe.tap)
+    trainer.method.check_layer(cfg.probe.tap)
     monitor = None
     if plan.monitor.every and fabric.is_global_zero:
         monitor = Monitor(trainer, seen, plan.monitor, cfg.probe.tap)

@@ -119,15 +119,24 @@ class Method(nn.Module):
         """Numbers of the views whose encoders get a gradient."""
         return self.views
 
-    def check(self, share: slice, layer: str | None = None) -> None:
+    def check(self, share: slice) -> None:
         """Refuse a training that cannot work, before its first step.
 
         Arguments:
             share: rows of a batch that this process embeds.
-            layer: of the backbones, at which features will be read; None is the last.
 
         Raises:
             InputError: for numbers that do not go together.
+        """
+
+    def check_layer(self, layer: str | None) -> None:
+        """Refuse to read features at a layer of the backbones that is not trained.
+
+        Arguments:
+            layer: its name; None is the last.
+
+        Raises:
+            InputError: for an untrained layer.
         """
 
     def embed(self, views: Views, batch: Batch) -> Embeddings:

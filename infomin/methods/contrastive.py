@@ -104,7 +104,7 @@ class ContrastiveMethod(Method):
         """Numbers of the views that the graph needs."""
         return tuple(sorted({*self.anchors, *self.others}))
 
-    def check(self, share: slice, layer: str | None = None) -> None:
+    def check(self, share: slice) -> None:
         """Refuse encoders that the graph would never train; see `Method.check`."""
         if not self.encoders.shared and len(self.trained_views) < len(self.encoders):
             raise InputError(

@@ -83,9 +83,9 @@ class MoCo(ContrastiveMethod):
         """Queries; keys have no gradient."""
         return tuple(self.anchors)
 
-    def check(self, share: slice, layer: str | None = None) -> None:
+    def check(self, share: slice) -> None:
         """Refuse a batch that does not divide into groups; see `Method.check`."""
-        super().check(share, layer)
+        super().check(share)
         if self.groups > 1 and self.context.rows is not None:
             raise InputError(
                 "memory.groups: expected 1 where images lack views, since batches then differ in "

@@ -74,9 +74,9 @@ class PIRL(Method):
         """Numbers of the views that pieces are seen as, one per encoder."""
         return range(len(self.heads))
 
-    def check(self, share: slice, layer: str | None = None) -> None:
+    def check(self, share: slice) -> None:
         """Refuse what the contrast refuses."""
-        self.method.check(share, layer)
+        self.method.check(share)
 
     def embed(self, views: Views, batch: Batch) -> Embeddings:
         """Return the embeddings of views and, under M + i, of pieces."""

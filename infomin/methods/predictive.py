@@ -79,7 +79,7 @@ class Predictive(Method):
         self.directions = [way for i, j in self.pairs for way in ((i, j), (j, i))]
         self.taps, self.decoders = _decoders(encoders, self.directions, context.seed)
 
-    def check(self, share: slice, layer: str | None = None) -> None:
+    def check_layer(self, layer: str | None) -> None:
         """Refuse a layer behind a stage with weights that predictions do not pass."""
         backbone = self.encoders.backbones[0]
         first, last = (backbone.taps.index(backbone.tap(name)) for name in (self.taps[-1], layer))
