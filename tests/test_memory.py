@@ -97,14 +97,6 @@ def test_old_keys_of_an_anchor_are_known():
     assert queue.own_rows(torch.tensor([5, 2])).nonzero().tolist() == [[0, 1]]
 
 
-@KINDS
-def test_the_whole_state_is_saved(kind):
-    memory, other = kind(VIEWS, N, D), kind(VIEWS, N, D, seed=1)
-    put(memory)
-    other.load_state_dict(memory.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(memory.buffers(), other.buffers(), strict=True))
-
-
 @pytest.mark.parametrize("factor", [0.0, 1.2, float("nan")])
 def test_loaded_rows_of_another_length_are_refused(factor):
     bank = MemoryBank(VIEWS, N, D)
@@ -116,9 +108,13 @@ def test_loaded_rows_of_another_length_are_refused(factor):
 
 def test_numbers_that_do_not_fit_are_refused():
     bank, generator = MemoryBank(VIEWS, N, D), rng.generator(0, "t")
-    with refused("memory.negatives: expected 1..36, the number of samples that are no positives, g"):
+    with refused(
+        "memory.negatives: expected 1..36, the number of samples that are no positives, g"
+    ):
         bank.draw_shared(INDEX, 37, generator)
-    with refused("memory.negatives: expected 1..39, the number of samples that are no positives, g"):
+    with refused(
+        "memory.negatives: expected 1..39, the number of samples that are no positives, g"
+    ):
         bank.draw_per_sample(INDEX, 40, generator)
     with refused("index: expected every sample of a batch once, got one twice"):
         bank.update(torch.tensor([1, 2, 1, 3]), unit())
@@ -126,7 +122,3 @@ def test_numbers_that_do_not_fit_are_refused():
         bank.update(torch.tensor([1, 2, 40, 3]), unit())
     with refused("memory.size: expected at least a batch, 4, got 3"):
         MomentumQueue(VIEWS, 3, D).push(INDEX, unit())
-    with refused("memory.momentum: expected a share within"):
-        MemoryBank(VIEWS, N, D, momentum=1.0)
-    with refused("memory.dtype: expected one of float32, float16, got 'int8'"):
-        MemoryBank(VIEWS, N, D, dtype="int8")

@@ -1,0 +1,117 @@
+"""Contrastive methods: each loss is that of a slow loop, over the pairs of views of a batch."""
+
+import math
+
+import pytest
+from refusal import refused
+from small import (
+    BANK,
+    BATCH,
+    CONTRASTS,
+    INDEX,
+    LOSSES,
+    QUEUE,
+    build,
+    detached,
+    slow_loss,
+    small_trainer,
+    unit,
+)
+
+from infomin.losses import view_pairs
+from infomin.methods.moco import MoCo
+from infomin.views import ChannelViews
+
+of_contrasts = pytest.mark.parametrize(("name", "options"), CONTRASTS, ids=str)
+of_losses = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss["name"])
+
+
+def embeddings(method, views):
+    """Embeddings of these views, and targets; queries and keys of MoCo."""
+    if not isinstance(method, MoCo):
+        return {i: e for i, e in detached(unit(3)).items() if i in views}, {}
+    z, targets = detached(unit(3)), detached(unit(3))
+    queries, keys = ({*part} & {*views} for part in (method.anchors, method.others))
+    return {i: z[i] for i in queries}, {j: targets[j] for j in keys}
+
+
+@of_contrasts
+@of_losses
+def test_the_loss_is_that_of_a_slow_loop(name, options, loss):
+    pairs = view_pairs(3, "own" if name == "instdis" else options.get("graph", "full"))
+    weights = [2.0, 0.5, 1.0][: len(pairs)]
+    method = build(name, 3, shared=True, loss=loss, pair_weights=weights, **options).double()
+    z, targets = embeddings(method, [0, 1, 2])
+    output = method.loss(z, targets, BATCH)
+    assert output.loss.item() == pytest.approx(slow_loss(method, z, targets, BATCH), abs=1e-9)
+    assert output.metrics["i_nce"] <= method.cap and 0 <= output.metrics["accuracy"] <= 1
+
+
+@pytest.mark.parametrize(("name", "options"), CONTRASTS[:-1], ids=str)
+def test_a_batch_that_lacks_a_view_has_the_loss_of_its_other_pairs(name, options):
+    method = build(name, 3, shared=True, **options).double()
+    z, targets = embeddings(method, [0, 2])
+    output = method.loss(z, targets, BATCH)
+    assert output.loss.item() == pytest.approx(slow_loss(method, z, targets, BATCH), abs=1e-9)
+    method.update(z, targets, BATCH)
+    assert method.pairs_of({0, 2}) == [1] and method.pairs_of({1}) == []
+
+
+def test_i_nce_is_a_mean_over_pairs_whatever_the_loss():
+    z = detached(unit(3))
+    softmax = build("cmc", 3).loss(z, {}, BATCH)
+    expected = math.log(len(INDEX)) - softmax.loss.item() / 3
+    for loss in LOSSES:
+        metrics = build("cmc", 3, loss=loss, pair_weights=[1, 0, 0]).loss(z, {}, BATCH).metrics
+        assert metrics["i_nce"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize(
+    ("name", "options", "embedded", "slow", "crops"),
+    [
+        ("moco", {"memory": QUEUE, "graph": "one_way"}, [8], [8], 2),
+        ("moco", {"memory": QUEUE}, [8, 8], [8, 8], 2),
+        ("cmc", {"memory": BANK, "graph": "one_way"}, [8, 8], [], 2),
+        ("instdis", {"memory": BANK}, [8], [], 1),
+    ],
+)
+def test_what_no_direction_needs_is_not_computed(name, options, embedded, slow, crops):
+    trainer, seen, seen_slowly, cut = small_trainer(name, **options), [], [], []
+    encoder = trainer.method.encoders[0]
+    encoder.register_forward_pre_hook(lambda _, views: seen.append(len(views[0])))
+    if slow:
+        encoder = trainer.method.momentum_encoders[0]
+        encoder.register_forward_pre_hook(lambda _, views: seen_slowly.append(len(views[0])))
+    augment = trainer.loader.augment
+    apply = augment.apply
+    augment.apply = lambda *given: (cut.append(len(given[0])), apply(*given))[1]
+    next(iter(trainer))
+    assert (seen, seen_slowly, sum(cut)) == (embedded, slow, 8 * crops)
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize(
+    ("name", "options"), [c for c in CONTRASTS if c[1].get("graph") == "one_way"], ids=str
+)
+def test_encoders_that_would_never_be_trained_are_refused(name, options):
+    with refused("graph: one_way trains the encoder of view 1 only, and every view has its own; s"):
+        small_trainer(name, views=ChannelViews(), **options)
+
+
+def test_graphs_and_memories_that_do_not_go_together_are_refused():
+    for name, memory, kind in (("cmc", None, "none"), ("moco", QUEUE, "queue")):
+        with refused(f"graph: own compares .*, expected memory=bank, got {kind}; set memory=bank"):
+            build(name, memory=memory, graph="own")
+    with refused("memory.positive: expected bank with graph=own, .*, got batch; set"):
+        build("instdis", memory={**BANK, "positive": "batch"})
+    with refused("graph: expected own with method=instdis, got full"):
+        build("instdis", memory=BANK, graph="full")
+    for name, memory, kinds in (
+        ("cmc", QUEUE, "none or bank"),
+        ("simclr", BANK, "none"),
+        ("moco", None, "queue"),
+        ("instdis", {"kind": "none"}, "bank"),
+    ):
+        with refused(f"memory: expected {kinds} with method={name}, got .*; set memory="):
+            build(name, memory=memory)
