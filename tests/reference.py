@@ -51,6 +51,38 @@ def logistic(positive: Tensor, negatives: Tensor, z: float, samples: int) -> flo
     return total / len(positive)
 
 
+def byol(predictions: list[Tensor], targets: list[Tensor]) -> float:
+    """BYOL, equation 2: squared distances of directions, both ways, a sum over pairs of views."""
+    total = 0.0
+    for i in range(len(predictions)):
+        for j in range(len(targets)):
+            if i != j:
+                for q, z in zip(predictions[i], targets[j], strict=True):
+                    distance = (q / q.norm() - z / z.norm()).square().sum()
+                    total += float(distance) / len(predictions[i])
+    return total
+
+
+def vicreg(z1: Tensor, z2: Tensor, weights: tuple[float, float, float]) -> float:
+    """VICReg, equations 1 to 6, with s over dimensions and half of v as in the authors' code."""
+    n, d = z1.shape
+    s = sum(float((z1[k] - z2[k]).square().sum()) for k in range(n)) / n / d
+    v = c = 0.0
+    for z in (z1, z2):
+        mean = [sum(float(z[k, a]) for k in range(n)) / n for a in range(d)]
+        for a in range(d):
+            for b in range(d):
+                products = [
+                    (float(z[k, a]) - mean[a]) * (float(z[k, b]) - mean[b]) for k in range(n)
+                ]
+                covariance = sum(products) / (n - 1)
+                if a == b:
+                    v += max(0.0, 1 - math.sqrt(covariance + 1e-4)) / d / 2
+                else:
+                    c += covariance**2 / d
+    return weights[0] * s + weights[1] * v + weights[2] * c
+
+
 def pixel_error(predicted: Tensor, target: Tensor, power: int) -> float:
     """Mean of |p - v| or (p - v)^2, pixel by pixel."""
     errors = [

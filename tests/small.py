@@ -72,7 +72,6 @@ def small_trainer(
     beta=None,
     encoder=None,
     precision="32-true",
-    optimizer=partial(torch.optim.AdamW, lr=1e-2),
     settings=None,
     **options,
 ):
@@ -85,7 +84,7 @@ def small_trainer(
         mask: views that each image has.
         beta: weight of a JigSaw branch; None is without.
         encoder: options of the encoders.
-        precision, optimizer: of the trainer.
+        precision: of the trainer.
         settings: numbers of the training.
         options: of the method.
     """
@@ -97,7 +96,8 @@ def small_trainer(
     if mask is None:
         batches, rows = Batches(len(images), *order), None
     else:
-        batches = UniformBatches(mask, view_pairs(len(encoders)), *order)
+        pairs = view_pairs(len(encoders), options.get("graph", "full"))
+        batches = UniformBatches(mask, pairs, *order)
         rows = batches.rows
     context = Context(
         len(images),
@@ -115,6 +115,7 @@ def small_trainer(
         jigsaw, pieces = JigSaw(SIZE, cell=CELL, piece=PIECE), method.jigsaw_views
     crop = CropFlip(encoders.size)
     loader = ViewLoader(images, batches, crop, views, method.views, jigsaw, pieces)
+    optimizer = partial(torch.optim.AdamW, lr=1e-2)
     return Trainer(method, loader, optimizer, settings, make_fabric("cpu", precision=precision))
 
 

@@ -73,17 +73,3 @@ def test_views_that_some_samples_lack_have_their_own_negatives():
     bank = build("cmc", 3, memory=BANK, rows=rows).bank
     batch = Batch(torch.tensor([8, 4, 58, 0, 20]))
     assert not (bank.draw(1, batch) % 2).any() and (bank.draw(0, batch) % 2).any()
-
-
-def test_shared_negatives_are_those_of_every_sample():
-    z = unit()
-    shared = build("cmc", memory=BANK)
-    each = build("cmc", memory={**BANK, "draws": "per_sample"})
-    each.bank.draw(0, BATCH)
-    each.bank._index[0] = shared.bank.draw(0, BATCH).expand(B, BANK["negatives"])
-    one, other = (method.loss(z, {}, BATCH).loss for method in (shared, each))
-    assert one.item() == pytest.approx(other.item(), abs=1e-12)
-    for a, b in zip(
-        *(torch.autograd.grad(loss, [*z.values()]) for loss in (one, other)), strict=True
-    ):
-        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import torch
 from refusal import refused
 from small import (
     BANK,
@@ -46,22 +45,6 @@ def test_the_loss_is_that_of_a_slow_loop(name, options, loss):
     output = method.loss(z, targets, BATCH)
     assert output.loss.item() == pytest.approx(slow_loss(method, z, targets, BATCH), abs=1e-9)
     assert output.metrics["i_nce"] <= method.cap and 0 <= output.metrics["accuracy"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [c for c in CONTRASTS if "graph" not in c[1] and c[0] != "instdis"],
-    ids=str,
-)
-@of_losses
-def test_with_two_views_the_core_graph_is_the_full_one(name, options, loss):
-    z, outputs = unit(), []
-    for graph in ("full", "core"):
-        outputs.append(build(name, loss=loss, graph=graph, **options).loss(z, detached(z), BATCH))
-    assert torch.equal(outputs[0].loss, outputs[1].loss)
-    assert outputs[0].metrics == outputs[1].metrics
-    outputs[0].loss.backward()
-    assert all(e.grad.any() for e in z.values())
 
 
 @pytest.mark.parametrize(("name", "options"), CONTRASTS[:-1], ids=str)

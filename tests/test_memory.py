@@ -97,14 +97,6 @@ def test_old_keys_of_an_anchor_are_known():
     assert queue.own_rows(torch.tensor([5, 2])).nonzero().tolist() == [[0, 1]]
 
 
-@KINDS
-def test_the_whole_state_is_saved(kind):
-    memory, other = kind(VIEWS, N, D), kind(VIEWS, N, D, seed=1)
-    put(memory)
-    other.load_state_dict(memory.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(memory.buffers(), other.buffers(), strict=True))
-
-
 @pytest.mark.parametrize("factor", [0.0, 1.2, float("nan")])
 def test_loaded_rows_of_another_length_are_refused(factor):
     bank = MemoryBank(VIEWS, N, D)
@@ -130,7 +122,3 @@ def test_numbers_that_do_not_fit_are_refused():
         bank.update(torch.tensor([1, 2, 40, 3]), unit())
     with refused("memory.size: expected at least a batch, 4, got 3"):
         MomentumQueue(VIEWS, 3, D).push(INDEX, unit())
-    with refused("memory.momentum: expected a share within"):
-        MemoryBank(VIEWS, N, D, momentum=1.0)
-    with refused("memory.dtype: expected one of float32, float16, got 'int8'"):
-        MemoryBank(VIEWS, N, D, dtype="int8")

@@ -90,17 +90,6 @@ def test_a_group_is_normalised_by_its_own_samples_and_embeddings_keep_their_orde
     torch.testing.assert_close(in_groups(encoder.eval(), view, 4, order), encoder(view))
 
 
-def test_the_gradient_is_that_of_the_groups():
-    encoder, view, weights = small_encoders()[0], views()[0], torch.randn(BIG, D)
-    (weights * in_groups(encoder, view, 3, torch.arange(BIG))).sum().backward()
-    ours = [p.grad.clone() for p in encoder.parameters()]
-    encoder.zero_grad()
-    for g in range(3):
-        (weights[g::3] * encoder(view[g::3])).sum().backward()
-    for mine, p in zip(ours, encoder.parameters(), strict=True):
-        torch.testing.assert_close(mine, p.grad, atol=1e-5, rtol=1e-5)
-
-
 def test_keys_are_shuffled_as_a_function_of_the_step_and_queries_are_not():
     method, x, members = grouped(3), views(), []
     hook = method.momentum_encoders[0].register_forward_pre_hook
@@ -130,13 +119,6 @@ def test_statistics_of_a_batch_give_positives_away_and_shuffling_hides_them():
     same, shuffled = (in_groups(signature, x2, 8, o) for o in (torch.arange(32), order))
     near, far = ((queries - keys).square().sum(1).mean() for keys in (same, shuffled))
     assert near < 0.05 * far
-
-
-def test_one_group_is_the_whole_batch():
-    method, x = grouped(1), views()
-    twin, slow = copy.deepcopy(method.encoders), copy.deepcopy(method.momentum_encoders)
-    assert torch.equal(method.embed(x, Batch(torch.arange(BIG)))[0], twin[0](x[0]))
-    assert torch.equal(method.targets(x, Batch(torch.arange(BIG)))[1], slow[1](x[1]))
 
 
 def test_groups_that_do_not_fit_are_refused():

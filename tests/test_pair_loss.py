@@ -41,7 +41,6 @@ def test_the_margin_of_triplet_is_one_of_cosines():
 
 def test_wrong_options_are_refused():
     for options, message in (
-        ({"name": "hinge"}, "loss: expected one of infonce, logistic, triplet, got 'hinge'"),
         ({"name": "triplet", "margin": 0}, r"loss.margin: expected a difference of .* \(0, 2\], g"),
         ({"name": "logistic", "every": -1}, "loss.every: expected a whole number of at least 0"),
         ({"name": "infonce", "margin": 1}, "loss=infonce: .*unexpected keyword argument 'margin'"),

@@ -1,20 +1,24 @@
 """Published systems, as configurations of the one pretraining script; each takes real steps."""
 
-import importlib
 import json
 import math
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from infomin.methods.objectives import Banked, InBatch, Queued
 from omegaconf import OmegaConf
-from running import SCRIPTS, Script
+from refusal import refused
+from running import Script
 
-from infomin.models import build_encoders
+from infomin.cli.build import build_pretraining, plan_pretraining
+from infomin.cli.main import instantiate
+from infomin.data import UniformBatches
+from infomin.methods import METHODS
+from infomin.methods.pirl import PIRL
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.training.distributed import make_fabric
 
@@ -29,21 +33,14 @@ SMALL = {"bank": "memory.negatives=16", "moco": "memory.size=24", "simclr": "pai
 def composed():
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda *told: compose("pretrain", list(told))
+        yield lambda *words: compose("pretrain", list(words))
 
 
-def learner(cfg, monkeypatch):
-    """Make what the script makes, of a configuration."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    cli, augmenting, viewing, pretraining = (
-        importlib.import_module(name) for name in ("cli", "augmenting", "viewing", "pretraining")
-    )
-    data, settings = cli.build(cfg.data), cli.build(cfg.pretrain)
+def trainer(cfg, data=None):
+    """The trainer that the command builds from a configuration."""
+    plan = plan_pretraining(cfg)
     fabric = make_fabric("cpu", precision="32-true")
-    augment = augmenting.make_augment(cfg, data)
-    views, _ = viewing.make_views(cfg, data, fabric)
-    encoders = build_encoders(view_channels=views.view_channels, **cli.plain(cfg.encoder))
-    return pretraining.make_learner(cfg, views, encoders, data, augment, settings, fabric)
+    return build_pretraining(cfg, plan, data or instantiate(cfg.data), fabric).trainer
 
 
 def of(name):
@@ -51,39 +48,77 @@ def of(name):
     return next(small for memory, small in SMALL.items() if f"/memory: {memory}" in text)
 
 
-# objective, graph, encoders, head, temperature, beta, c (the papers; PyContrast, base_options.py)
+# method, graph, encoders, head, temperature, beta, c (the papers; PyContrast, base_options.py)
 TABLE = {
-    "cmc": (Banked, "full", 2, "linear", 0.07, None, 0.08),
-    "infomin": (Queued, "one_way", 1, "mlp", 0.15, 0.5, 0.2),
-    "instdis": (Banked, "own", 1, "linear", 0.07, None, 0.08),
-    "moco": (Queued, "one_way", 1, "linear", 0.07, None, 0.2),
-    "mocov2": (Queued, "one_way", 1, "mlp", 0.2, None, 0.2),
-    "pirl": (Banked, "own", 1, "linear", 0.07, 0.5, 0.08),
-    "simclr": (InBatch, "full", 1, "mlp", 0.1, None, 0.08),
+    "cmc": ("cmc", "full", 2, "linear", 0.07, None, 0.08),
+    "infomin": ("moco", "one_way", 1, "mlp", 0.15, 0.5, 0.2),
+    "instdis": ("instdis", "own", 1, "linear", 0.07, None, 0.08),
+    "moco": ("moco", "one_way", 1, "linear", 0.07, None, 0.2),
+    "mocov2": ("moco", "one_way", 1, "mlp", 0.2, None, 0.2),
+    "pirl": ("instdis", "own", 1, "linear", 0.07, 0.5, 0.08),
+    "simclr": ("simclr", "full", 1, "mlp", 0.1, None, 0.08),
 }
 
 
 @pytest.mark.usefixtures("single")
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_a_system_is_what_was_published_and_takes_steps(composed, monkeypatch, name):
+def test_a_system_is_what_was_published_and_takes_steps(composed, name):
     kind, graph, encoders, head, temperature, beta, c = TABLE[name]
     cfg = composed(f"system={name}", *TINY, of(name))
     assert cfg.augment.scale[0] == c and cfg.pretrain.temperature == temperature
-    trained = learner(cfg, monkeypatch)
-    assert type(trained.objective) is kind and trained.objective.graph == graph
-    assert len(trained.encoders.encoders) == encoders and trained.encoders.encoders[0].kind == head
-    assert (trained.jigsaw and trained.jigsaw.beta) == beta
-    if kind is Queued:
-        assert trained.objective.groups == 8
-    if name == "simclr":
-        assert trained.cap == math.log(2 * 16 - 1)
-    before = [p.clone() for p in trained.parameters]
-    steps = iter(trained)
-    told = [next(steps) for _ in range(2)]
-    assert all(math.isfinite(m["loss"]) and m["i_nce"] <= trained.cap for m in told)
-    assert all(("loss_jigsaw" in m) == (beta is not None) for m in told)
-    moved = [not torch.equal(a, b) for a, b in zip(before, trained.parameters, strict=True)]
-    assert all(moved)
+    trained = trainer(cfg)
+    method = trained.method
+    assert isinstance(method, PIRL) == (beta is not None)
+    if beta is not None:
+        assert method.beta == beta
+        method = method.method
+    assert type(method) is METHODS[kind] and method.graph == graph
+    assert len(method.encoders.distinct) == encoders and method.encoders[0].kind == head
+    if kind == "moco":
+        assert method.groups == 8
+    metrics = [step for step, _ in zip(trained, range(2), strict=False)]
+    assert all(math.isfinite(m["loss"]) and m["i_nce"] <= trained.cap for m in metrics)
+    assert all(("loss_jigsaw" in m) == (beta is not None) for m in metrics)
+
+
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_is_chosen_by_its_name_alone(composed, name):
+    words = {"instdis": ["encoders=shared"], "predictive": ["views.crops=shared"]}.get(name, [])
+    views = "whole" if name in ("instdis", "moco") else "raw"
+    small = {
+        "instdis": ["memory.negatives=16"],
+        "moco": ["memory.size=24"],
+        "byol": ["byol.hidden=8"],
+    }
+    cfg = composed(f"method={name}", *TINY, f"views={views}", *words, *small.get(name, []))
+    trained = trainer(cfg)
+    assert type(trained.method) is METHODS[name] and math.isfinite(next(iter(trained))["loss"])
+    dim = {"byol": 256, "vicreg": 1024}.get(name, 128)
+    assert trained.method.encoders.width == dim
+    if "loss" not in composed(f"method={name}").get(name, {"loss": 0}):
+        with refused(f"method={name}: .*unexpected keyword argument 'typo'"):
+            plan_pretraining(composed(f"method={name}", *TINY, f"+{name}.typo=1"))
+        with refused(f"memory: method={name} has a loss of its own and takes no memory, got"):
+            plan_pretraining(composed(f"method={name}", *TINY, "memory=bank"))
+
+
+@pytest.mark.usefixtures("single")
+def test_batches_have_a_pair_of_the_graph_where_images_lack_views(composed):
+    cfg = composed(
+        *TINY, "views=raw", "views.groups=[[0],[1],[2]]", "graph=core", "views.color=rgb"
+    )
+    data = instantiate(cfg.data)
+    mask = torch.ones(64, 3).bool()
+    mask[:24, 0] = False  # these have views 2 and 3, which the core graph does not contrast
+    mask[24:44, 2] = False
+    sets = [replace(part, present=m) for part, m in ((data.train, mask), (data.test, None))]
+    data = replace(data, train=sets[0], test=sets[1], groups=((0,), (1,), (2,)))
+    trained = trainer(cfg, data)
+    assert isinstance(trained.loader.batches, UniformBatches)
+    drawn = {trained.loader.batches.views(step) for step in range(trained.steps)}
+    assert drawn == {(0, 1, 2), (0, 1)}
+    assert all(math.isfinite(m["loss"]) for m in trained)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -98,6 +133,7 @@ def test_each_of_its_choices_can_be_replaced(composed, name):
     cfg = composed(f"system={name}", "encoders=per_view", "head=linear", "schedule=steps")
     assert not {"shared", "head"} & {*cfg.encoder} and cfg.pretrain.schedule == "steps"
     assert composed(f"system={name}", "pretrain.temperature=1").pretrain.temperature == 1
+    assert composed(f"system={name}", "method=byol").method == "byol"
 
 
 def test_without_a_system_a_configuration_is_what_it_was_before_there_were_any(composed):
@@ -129,11 +165,11 @@ def test_the_recipe_for_imagenet_is_the_published_one(composed, epochs):
 
 
 @pytest.mark.usefixtures("single")
-def test_the_recipe_for_imagenet_takes_steps_on_small_data(composed, monkeypatch):
+def test_the_recipe_for_imagenet_takes_steps_on_small_data(composed):
     small = ("encoder=fourconv", "encoder.size=16", "memory.size=24", "data.size=18")
-    trained = learner(composed("experiment=infomin_imagenet_200ep", *TINY, *small), monkeypatch)
-    told = [m for m, _ in zip(trained, range(2), strict=False)]
-    assert told[0]["rate"] == pytest.approx(0.03) and "loss_jigsaw" in told[1]
+    trained = trainer(composed("experiment=infomin_imagenet_200ep", *TINY, *small))
+    metrics = next(iter(trained))
+    assert metrics["rate"] == pytest.approx(0.03) and "loss_jigsaw" in metrics
 
 
 @pytest.mark.usefixtures("single")
@@ -145,25 +181,23 @@ def test_the_recipe_for_imagenet_takes_steps_on_small_data(composed, monkeypatch
         ("steps", [1, 1, 1, 0.1]),
     ],
 )
-def test_the_rate_follows_a_schedule(composed, monkeypatch, schedule, rates):
-    trained = learner(
-        composed(*TINY, "views=raw", "pretrain.warmup=0", f"schedule={schedule}"), monkeypatch
-    )
-    told = [trained.settings.rate(step, 4) for step in range(len(rates))]
-    assert told == pytest.approx(rates)
+def test_the_rate_follows_a_schedule(composed, schedule, rates):
+    trained = trainer(composed(*TINY, "views=raw", "pretrain.warmup=0", f"schedule={schedule}"))
+    shares = [trained.settings.rate(step, 4) for step in range(len(rates))]
+    assert shares == pytest.approx(rates)
     next(iter(trained))
     assert trained.optimizer.param_groups[0]["lr"] == pytest.approx(2e-3)
 
 
 @pytest.mark.slow
 def test_the_whole_of_infomin_runs_stops_and_goes_on(tmp_path):
-    told = ("system=infomin", *TINY, of("infomin"), "pretrain.epochs=3", "probe.epochs=1")
-    told = (*told, "save_every=0")
-    whole = Script(tmp_path / "whole", "pretrain", *told)
+    words = ("system=infomin", *TINY, of("infomin"), "pretrain.epochs=3", "probe.epochs=1")
+    words = (*words, "save_every=0")
+    whole = Script(tmp_path / "whole", "pretrain", *words)
     assert whole.wait() == 0, whole.err
-    stopped = Script(tmp_path / "stopped", "pretrain", *told, signal_at=(5, signal.SIGINT))
+    stopped = Script(tmp_path / "stopped", "pretrain", *words, signal_at=(5, signal.SIGINT))
     assert stopped.wait() == 130, stopped.err
-    resumed = Script(tmp_path / "stopped", "pretrain", *told, "resume=true")
+    resumed = Script(tmp_path / "stopped", "pretrain", *words, "resume=true")
     assert resumed.wait() == 0, resumed.err
     (a,), (b,) = whole.folders, resumed.folders
     weights = [load_encoder(run / "encoder").encoders.state_dict() for run in (a, b)]
