@@ -8,8 +8,8 @@ from torch import Tensor
 
 from infomin.augment import CropFlip, JigSaw, Pipeline, RandAugment
 from infomin.augment.color_jitter import ColorJitter
+from infomin.core.batching import take
 from infomin.data import Batches
-from infomin.data.values import take
 
 JITTER = (0.4, 0.4, 0.4, 0.1)  # brightness, contrast, saturation, hue: photometric=simclr
 STRONG = (0.8, 0.8, 0.8, 0.2)  # photometric=simclr_224

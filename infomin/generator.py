@@ -129,7 +129,8 @@ class ViewGenerator(nn.Module):
             InputError: for images that are not float or have another number of channels. In
                 evaluation mode also for values outside the value range.
         """
-        return split(self.transform(x), self.groups)
+        y = self.transform(x)
+        return tuple(y[:, list(group)] for group in self.groups)
 
     def transform(self, x: Images) -> Images:
         """Return g(x), `b c h w`, before its channels are split into views.

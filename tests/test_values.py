@@ -6,9 +6,10 @@ import torch
 from refusal import refused
 
 from infomin.augment import CropFlip, resize
+from infomin.core.batching import take
 from infomin.core.value_range import UNIT
 from infomin.data import Batches
-from infomin.data.values import as_tensor, check_values, fit, resolve_range, take
+from infomin.data.values import as_tensor, check_values, fit, resolve_range
 
 pytestmark = pytest.mark.usefixtures("single")
 

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
 
+from infomin.core.batching import take
 from infomin.core.errors import InputError
 from infomin.core.value_range import UNIT, ValueRange, parse_channel_names
 from infomin.data import missing_views
 from infomin.data.missing_views import ViewMask
-from infomin.data.values import take
 
 UNLABELLED = -1
 

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from infomin.augment import Augmentation, JigSaw
 from infomin.core import rng
-from infomin.core.batching import concatenate
+from infomin.core.batching import concatenate, take
 from infomin.core.errors import InputError
-from infomin.data.values import take
 from infomin.views import View
 
 Views = Mapping[int, Tensor]

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Num
 from torch import Tensor
 
+from infomin.core.batching import take
 from infomin.core.errors import InputError, called, true_or_false
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
@@ -25,7 +26,7 @@ from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.reading import Counter, Progress, in_threads
 from infomin.data.registry import source
 from infomin.data.split import hold_out
-from infomin.data.values import size_of, take
+from infomin.data.values import size_of
 
 _SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
 _SHOWN = 3  # files that an error names

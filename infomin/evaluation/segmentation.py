@@ -23,11 +23,11 @@ from torch.nn import functional as F
 
 from infomin.augment import as_float
 from infomin.core import rng
+from infomin.core.batching import take
 from infomin.core.errors import positive, true_or_false, whole_number
 from infomin.core.shapes import Images
 from infomin.data import Batches, Frames
 from infomin.data.frames import IGNORED
-from infomin.data.values import take
 from infomin.evaluation.segmentation_metrics import (
     confusion_matrix,
     constant_scores,

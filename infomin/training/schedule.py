@@ -32,7 +32,8 @@ def factor(
     Raises:
         InputError: for an unknown kind.
     """
-    one_of("schedule", kind, SCHEDULES)
+    if kind not in SCHEDULES:
+        one_of("schedule", kind, SCHEDULES)
     rise = warmup * steps
     if step < rise:
         return (step + 1) / (rise + 1)

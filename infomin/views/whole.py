@@ -57,7 +57,8 @@ class WholeViews(View):
 
     def one(self, x: Images, i: int) -> Image:
         """Return a view, each channel scaled from its range to [-1, 1]."""
-        return convert(self.unit(x), self.color, normalize=True)
+        rgb = self.unit(x)
+        return 2 * rgb - 1 if self.color == "rgb" else convert(rgb, self.color, normalize=True)
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""

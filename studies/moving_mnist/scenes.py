@@ -14,9 +14,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from infomin.core.batching import take
 from infomin.core.errors import InputError, at_least, one_of, positive, whole_number
 from infomin.data import DataSet, ImageSet
-from infomin.data.values import take
 
 FACTORS = ("digit", "position", "background")
 
