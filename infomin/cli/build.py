@@ -18,6 +18,7 @@ from infomin.core.errors import InputError, blamed_on
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
 from infomin.data.missing_views import check_complete
 from infomin.evaluation.monitoring import Monitor, MonitorSettings
+from infomin.losses import view_pairs
 from infomin.methods import METHODS, Context, Method
 from infomin.methods.contrastive import ContrastiveMethod
 from infomin.methods.pirl import PIRL, check_weight
@@ -230,8 +231,7 @@ def build_trainer(
     if train.present is None:
         batches = Batches(len(train), *numbers)
     else:
-        pairs = [(i, j) for j in range(len(encoders)) for i in range(j)]
-        batches = UniformBatches(train.present, pairs, *numbers)
+        batches = UniformBatches(train.present, view_pairs(len(encoders), cfg.graph), *numbers)
     steps = settings.epochs * batches.per_epoch
     method = build_method(cfg, plan, encoders, len(train), steps, batches)
     if method.needs_same_pixels and not (views.same_pixels and views.crops == 1):
@@ -240,6 +240,8 @@ def build_trainer(
             f"one view from those of another, got views={cfg.views.kind} with crops of their own; "
             "set views.crops=shared, or other views"
         )
+    if method.needs_same_pixels:
+        data.needs_all(f"method={cfg.method}")
     if plan.jigsaw is not None:
         check_complete(train.present, "jigsaw", "a puzzle")
         if not views.pixelwise:
