@@ -153,7 +153,7 @@ def in_groups(
     embed: Callable[[Tensor], Tensor],
     view: Tensor,
     groups: int,
-    order: Int64[Tensor, " b"],
+    order: Int64[Tensor, " n"],
 ) -> Float[Tensor, "b d"]:
     """Embed the groups of a batch one by one; return embeddings in the order of the batch.
 
@@ -162,7 +162,7 @@ def in_groups(
         view: of the batch.
         groups: number of groups, a divisor of the batch. Every `groups`-th sample of `order` is of
             one group, so that several processes have a share of each.
-        order: in which samples go into the groups.
+        order: in which samples go into the groups; one group has none.
     """
     if groups == 1:
         return embed(view)
