@@ -162,7 +162,7 @@ def whole(**change):
         (raw(channels=HUGE), MORE),
         (
             raw(kind="other"),
-            "views.kind: expected one of raw, whole, patches, frequency, modalities, ",
+            "views.kind: expected one of combined, frequency, learned, modalities, ",
         ),
         (whole(channels=4), OTHER),
         (whole(number=5), rf"{OTHER}|asks for more than the \d+ weights there are"),

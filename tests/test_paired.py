@@ -57,7 +57,7 @@ def test_samples_that_lack_views_have_a_mask_and_zeros(tmp_path):
         assert torch.equal(part.images.sum((2, 3)) > 0, part.present)
     assert found.lacking["test"] == {"samples": 8, "views": [5, 5, 5], "several": 5, "all": 2}
     assert same(read(views, tmp_path, allow_missing=True), found)  # from the cache
-    with refused("data.views.rgb: .* has no image of a/6, .*; data.allow_missing=true uses what"):
+    with refused("data.views.rgb: .* has no image of a/4, .*; data.allow_missing=true uses what"):
         read(views, tmp_path)
     whole = {"rgb": views["rgb"], "again": views["rgb"]}
     assert read(whole, tmp_path, allow_missing=True).train.present is None

@@ -159,7 +159,7 @@ def test_a_prediction_that_was_stopped_ends_as_an_undisturbed_one(tmp_path):
     stopped = Script(tmp_path, "pretrain", *told, signal_at=(13, signal.SIGINT))
     assert (expected.wait(), stopped.wait()) == (0, 128 + signal.SIGINT), expected.err
     (run,) = stopped.folders
-    assert {*torch.load(run / "checkpoint.pt")["modules"]} == {"encoders", "decoders"}
+    assert {*torch.load(run / "checkpoint.pt")["modules"]} == {"method"}
     resumed = Script(tmp_path, "pretrain", *told, "resume=true")
     assert resumed.wait() == 0, resumed.err
     assert_same(*resumed.folders, *expected.folders, "pretrain")

@@ -17,8 +17,8 @@ from infomin.evaluation.selection import (
     try_views,
 )
 from infomin.models import build_encoders
-from infomin.training.contrastive import ContrastiveSettings
 from infomin.training.distributed import make_fabric
+from infomin.training.trainer import PretrainSettings
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -89,7 +89,7 @@ def test_views_are_tried_with_new_encoders_and_few_labels():
             data.train,
             torch.arange(0, 128, 2),
             CropFlip(16),
-            ContrastiveSettings(epochs=2, batch=32),
+            PretrainSettings(epochs=2, batch=32),
             4,
             make_fabric("cpu", 1, "32-true"),
         )
