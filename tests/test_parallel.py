@@ -165,7 +165,7 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, mak
         for ours, theirs in zip(metrics, their_metrics, strict=True):
             assert ours.keys() == theirs.keys()
             for name in ours.keys() - TIMES:
-                assert theirs[name] == pytest.approx(ours[name], abs=1e-6), name
+                assert theirs[name] == pytest.approx(ours[name], rel=1e-6, abs=1e-6), name
         assert state.keys() == their_state.keys()
         for module in state:
             for name, ours in state[module].items():
