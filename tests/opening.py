@@ -34,7 +34,7 @@ def content(loaded):
         words = json.dumps(loaded.architecture, sort_keys=True)
         return words, loaded.state_dict(), loaded(images)
     g = loaded.views.generator
-    words = [loaded.encoder, g.architecture, loaded.views.crops]
+    words = [loaded.options, g.architecture, loaded.views.crops]
     weights = {**loaded.encoders.state_dict(), **g.state_dict()}
     return json.dumps(words, sort_keys=True), weights, loaded.encoders(loaded.views(images))
 

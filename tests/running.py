@@ -92,9 +92,9 @@ def _run_script(name, overrides, signal_at):
 
 
 def _signal_after(step, number):
-    from infomin.training.learner import Learner
+    from infomin.training.trainer import TrainingLoop
 
-    undisturbed = Learner.__iter__
+    undisturbed = TrainingLoop.__iter__
 
     def disturbed(learner):
         for metrics in undisturbed(learner):
@@ -102,4 +102,4 @@ def _signal_after(step, number):
             if learner.step == step:
                 os.kill(os.getpid(), number)
 
-    Learner.__iter__ = disturbed
+    TrainingLoop.__iter__ = disturbed

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.view_learning import Game
 from refusal import Burglar, refused
 from running import Process
+from trainers import make_trainer
 
 from infomin import ViewGenerator
 from infomin.augment import CropFlip
@@ -17,19 +16,18 @@ from infomin.runs import checkpoint
 from infomin.runs.folder import Run
 from infomin.training.distributed import make_fabric
 from infomin.training.game_settings import GameSettings
+from infomin.training.view_game import Game
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
 
 
-def pretraining(batch=8, epochs=2, **options):
+NET = {"name": "fourconv", "size": 8, "widths": [4], "pools": 1}
+
+
+def pretraining(batch=8):
     images = torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8)
-    views = ChannelViews()
-    encoders = build_encoders("fourconv", views.view_channels, 8, dim=4, widths=[4], pools=1)
-    settings = ContrastiveSettings(epochs=epochs, batch=batch, **options)
-    return Pretraining(
-        views, encoders, images, CropFlip(8), torch.optim.AdamW, settings, make_fabric("cpu")
-    )
+    return make_trainer(ChannelViews(), images, settings={"batch": batch}, net={**NET, "dim": 4})
 
 
 def game(mode="semi", **options):
@@ -37,7 +35,7 @@ def game(mode="semi", **options):
     train = ImageSet(images, torch.arange(24) % 2)
     g = ViewGenerator()
     f, c = (
-        build_encoders("fourconv", g.view_channels, 8, dim, normalize=n, widths=[4], pools=1)
+        build_encoders(view_channels=g.view_channels, dim=dim, normalize=n, **NET)
         for dim, n in ((4, True), (2, False))
     )
     settings = GameSettings(mode, **{"steps": 6, "batch": 8, "labelled_batch": 4, **options})
@@ -58,7 +56,7 @@ def test_a_batch_larger_than_the_data():
 @pytest.mark.parametrize(
     ("make", "poison", "name"),
     [
-        (pretraining, lambda learner: learner.encoders, "loss"),
+        (pretraining, lambda learner: learner.method, "loss"),
         (game, lambda learner: learner.f, "L_NCE"),
         (game, lambda learner: learner.c, "CE of view 1"),
     ],
@@ -74,7 +72,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(
     next(steps)
     with torch.no_grad():
         next(poison(learner).parameters()).fill_(value)
-    before = [p.clone() for p in learner.modules["g" if make is game else "encoders"].parameters()]
+    before = [p.clone() for p in learner.modules["g" if make is game else "method"].parameters()]
     with refused(
         rf"{name} is (nan|inf) at step 2; the state is saved in {tmp_path}/run/diverged.pt, "
         rf"the last good checkpoint is {tmp_path}/run/checkpoint.pt; try a smaller learning rate"
@@ -85,7 +83,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_checkpoint(
     assert again.step == 1, "a state that diverged does not replace a good one"
     checkpoint.restore(tmp_path / "run" / "diverged.pt", again)
     assert again.step == 2
-    after = again.modules["g" if make is game else "encoders"].parameters()
+    after = again.modules["g" if make is game else "method"].parameters()
     assert all(map(torch.equal, map(torch.nan_to_num, before), map(torch.nan_to_num, after)))
 
 

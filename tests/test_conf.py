@@ -214,7 +214,8 @@ def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_dat
             trained.setdefault(name, []).append(pretrain)
             if judge:
                 script, *words = judge[0]
-                read = composed(Path(script).stem, *words)
+                assert script == "scripts/linear_eval.py"
+                read = composed("evaluate", *words)
                 assert read.layers and (read.data.root, read.seed) == ("PLACE", cell.seed)
     assert all(line in trained["predictive"] for line in trained["layers"]), "nothing is trained"
 
@@ -232,7 +233,8 @@ def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, compos
         trained = OmegaConf.to_container(composed("pretrain", *pretrain), resolve=True)
         assert trained.pop("out") == str(cell.folder)
         what, _, how = cell.augmentation.rpartition(" by ")
-        loss = trained.pop("loss")["name"]
+        loss, method = trained.pop("loss")["name"], trained.pop("method")
+        assert method == ("cmc" if loss == "infonce" else "predictive")
         assert loss == {"L1": "l1", "L2": "l2"}.get(how, "infonce")
         if trained["pretrain"]["epochs"]:
             assert trained["views"]["crops"] == "shared"

@@ -1,3 +1,5 @@
+"""Backbones and encoders: layers, shapes, seeds, and what is refused."""
+
 import pytest
 import torch
 
@@ -17,7 +19,7 @@ NETS = [
 
 
 @pytest.mark.parametrize(("name", "options", "taps"), NETS)
-def test_towers_take_any_channels_and_give_unit_embeddings(single, name, options, taps):
+def test_encoders_take_any_channels_and_give_unit_embeddings(single, name, options, taps):
     encoders = build_encoders(name, (1, 2, 5), dim=16, **options)
     views = [torch.rand(4, c, options["size"], options["size"]) for c in (1, 2, 5)]
     z = encoders(views)
@@ -28,7 +30,7 @@ def test_towers_take_any_channels_and_give_unit_embeddings(single, name, options
 
 
 @pytest.mark.parametrize(("name", "options", "taps"), NETS)
-def test_every_tap_gives_flat_features_of_all_towers(single, name, options, taps):
+def test_every_tap_gives_flat_features_of_all_encoders(single, name, options, taps):
     encoders = build_encoders(name, (1, 2), dim=16, **options).eval()
     views = [torch.rand(2, c, options["size"], options["size"]) for c in (1, 2)]
     with torch.no_grad():
@@ -81,7 +83,7 @@ def test_the_strided_net_is_the_papers(single):
         torch.testing.assert_close(backbone(x), backbone(x, "conv4").unflatten(1, (64, 16)).mean(2))
 
 
-def test_towers_are_seeded_and_differ(single):
+def test_encoders_are_seeded_and_differ(single):
     one, same, other = (build_encoders("fourconv", (1, 1), 16, seed=s) for s in (0, 0, 1))
     weights = [next(t.parameters()) for t in (one, same, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
@@ -98,7 +100,9 @@ def test_classifiers_give_logits(single):
 
 
 def test_wrong_arguments_are_told():
-    with pytest.raises(InputError, match="encoder.name: expected one of fourconv, alexnet, resnet"):
+    with pytest.raises(
+        InputError, match="encoder.name: expected one of alexnet, fourconv, resnet, strided"
+    ):
         build_encoders("vit", (1, 2), 32)
     with pytest.raises(InputError, match="size: FourConv needs images of at least 8 pixels, got 4"):
         build_encoders("fourconv", (1, 2), 4)

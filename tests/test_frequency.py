@@ -7,9 +7,6 @@ import torch
 from kornia.filters import gaussian_blur2d
 from refusal import refused
 
-from infomin.evaluation import extract
-from infomin.models import build_encoders
-from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import FrequencyViews
 
 SIGMAS = [0.3, 0.7, 1.0, 2.5, 20.0]
@@ -78,18 +75,3 @@ def test_the_ends_of_sigma_are_those_of_blur(sigma):
         if not 0.1 <= beyond <= 1000:
             with refused(f"views.sigma: expected 0.1 to 1000.0 pixels, got {beyond}; less blurs"):
                 FrequencyViews(beyond)
-
-
-@pytest.mark.usefixtures("single")
-def test_a_saved_encoder_rebuilds_its_views(tmp_path):
-    views = FrequencyViews(1.25, 4, "shared", (-1, 3))
-    encoder = {"name": "fourconv", "size": 16, "dim": 8}
-    one = PretrainedEncoder(
-        views, build_encoders(view_channels=views.view_channels, **encoder), encoder
-    )
-    again = load_encoder(one.save(tmp_path / "encoder"))
-    assert str(again.views) == "frequency-1.25" and again.views.crops == 1
-    assert again.views.value_range == (-1, 3)
-    images = torch.rand(9, 4, 20, 20)
-    features = [extract(p.views, p.encoders, images, 16) for p in (one, again)]
-    assert torch.equal(*features) and features[0].std() > 0

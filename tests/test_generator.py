@@ -213,7 +213,7 @@ def test_views_take_one_crop_or_one_a_view():
     for i, v in enumerate(own(*crops)):
         assert torch.equal(v, g(crops[i])[i])
     assert all(torch.equal(a, b) for a, b in zip(shared(crops[0]), g(crops[0]), strict=True))
-    with pytest.raises(InputError, match="crops: expected 1 or 3, one a view, got 2"):
+    with pytest.raises(InputError, match="crops: expected 1 or 3, one per view, got 2"):
         own(*crops[:2])
     with pytest.raises(InputError, match="views.crops: expected one of per_view, shared"):
         LearnedViews(g, "both")

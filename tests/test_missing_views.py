@@ -1,236 +1,250 @@
-"""Folders that lack images of some views: who is there, what is judged, and what is refused."""
+"""Images that lack some views: batches of the same views, and nothing of what is missing."""
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from refusal import refused
-from running import Script
-from sameness import same
+from trainers import make_trainer
 
-from infomin import data
 from infomin.augment import CropFlip
-from infomin.core import presence
+from infomin.cli.estimate_information import run_estimate
+from infomin.cli.learn_views import run_game
+from infomin.cli.main import CONF
+from infomin.cli.pretrain import run_pretraining
 from infomin.core.files import read_json
-from infomin.data import DataSet, ImageSet
-from infomin.evaluation import extract, held_out_embeddings, held_out_i_nce, judge
+from infomin.data import DataSet, ImageSet, UniformBatches, missing_views
+from infomin.evaluation import evaluate, extract, held_out_i_nce
+from infomin.methods import Batch
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.views import ChannelViews, ModalityViews, WholeViews
 
 pytestmark = pytest.mark.usefixtures("single")
 NET = {"name": "fourconv", "size": 16, "dim": 8, "widths": [4, 8], "pools": 2}
-LACKING = {"rgb": {1, 4, 6, 13}, "depth": {1, 2, 5, 14}, "heat": {0, 2, 3, 4, 6, 15}}
+BANK = {"kind": "bank", "negatives": 8}
+QUEUE = {"kind": "queue", "size": 16, "momentum": 0.9}
+METHODS = [
+    ("cmc", {}),
+    ("cmc", {"chunk": 5}),
+    ("cmc", {"loss": {"name": "logistic"}, "memory": BANK, "chunk": 5}),
+    ("cmc", {"memory": {**BANK, "draws": "per_sample", "positive": "batch"}, "graph": "core"}),
+    ("moco", {"memory": QUEUE, "graph": "core", "chunk": 5}),
+    ("simclr", {}),
+    ("byol", {"hidden": 8}),
+    ("vicreg", {}),
+]
+PAIRS = [(0, 1), (0, 2), (1, 2)]
+GROUPS = ((0, 1, 2), (3,), (4,))
 
 
-def write(root, per_class=8, side=16, lacking=LACKING):
-    """Three sensors of the same samples, in two classes, without some files."""
-    random, views = np.random.default_rng(0), {name: str(root / name) for name in lacking}
-    for split in ("train", "val"):
-        for i in range(2 * per_class):
-            for name, missing in lacking.items():
-                shape = (side, side, 3) if name == "rgb" else (side, side)
-                pixels = random.integers(100, 256, shape, np.uint8) - 90 * (i % 2)
-                path = root / name / split / "ab"[i % 2] / f"{i:02}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if i not in missing:
-                    Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return views
+def random_mask(n=90, views=3, share=0.6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, views, generator=generator) < share
 
 
-def read(views, tmp_path, **options):
-    told = {"size": 16, "cache": str(tmp_path / "cache"), "allow_missing": True}
-    return data.paired_folders(views, **told | options)
+def batches(mask, pairs=PAIRS, size=6, seed=0):
+    return UniformBatches(mask, pairs, size, seed, "test")
 
 
-@pytest.fixture
-def three(tmp_path):
-    return write(tmp_path)
+def test_all_samples_of_a_batch_have_the_same_views_and_one_pair_of_them():
+    mask = random_mask()
+    for graph in (PAIRS, PAIRS[:2]):
+        drawn = batches(mask, graph)
+        for step in range(3 * drawn.per_epoch):
+            views, index = drawn.views(step), drawn(step)
+            expected = torch.zeros(3, dtype=torch.bool)
+            expected[list(views)] = True
+            assert (mask[index] == expected).all() and 2 <= len(index) <= 6
+            assert any({*pair} <= {*views} for pair in graph)
 
 
-ORDER = [*range(0, 16, 2), *range(1, 16, 2)]
-"""Samples as they are read: by class, then number."""
+def test_every_sample_with_a_pair_comes_once_an_epoch_but_for_remainders():
+    mask, ever = random_mask(), set()
+    paired = mask.sum(1) >= 2
+    drawn = batches(mask)
+    sizes = mask[paired].unique(dim=0, return_counts=True)[1]
+    for epoch in range(20):
+        steps = range(epoch * drawn.per_epoch, (epoch + 1) * drawn.per_epoch)
+        seen = torch.cat([drawn(step) for step in steps]).tolist()
+        assert len(seen) == len({*seen}) == sum(int(n) // min(6, n) * min(6, n) for n in sizes)
+        ever |= {*seen}
+    assert ever == {*paired.nonzero().flatten().tolist()}
+    for view, rows in drawn.rows.items():
+        assert torch.equal(rows, (paired & mask[:, view]).nonzero().flatten())
 
 
-def test_what_is_there_is_read_and_the_rest_is_zeros(tmp_path, three):
-    found = read(three, tmp_path)
-    assert found.classes == ("a", "b") and found.groups == ((0, 1, 2), (3,), (4,))
-    for part in (found.train, found.test):
-        assert part.labels.tolist() == [0] * 8 + [1] * 8  # sample 1 has its label from heat
-        expected = [[i not in missing for missing in LACKING.values()] for i in ORDER]
-        assert part.present.tolist() == expected
-        for group, there in zip(found.groups, part.present.T, strict=True):
-            values = part.images[:, list(group)].flatten(1).sum(1)
-            assert torch.equal(values > 0, there)
-    assert found.lacking["training"] == {
-        "samples": 16,
-        "views": [12, 12, 10],
-        "several": 12,
-        "all": 6,
-    }
-    assert same(read(three, tmp_path), found)  # from the cache
-    some = found.train.part(torch.tensor([3, 8]))
-    assert torch.equal(some.present, found.train.present[[3, 8]])
+def test_the_order_is_a_function_of_seed_and_step():
+    mask = random_mask()
+    forward, backward, other = batches(mask), batches(mask), batches(mask, seed=1)
+    seen = {step: (forward(step), forward.views(step)) for step in range(40)}
+    for step in reversed(range(40)):
+        assert torch.equal(backward(step), seen[step][0]) and backward.views(step) == seen[step][1]
+    assert any(not torch.equal(other(step), index) for step, (index, _) in seen.items())
+    assert len({forward.views(step) for step in range(forward.per_epoch)}) == 4, "groups are mixed"
 
 
-def test_where_nothing_lacks_allowing_it_changes_nothing(tmp_path):
-    views = write(tmp_path, lacking={name: set() for name in LACKING})
-    found = read(views, tmp_path)
-    assert found.train.present is found.test.present is None and not found.lacking
-    assert same(read(views, tmp_path, allow_missing=False, cache=str(tmp_path / "other")), found)
+def test_batches_that_cannot_be_are_refused():
+    apart = torch.eye(3, dtype=torch.bool).repeat(4, 1)
+    with refused("data: found no two samples with the same two views, need them for a contrast; l"):
+        batches(apart)
+    with refused(r"batch: expected 1\.\.\d+, the number of images to draw from, got 90"):
+        batches(random_mask(), size=90)
 
 
-def test_held_out_samples_keep_what_they_lack(tmp_path, three):
-    flat = {name: f"{folder}/train" for name, folder in three.items()}
-    whole, found = read(three, tmp_path), read(flat, tmp_path, test_share=0.25)
-    assert (len(found.train), len(found.test)) == (12, 4)
-    counts = [part.present.sum(0) for part in (found.train, found.test)]
-    assert torch.equal(sum(counts), whole.train.present.sum(0))
+def trained_on(mask, method="cmc", fill=0.0, chunk=None, **options):
+    images = torch.rand(len(mask), 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    images[~mask] = fill
+    views = ChannelViews(groups=[[0], [1], [2]])
+    settings = {"epochs": 2, "batch": 8, "chunk": chunk}
+    return make_trainer(views, images, method, present=mask, settings=settings, **options)
 
 
-def test_what_cannot_be_used_is_told_by_name(tmp_path, three):
-    with refused("data.views.rgb: .* has no image of a/04, .*; data.allow_missing=true uses what"):
-        read(three, tmp_path, allow_missing=False)
-    for split in ("train", "val"):
-        path = tmp_path / "strange" / split / "a" / "x1.png"
-        path.parent.mkdir(parents=True)
-        Image.new("L", (16, 16)).save(path)
-    told = "has no sample in common with another view, such as a/x1 here and a/00 there"
-    with refused(f"data.views.strange: .*{told}"):
-        read({**three, "strange": str(tmp_path / "strange")}, tmp_path)
-    only = {name: three[name] for name in ("rgb", "depth")}
-    only["depth"] = str(tmp_path / "strange")
-    with refused("data.views.rgb: .* has no sample in common with another view"):
-        read(only, tmp_path)
-    Image.new("L", (20, 20)).save(tmp_path / "heat" / "val" / "a" / "00.png")
-    with refused("images of different sizes"):
-        read(three, tmp_path, size=None)
+@pytest.mark.parametrize(("method", "options"), METHODS)
+def test_nothing_of_a_missing_view_enters_a_training(method, options):
+    results = []
+    for fill in (0.0, 7.0):
+        trainer = trained_on(random_mask(40), method, fill, **options)
+        results.append([metrics["loss"] for metrics in trainer])
+        results[-1] += [w.sum().item() for w in trainer.method.state_dict().values()]
+    assert results[0] == results[1] and trainer.steps >= 6
 
 
-def test_a_view_is_there_where_all_that_it_is_made_of_is(tmp_path, three):
-    found = read(three, tmp_path)
-    raw = found.seen(ChannelViews(5, groups=found.groups).sources)
-    assert torch.equal(raw.train.present, found.train.present)
-    mixed = found.seen(ChannelViews(5, groups=[[0], [1, 2, 3], [4]]).sources).train.present
-    table = found.train.present
-    rgb, depth, heat = table.T
+@pytest.mark.parametrize("draws", ["shared", "per_sample"])
+def test_rows_of_a_bank_that_a_view_never_embeds_are_never_drawn(draws):
+    trainer = trained_on(random_mask(40, share=0.8), memory={**BANK, "draws": draws})
+    negatives, batches = trainer.method.bank, trainer.loader.batches
+    rows = {view: set(samples.tolist()) for view, samples in batches.rows.items()}
+    assert all(len(samples) < 40 for samples in rows.values())
+    seen = {view: set() for view in rows}
+    for step in range(150):
+        batch = Batch(batches(step), step)
+        for view in batches.views(step):
+            drawn = negatives.draw(view, batch)
+            own = batch.index if draws == "shared" else batch.index[:, None]
+            assert not (torch.isin(drawn, own) if draws == "shared" else drawn == own).any()
+            seen[view] |= {*drawn.flatten().tolist()}
+    assert seen == rows
+    before = negatives.bank.rows.clone()
+    trainer.advance()
+    moved = (negatives.bank.rows != before).any(2)
+    for view in rows:
+        expected = sorted(batches(0).tolist()) if view in batches.views(0) else []
+        assert moved[view].nonzero().flatten().tolist() == expected
+
+
+def data_set(n=24, seed=0):
+    """Three sensors of bright and of dark images; samples without any are there too."""
+    sets = []
+    for part in (seed, seed + 1):
+        x = torch.randint(0, 120, (n, 5, 16, 16), generator=torch.Generator().manual_seed(part))
+        labels = torch.arange(n) % 2
+        images = (x + 120 * labels[:, None, None, None]).byte()
+        sets.append(ImageSet(images, labels, present=random_mask(n, seed=part)))
+    return DataSet("sensors", *sets, ("dark", "light"), groups=GROUPS)
+
+
+def test_a_view_is_there_where_all_that_it_is_made_of_is():
+    images = data_set()
+    rgb, depth, heat = images.train.present.T
+    mixed = images.seen(ChannelViews(5, groups=[[0], [1, 2, 3], [4]]).sources).train.present
     expected = torch.stack([rgb, rgb & depth, heat], 1)
     assert torch.equal(mixed, expected[expected.any(1)])
-    whole = found.seen(WholeViews(5).sources)
-    assert whole.train.present is None and len(whole.train) == int(table.all(1).sum())
-    two = read({name: three[name] for name in ("rgb", "depth")}, tmp_path)
-    rooms = two.seen(ModalityViews(["L", "normals", "ab"]).sources)
-    rgb, depth = two.train.present.T
-    expected = torch.stack([rgb, depth, rgb], 1)
-    assert torch.equal(rooms.train.present, expected[expected.any(1)])
-    assert same(rooms.seen(ModalityViews(["L", "normals", "ab"]).sources), rooms)
+    whole = images.seen(WholeViews(5).sources)
+    assert whole.train.present is None and len(whole.train) == int((rgb & depth & heat).sum())
+    table = missing_views.mask_of_views(
+        images.train.present[:, :2], GROUPS[:2], ModalityViews(["L", "normals", "ab"]).sources
+    )
+    assert torch.equal(table, torch.stack([rgb, depth, rgb], 1))
 
 
-def trained(found, groups):
-    views = ChannelViews(found.channels, groups=groups)
+def test_what_leaves_no_pairs_is_refused():
+    images, labels = torch.zeros(3, 2, 8, 8), torch.zeros(3, dtype=torch.int64)
+    apart, both = torch.tensor([[1, 0], [0, 1], [1, 1]]).bool(), torch.ones(3, 2).bool()
+    one, all_ = (ImageSet(images, labels, present=p) for p in (apart, both))
+    with refused("data x: found 1 training images with two views, need at least 2; list two over"):
+        DataSet("x", one, all_, (), groups=((0,), (1,))).needs_pairs()
+    with refused("data x: found 1 test images with the first two views, need at least 2; list two"):
+        DataSet("x", all_, one, (), groups=((0,), (1,))).needs_pairs()
+
+
+def encoder_of(images):
+    views = ChannelViews(images.channels, groups=images.groups)
     return PretrainedEncoder(views, build_encoders(view_channels=views.view_channels, **NET), NET)
 
 
-def test_absent_views_have_zero_features_and_see_no_tower(tmp_path, three):
-    found = read(three, tmp_path)
-    pretrained, present = trained(found, found.groups), found.test.present
-    told, args = [], (pretrained.views, pretrained.encoders)
-    for fill in (0, 255):
-        images = found.test.images.clone()
-        for group, there in zip(found.groups, present.T, strict=True):
-            for channel in group:
-                images[~there, channel] = fill
-        features = extract(*args, images, 16, chunk=5, present=present)
-        z = held_out_embeddings(*args, images, CropFlip(16), chunk=5, present=present)
-        i_nce = held_out_i_nce(*args, images, CropFlip(16), 0.1, 4, present=present)
-        told.append((features, *z, i_nce))
-    assert all(torch.equal(a, b) for a, b in zip(*(t[:-1] for t in told), strict=True))
-    assert told[0][-1] == told[1][-1] and told[0][-1].images == 8  # 9 have both, K = 4
-    everything = extract(*args, found.test.images, 16)
-    for i, there in enumerate(present.T):
-        part, whole = (f.chunk(3, 1)[i] for f in (features, everything))
-        assert not part[~there].any() and not z[i][~there].any()
-        torch.testing.assert_close(part[there], whole[there])
-
-
-def test_what_has_none_of_the_views_is_left_out_of_a_probe_and_counted(tmp_path, three):
-    found = read(three, tmp_path)
-    pretrained, fit = trained(found, found.groups), {"epochs": 2, "batch": 8, "validation": 0.2}
-    every = judge(pretrained, found, neighbours=3, **fit)
-    told = "10 training and 10 test images lack views, with zeros for their features"
-    assert every["protocol"].endswith(f"unstandardised; {told}")
-    first = judge(pretrained.only([0]), found, neighbours=3, **fit)
-    told = "4 training and 4 test images have none of the views and are left out"
-    assert first["protocol"].endswith(f"unstandardised; {told}")
-    kept = [s.part(presence.having(s.present, 0)) for s in (found.train, found.test)]
-    kept = [ImageSet(s.images, s.labels) for s in kept]
-    alone = judge(
-        pretrained.only([0]),
-        DataSet("alone", *kept, found.classes),
-        neighbours=3,
-        **fit,
+def test_missing_views_have_zero_features_and_no_part_in_estimates():
+    found = data_set()
+    encoder, images, mask = encoder_of(found), found.test.images, found.test.present
+    others = images.clone()
+    for group, there in zip(GROUPS, mask.T, strict=True):
+        others[(~there).nonzero(), list(group)] = 255
+    parts = {"views": encoder.views, "encoders": encoder.encoders}
+    features, same_features = (
+        extract(**parts, images=x, size=16, chunk=5, present=mask) for x in (images, others)
     )
-    assert {**first, "protocol": ""} == {**alone, "protocol": ""}
-    without = found.test.part((~found.test.present[:, 0]).nonzero().squeeze(1))
-    lone = DataSet("x", found.train, without, found.classes, groups=found.groups)
-    with refused("data x: evaluation needs labelled test images, got none"):
-        judge(pretrained.only([0]), lone)
+    assert torch.equal(features, same_features)
+    of_all = extract(**parts, images=images, size=16).chunk(3, 1)
+    for there, some, every in zip(mask.T, features.chunk(3, 1), of_all, strict=True):
+        assert not some[~there].any()
+        torch.testing.assert_close(some[there], every[there])
+    settings = {"augment": CropFlip(16), "temperature": 0.1, "k": 4, "present": mask}
+    one, other = (held_out_i_nce(**parts, images=x, **settings) for x in (images, others))
+    assert one == other and one.images == int(mask[:, :2].all(1).sum()) // 4 * 4
 
 
-def test_what_leaves_no_pairs_is_told():
-    images, labels = torch.zeros(4, 2, 8, 8), torch.zeros(4, dtype=torch.int64)
-    apart = torch.tensor([[True, False], [False, True], [True, True], [True, False]])
-    both = torch.ones(4, 2, dtype=torch.bool)
-    sets = [ImageSet(images, labels, present=p) for p in (apart, both)]
-    groups = ((0,), (1,))
-    with refused("data x: a contrast needs at least 2 training images with two views, got 1"):
-        DataSet("x", sets[0], sets[1], (), groups=groups).needs_pairs()
-    with refused("data x: a contrast needs at least 2 test images with the first two views, got 1"):
-        DataSet("x", sets[1], sets[0], (), groups=groups).needs_pairs()
-    with refused("data x: an audit needs every view of every sample, 3 of 4 lack some"):
-        DataSet("x", sets[1], sets[0], (), groups=groups).needs_all("an audit")
+def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
+    found = data_set()
+    encoder, fit = encoder_of(found), {"epochs": 2, "batch": 8, "neighbours": 3}
+    masks = [part.present for part in (found.train, found.test)]
+    some = [int((m.any(1) & ~m.all(1)).sum()) for m in masks]
+    note = f"; {some[0]} training and {some[1]} test images lack views, with zeros for their feat"
+    assert note in evaluate(encoder, found, **fit)["protocol"]
+    first = evaluate(encoder.only([0]), found, **fit)
+    out = [int((~m[:, 0]).sum()) for m in masks]
+    note = f"{out[0]} training and {out[1]} test images have none of the views and are left out"
+    assert first["protocol"].endswith(f"unstandardised; {note}")
+    kept = [s.part(s.present[:, 0].nonzero().flatten()) for s in (found.train, found.test)]
+    alone = DataSet("x", *(ImageSet(s.images, s.labels) for s in kept), found.classes)
+    expected = evaluate(encoder.only([0]), alone, **fit)
+    assert {**first, "protocol": ""} == {**expected, "protocol": ""}
 
 
-@pytest.fixture
-def told(tmp_path):
-    views = write(tmp_path, 20)
-    named = ", ".join(f"{name}: {folder}" for name, folder in views.items())
-    few = ("budget=smoke", "budget.size=16", "data.allow_missing=true")
-    return ("data=paired_folders", f"data.views={{{named}}}", f"data.cache={tmp_path}/cache", *few)
+def configured(command, *words):
+    GlobalHydra.instance().clear()
+    few = ("budget=smoke", "budget.size=16", "pretrain.epochs=2", "pretrain.batch=8")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(command, [*(few if command != "learn_views" else ()), *words])
 
 
-def test_games_and_several_processes_are_refused_in_one_line(tmp_path, told):
-    lack = "needs every view of every sample, 10 of 40 lack some; leave those out"
-    lack, shared = f"data rgb+depth+heat: {{}} {lack}", "views=raw views.crops=shared"
-    for name, option, line in (
-        ("learn_views", "mode=unsup", lack.format("the game")),
-        ("pretrain", "devices=2", lack.format("devices=2, unlike devices=1,")),
-        ("pretrain", f"loss=l2 {shared} pretrain.batch=16", lack.format("loss=l2")),
-        ("pretrain", "data.allow_missing=1", "data.allow_missing: expected true or false, got 1"),
-    ):
-        script = Script(tmp_path / option[:6].replace("=", "-"), name, *told, *option.split())
-        assert script.wait() == 2
-        assert script.err == f"error: {line}\n"
-        assert script.folders == []
-
-
-@pytest.mark.slow
-def test_sensors_that_lack_samples_are_pretrained_on_judged_and_measured(tmp_path, told):
-    few = ("pretrain.epochs=2", "pretrain.batch=16")
-    trained = Script(tmp_path, "pretrain", *told, *few, "views=raw", "probe.epochs=1")
-    assert trained.wait() == 0, trained.err
-    said = "40 training samples, some lack views: v1 36, v2 36, v3 34, two or more 36, all 30"
-    assert said in trained.out
-    (run,) = trained.folders
-    record = read_json(run / "result.json")
-    assert record["present"]["training"]["views"] == [36, 36, 34]
-    assert record["i_nce"]["images"] == 32 and (run / "pictures" / "views.png").exists()
-    judged = Script(
-        tmp_path / "eval", "linear_eval", *told, f"pretrained={run}/encoder", "only_views=[0]"
+@pytest.mark.filterwarnings("ignore")
+def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_path, capsys):
+    found, few = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
+    cfg = configured("estimate_information", *few, f"out={tmp_path}")
+    run_pretraining(cfg, found)
+    (run,) = (tmp_path / "pretrain").iterdir()
+    record, mask = read_json(run / "result.json"), found.train.present
+    counts = missing_views.count(mask[mask.any(1)])
+    assert record["present"]["training"] == counts
+    said = (
+        "{samples} training samples, some lack views: v1 {views[0]}, v2 {views[1]}, v3 {views[2]}"
     )
-    assert judged.wait() == 0, judged.err
-    assert "4 training and 4 test images have none of the views and are left out" in judged.out
-    shared = Script(tmp_path / "shared", "estimate_information", *told, *few, "views=raw", "k=16")
-    assert shared.wait() == 0, shared.err
-    assert "I_NCE(v2; v3), K = 16" in shared.out
-    assert read_json(shared.folders[0] / "result.json")["present"] == record["present"]
+    assert said.format(**counts) in capsys.readouterr().out
+    assert record["i_nce"]["images"] == int(found.test.present[:, :2].all(1).sum()) // 8 * 8
+    assert {"knn", "rank_3"} <= record["monitor"].keys() and "lack views" in record["protocol"]
+    estimates = run_estimate(cfg, found)
+    assert [estimate["views"] for estimate in estimates] == [[1, 2], [1, 3], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("run", "command", "words", "message"),
+    [
+        (run_game, "learn_views", "mode=unsup", "the game"),
+        (run_pretraining, "pretrain", "views=raw devices=2", "devices=2, unlike devices=1,"),
+        (run_pretraining, "pretrain", "views=raw loss=l2 views.crops=shared", "method=predictive"),
+    ],
+)
+def test_what_needs_every_view_is_refused(tmp_path, run, command, words, message):
+    with refused(f"data sensors: {message} needs every view of every sample, .* leave those out"):
+        run(configured(command, f"out={tmp_path}", *words.split()), data_set())
+    assert [*tmp_path.iterdir()] == []

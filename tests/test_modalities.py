@@ -5,9 +5,6 @@ import torch
 from refusal import refused
 from skimage.color import rgb2lab
 
-from infomin.evaluation import extract
-from infomin.models import build_encoders
-from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import ModalityViews
 from infomin.views.modalities import MODALITIES, blurred, normals
 
@@ -67,21 +64,6 @@ def test_depth_in_steps_has_the_normal_of_its_slope_once_it_is_smooth():
 
 def test_no_depth_at_all_has_finite_normals():
     assert normals(torch.zeros(1, 1, 8, 8), FOCAL).isfinite().all()
-
-
-@pytest.mark.usefixtures("single")
-def test_a_saved_encoder_keeps_its_modalities_and_towers_can_be_left_out(tmp_path):
-    net = {"name": "fourconv", "size": 16, "dim": 8, "widths": [4, 8], "pools": 2}
-    views = ModalityViews(["L", "normals", "depth"], focal=43.0, smooth=0.5)
-    encoders = build_encoders(view_channels=views.view_channels, **net).eval()
-    again = load_encoder(PretrainedEncoder(views, encoders, net).save(tmp_path / "encoder"))
-    told = again.views
-    assert (told.names, told.focal, told.smooth) == (views.names, 43.0, 0.5)
-    images = torch.randint(256, (4, 4, 16, 16), dtype=torch.uint8)
-    features = extract(views, encoders, images, 16)
-    assert torch.equal(features, extract(again.views, again.encoders, images, 16))
-    light = again.only([0])
-    assert torch.equal(extract(light.views, light.encoders, images, 16), features.chunk(3, 1)[0])
 
 
 def test_what_is_no_modality_is_told():

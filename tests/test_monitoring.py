@@ -1,24 +1,19 @@
-"""Encoders looked at while they train: nothing is changed, and collapse is named."""
+"""Metrics of encoders while they train: measuring changes nothing, and collapse has a name."""
 
 import copy
 
 import pytest
 import torch
-from infomin.methods.objectives import build_objective
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from infomin.training.predictive import Prediction
 from refusal import refused
 from torch import nn
+from trainers import make_trainer
 
-from infomin.augment import CropFlip
 from infomin.core import rng
 from infomin.data import DataSet, ImageSet
 from infomin.evaluation.collapse import collapse_history, find_collapses
 from infomin.evaluation.features import held_out_embeddings
 from infomin.evaluation.monitoring import Monitor, MonitorSettings, line
 from infomin.evaluation.representation_metrics import effective_rank
-from infomin.models import build_encoders
-from infomin.training.distributed import make_fabric
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -42,23 +37,15 @@ def data(labelled=True, present=None):
     return DataSet("noise", images(48, labelled), images(40, labelled, present), classes)
 
 
-def learner(groups=((0,), (1, 2)), prediction=False, present=None, epochs=3):
+def learner(groups=((0,), (1, 2)), prediction=False):
     views = ChannelViews(groups=groups, crops="shared" if prediction else "per_view")
-    encoders = build_encoders("fourconv", views.view_channels, 8, 16, widths=[6, 8], pools=1)
-    settings = ContrastiveSettings(epochs=epochs, batch=16)
-    common = (views, encoders, images(48).images, CropFlip(8), adam, settings)
-    if prediction:
-        return Prediction(*common, make_fabric("cpu"))
-    objective = build_objective(encoders, 48, 16, 0.1)
-    return Pretraining(*common, make_fabric("cpu"), objective)
-
-
-def adam(parameters):
-    return torch.optim.Adam(parameters, lr=1e-3)
+    options = {"loss": {"name": "l1"}} if prediction else {}
+    method, settings = "predictive" if prediction else "cmc", {"epochs": 3, "batch": 16}
+    return make_trainer(views, images(48).images, method, settings=settings, **options)
 
 
 def monitor(trained, given=None, **settings):
-    return Monitor(trained, given or data(), 8, MonitorSettings(**settings))
+    return Monitor(trained, given or data(), MonitorSettings(**settings))
 
 
 def names(views):
@@ -67,7 +54,7 @@ def names(views):
     }
 
 
-def test_a_look_changes_nothing_and_finds_the_same_again():
+def test_measuring_changes_nothing_and_repeats_its_numbers():
     watched, alone = learner(), learner()
     looks = monitor(watched, every=1, images=16)
     torch.manual_seed(5)
@@ -75,22 +62,22 @@ def test_a_look_changes_nothing_and_finds_the_same_again():
     found = []
     for metrics, expected in zip(watched, alone, strict=True):
         if looks.due(watched.step):
-            found.append(looks.look(metrics))
-            assert looks.look(metrics) == found[-1]
+            found.append(looks.measure(metrics))
+            assert looks.measure(metrics) == found[-1]
         assert metrics["loss"] == expected["loss"]
-    assert watched.encoders.training
+    assert watched.method.encoders.training
     assert torch.random.get_rng_state().equal(before)
     assert [f["epoch"] for f in found] == [1, 2, 3]
-    expected = alone.encoders.state_dict()
-    assert all(w.equal(expected[name]) for name, w in watched.encoders.state_dict().items())
+    expected = alone.method.encoders.state_dict()
+    assert all(w.equal(expected[name]) for name, w in watched.method.encoders.state_dict().items())
     assert found[-1].keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
     assert min(found[-1]["probe"], found[-1]["knn"]) > 0.7, "brightness is told apart"
     assert found[-1]["i_nce"] == metrics["i_nce"] and found[-1]["directions"] == 16
 
 
-def test_the_last_step_is_looked_at_whatever_the_interval():
+def test_the_last_step_is_measured_whatever_the_interval():
     trained = learner()
-    assert trained.steps == 9 and trained.batches.per_epoch == 3
+    assert trained.steps == 9 and trained.loader.batches.per_epoch == 3
     due = {
         every: [s for s in range(1, 10) if monitor(trained, every=every).due(s)]
         for every in (0, 1, 2, 5)
@@ -100,39 +87,40 @@ def test_the_last_step_is_looked_at_whatever_the_interval():
 
 def test_three_views_are_each_measured_and_aligned_in_pairs():
     trained = learner(groups=((0,), (1,), (2,)))
-    found = monitor(trained).look({"i_nce": 1.0})
+    found = monitor(trained).measure({"i_nce": 1.0})
     assert found.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(3)
     assert "uniformity" in line(found) and line(found).count("/") == 6
 
 
-def test_without_labels_nothing_is_judged():
-    found = monitor(learner(), data(labelled=False)).look({"i_nce": 1.0})
+def test_without_labels_there_are_no_accuracies():
+    found = monitor(learner(), data(labelled=False)).measure({"i_nce": 1.0})
     assert found.keys() == {"epoch"} | EMBEDDINGS | FEATURES | names(2)
     assert "kNN" not in line(found)
 
 
-def test_of_prediction_features_alone_are_looked_at():
-    found = monitor(learner(prediction=True)).look({"loss": 1.0})
+def test_of_prediction_features_alone_are_measured():
+    found = monitor(learner(prediction=True)).measure({"loss": 1.0})
     assert found.keys() == {"epoch"} | FEATURES | SCORES
     assert line(found).startswith("epoch 0 | features rank ") and find_collapses(found) == {}
 
 
-def test_views_that_samples_lack_are_left_out():
+def test_missing_views_are_left_out():
     present = torch.ones(40, 2, dtype=torch.bool)
     present[::2, 1] = False
     trained = learner()
-    some = monitor(trained, data(present=present)).look({"i_nce": 1.0})
+    some = monitor(trained, data(present=present)).measure({"i_nce": 1.0})
     assert some.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
     assert some["deviation_2"] > 0.01
-    z = held_out_embeddings(trained.views, trained.encoders, data().test.images, trained.augment, 0)
+    loader, encoders = trained.loader, trained.method.encoders
+    z = held_out_embeddings(loader.views, encoders, data().test.images, loader.augment)
     assert some["rank_2"] == pytest.approx(effective_rank(z[1][1::2]))
     assert some["rank_2"] != pytest.approx(effective_rank(z[1]))
 
 
 def test_embeddings_that_are_not_finite_are_not_measured():
     trained = learner()
-    nn.init.constant_(trained.encoders.encoders[0].head.bias, float("nan"))
-    assert monitor(trained).look({"i_nce": 0.0}) == {}
+    nn.init.constant_(trained.method.encoders.encoders[0].head.bias, float("nan"))
+    assert monitor(trained).measure({"i_nce": 0.0}) == {}
 
 
 def flat(head, directions):
@@ -146,11 +134,11 @@ def flat(head, directions):
 def test_collapse_is_named_as_it_happens():
     trained = learner()
     trained.step = 3
-    good = monitor(trained).look({"i_nce": 1.0})
+    good = monitor(trained).measure({"i_nce": 1.0})
     assert find_collapses(good) == {}, line(good)
-    flat(trained.encoders.encoders[0].head, 0)
-    flat(trained.encoders.encoders[1].head, 1)
-    bad = monitor(trained).look({"i_nce": 0.01})
+    flat(trained.method.encoders.encoders[0].head, 0)
+    flat(trained.method.encoders.encoders[1].head, 1)
+    bad = monitor(trained).measure({"i_nce": 0.01})
     told = find_collapses(bad)
     assert told == {
         "place_1": "embeddings of view 1 are almost equal for all images: deviation 0 of "
@@ -164,9 +152,9 @@ def test_collapse_is_named_as_it_happens():
 
 def test_collapse_of_features_is_named_apart_from_that_of_embeddings():
     trained = learner()
-    for encoder in trained.encoders.encoders:
+    for encoder in trained.method.encoders.encoders:
         nn.init.zeros_(encoder.backbone.stages["conv2"][0].weight)
-    found = monitor(trained).look({"i_nce": 1.0})
+    found = monitor(trained).measure({"i_nce": 1.0})
     assert line(found).split(" | ")[6] == "features rank 1 of 40"
     told = find_collapses(found)["place_features"]
     assert told.startswith(

@@ -41,6 +41,28 @@ def read(views, tmp_path, **options):
     return data.paired_folders(views, **{"size": 8, "cache": str(tmp_path / "cache")} | options)
 
 
+def test_samples_that_lack_views_have_a_mask_and_zeros(tmp_path):
+    missing, views = {"rgb": {1, 4, 6}, "depth": {1, 2, 5}, "heat": {0, 2, 4}}, {}
+    for name, numbers in missing.items():
+        there = [i for i in range(8) if i not in numbers]
+        samples = [f"{split}/{'ab'[i % 2]}/{i}" for split in ("train", "val") for i in there]
+        views[name] = write(tmp_path / name, samples, "L")
+    found = read(views, tmp_path, allow_missing=True)
+    mask = [
+        [i not in numbers for numbers in missing.values()]
+        for i in (*range(0, 8, 2), *range(1, 8, 2))
+    ]
+    for part in (found.train, found.test):
+        assert part.labels.tolist() == [0] * 4 + [1] * 4 and part.present.tolist() == mask
+        assert torch.equal(part.images.sum((2, 3)) > 0, part.present)
+    assert found.lacking["test"] == {"samples": 8, "views": [5, 5, 5], "several": 5, "all": 2}
+    assert same(read(views, tmp_path, allow_missing=True), found)  # from the cache
+    with refused("data.views.rgb: .* has no image of a/4, .*; data.allow_missing=true uses what"):
+        read(views, tmp_path)
+    whole = {"rgb": views["rgb"], "again": views["rgb"]}
+    assert read(whole, tmp_path, allow_missing=True).train.present is None
+
+
 def test_files_of_one_stem_are_one_sample(tmp_path, two):
     counts = []
     dataset = read(two, tmp_path, progress=lambda *count: counts.append(count))

@@ -2,17 +2,14 @@
 
 import pytest
 import torch
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
-from lightning_fabric import Fabric
 from refusal import refused
+from trainers import make_trainer
 
 from infomin.augment import CropFlip, Pipeline, Whole
 from infomin.augment.color_jitter import ColorJitter
 from infomin.core import rng
 from infomin.data import Batches
-from infomin.evaluation import extract, held_out_i_nce
-from infomin.models import build_encoders
-from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
+from infomin.evaluation import held_out_i_nce
 from infomin.runs.pictures import views_picture
 from infomin.views import PatchViews
 
@@ -113,10 +110,9 @@ def test_whole_images_come_as_they_are_and_colours_can_change():
 
 
 def pretraining(images, views, augment=None):
-    encoders = build_encoders("fourconv", views.view_channels, 8, dim=8, widths=[4], pools=1)
-    adam, settings = torch.optim.Adam, ContrastiveSettings(1, 8)
-    fabric = Fabric(accelerator="cpu", devices=1)
-    return Pretraining(views, encoders, images, augment or Whole(), adam, settings, fabric)
+    net = {"name": "fourconv", "size": 8, "dim": 8, "widths": [4], "pools": 1}
+    settings = {"epochs": 1, "batch": 8}
+    return make_trainer(views, images, augment=augment or Whole(), net=net, settings=settings)
 
 
 @pytest.mark.usefixtures("single")
@@ -124,16 +120,18 @@ def test_patches_train_and_are_held_out_as_they_were_trained():
     images = torch.randint(0, 256, (16, 3, 20, 28), dtype=torch.uint8)
     learner = pretraining(images, PatchViews(3, 8, 6))
     again = pretraining(images, PatchViews(3, 8, 6))
-    assert torch.equal(learner.make(1)[0][1], again.make(1)[0][1]), "whatever came before step 1"
+    assert torch.equal(*(t.loader.load(1, t.share)[0][1] for t in (learner, again))), (
+        "whatever came before step 1"
+    )
     assert [m["loss"] for m in learner] == [m["loss"] for m in again]
     near, far = (
-        held_out_i_nce(PatchViews(3, 8, d), learner.encoders, images, Whole(), 0.1, 16)
+        held_out_i_nce(PatchViews(3, 8, d), learner.method.encoders, images, Whole(), 0.1, 16)
         for d in (0, 12)
     )
     assert near.images == 16 and near.value != far.value
 
 
-def test_what_does_not_fit_is_told_before_the_training(single):
+def test_what_does_not_fit_is_refused_before_the_training(single):
     images = torch.zeros(16, 3, 20, 28, dtype=torch.uint8)
     larger = "of images of 28x20; data.size=N augment=whole leaves more"
     with refused(f"views.patch: expected 1..20 pixels {larger}, got 21"):
@@ -167,17 +165,3 @@ def test_the_picture_shows_the_patches_in_colour():
         PatchViews(4, 4, 3), torch.rand(5, 4, 16, 16), "", ["R", "G", "B", "depth"]
     )
     assert len(deep.axes) == 2 + 8, "colours and depth, and each channel of each view"
-
-
-@pytest.mark.usefixtures("single")
-def test_a_saved_encoder_rebuilds_its_views(tmp_path):
-    views, encoder = PatchViews(4, 16, 5, (0, 4095)), {"name": "fourconv", "size": 16, "dim": 8}
-    one = PretrainedEncoder(
-        views, build_encoders(view_channels=views.view_channels, **encoder), encoder
-    )
-    again = load_encoder(one.save(tmp_path / "encoder"))
-    assert str(again.views) == "patches-d5" and again.views.patch == 16 and again.views.crops == 1
-    assert again.views.value_range == (0, 4095) and again.views.view_channels == (4, 4)
-    images = torch.rand(9, 4, 20, 20) * 4095
-    features = [extract(p.views, p.encoders, images, 16) for p in (one, again)]
-    assert torch.equal(*features) and features[0].std() > 0

@@ -3,7 +3,6 @@
 import pytest
 import scipy.stats
 import torch
-from infomin.training.contrastive import ContrastiveSettings
 from refusal import refused
 
 from infomin.augment import CropFlip
@@ -19,6 +18,7 @@ from infomin.evaluation.selection import (
 )
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
+from infomin.training.trainer import PretrainSettings
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -90,7 +90,7 @@ def test_views_are_scored_with_new_encoders_and_few_labels():
             data.train,
             torch.arange(0, 128, 2),
             CropFlip(16),
-            ContrastiveSettings(epochs=2, batch=32),
+            PretrainSettings(epochs=2, batch=32),
             4,
             make_fabric("cpu", 1, "32-true"),
         )

@@ -1,4 +1,4 @@
-"""One encoder for all views, its head, and what is saved of it."""
+"""One encoder for all views, and heads."""
 
 import pytest
 import torch
@@ -7,8 +7,7 @@ from torch import nn
 
 from infomin.losses import infonce, pair_scores
 from infomin.models import BACKBONES, build_encoders, build_head
-from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
-from infomin.views import ChannelViews, FrequencyViews, PatchViews, WholeViews
+from infomin.views import FrequencyViews, PatchViews, WholeViews
 
 NET = {"name": "fourconv", "size": 16, "dim": 6, "widths": [4, 8], "pools": 2}
 
@@ -62,8 +61,8 @@ def test_features_of_one_image_are_there_once():
 def test_features_of_one_image_are_there_once_where_views_are_missing():
     encoders = build_encoders(view_channels=(3, 3, 3), shared=True, **NET).eval()
     x, other = images(), images()
-    here = torch.tensor([[1, 1, 0]] * 2 + [[1, 1, 1]] * 3).bool()
-    whole = encoders.features((x, x, other), here=here)
+    mask = torch.tensor([[1, 1, 0]] * 2 + [[1, 1, 1]] * 3).bool()
+    whole = encoders.features((x, x, other), view_mask=mask)
     alone = encoders.backbones[0](x).float()
     assert torch.equal(whole[:, : alone.shape[1]], alone) and whole.shape[1] == 2 * alone.shape[1]
     assert not whole[:2, alone.shape[1] :].any() and whole[2:, alone.shape[1] :].any()
@@ -86,6 +85,18 @@ def test_a_head_is_linear_or_has_one_hidden_layer_as_wide_as_the_features(name):
         assert (first.in_features, first.out_features, second.out_features) == (12, 12, 4)
         expected = (h @ first.weight.T + first.bias).clamp(min=0) @ second.weight.T + second.bias
     torch.testing.assert_close(head(h), expected)
+
+
+@pytest.mark.parametrize(("name", "widths"), [("mlp_bn", [24]), ("expander", [4, 4])])
+def test_heads_with_hidden_layers_normalise_them_by_the_batch(name, widths):
+    head, h = build_head(name, 12, 4), torch.randn(3, 12)
+    layers = [m for m in head if isinstance(m, nn.Linear)]
+    assert [m.out_features for m in layers] == [*widths, 4]
+    x = h
+    for layer in layers[:-1]:
+        x = x @ layer.weight.T
+        x = ((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()).clamp(min=0)
+    torch.testing.assert_close(head(h), layers[-1](x))
 
 
 def test_the_head_of_a_resnet_50_is_the_papers(single):
@@ -111,34 +122,11 @@ def test_the_stem_for_imagenet_is_torchvisions(single):
         BACKBONES["resnet"](3, stem="large")
 
 
-@pytest.mark.parametrize("head", ["linear", "mlp"])
-@pytest.mark.parametrize("shared", [False, True])
-def test_what_is_saved_is_loaded(single, tmp_path, head, shared):
-    encoder = {**NET, "head": head, "shared": shared}
-    encoders = build_encoders(view_channels=(3, 3), seed=3, **encoder).eval()
-    PretrainedEncoder(WholeViews(), encoders, encoder).save(tmp_path / "encoder")
-    loaded = load_encoder(tmp_path / "encoder")
-    views = images(), images()
-    assert all(
-        torch.equal(a, b) for a, b in zip(encoders(views), loaded.encoders(views), strict=True)
-    )
-    assert len(loaded.only([1]).encoders) == 1
-
-
-def test_an_encoder_from_before_heads_and_sharing_still_loads(single, tmp_path):
-    encoders = build_encoders(view_channels=(1, 2), seed=3, **NET)
-    PretrainedEncoder(ChannelViews(), encoders, NET).save(tmp_path / "encoder")
-    assert "head" not in NET and "shared" not in NET
-    loaded = load_encoder(tmp_path / "encoder").encoders.state_dict()
-    assert "encoders.1.head.weight" in loaded
-    assert all(torch.equal(w, loaded[name]) for name, w in encoders.state_dict().items())
-
-
-def test_what_cannot_be_shared_is_told():
+def test_what_cannot_be_shared_is_refused():
     with refused(
         "encoder.shared: expected views of the same number of channels, got 1, 2; set "
         "encoders=per_view graph=full, or views=whole"
     ):
         build_encoders(view_channels=(1, 2), shared=True, **NET)
-    with refused("encoder.head: expected one of linear, mlp, got 'cosine'"):
+    with refused("encoder.head: expected one of linear, mlp, mlp_bn, expander, got 'cosine'"):
         build_encoders(view_channels=(3, 3), head="cosine", **NET)

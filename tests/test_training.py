@@ -1,11 +1,10 @@
-"""The game and pretraining: who moves whom, and that both do what they are for."""
+"""The game: each player follows its own objective, and g takes away what views share."""
 
 import copy
 import math
 
 import pytest
 import torch
-from infomin.training.contrastive import ContrastiveSettings, Pretraining
 from infomin.training.learner import Diverged
 from infomin.training.view_learning import Game
 
@@ -19,8 +18,9 @@ from infomin.models import build_encoders
 from infomin.training.diagnosis import diagnose
 from infomin.training.distributed import make_fabric
 from infomin.training.game_settings import GameSettings
-from infomin.training.schedule import factor, set_rate
-from infomin.views import ChannelViews
+from infomin.training.schedule import factor
+from infomin.training.trainer import Diverged
+from infomin.training.view_game import Game
 
 pytestmark = pytest.mark.usefixtures("single")
 DATA = scenes(size=16, train=240, test=120)
@@ -181,44 +181,6 @@ def test_a_nan_stops_before_the_weights():
     assert same(game.g, before)
 
 
-def make_pretraining(**options):
-    settings = ContrastiveSettings(**({"epochs": 2, "batch": 40} | options))
-    return Pretraining(
-        ChannelViews(3, "ydbdr"),
-        build_encoders("fourconv", (1, 2), 16, dim=16),
-        DATA.train.images,
-        CropFlip(16),
-        lambda p: torch.optim.AdamW(p, lr=2e-3),
-        settings,
-        make_fabric("cpu", precision="32-true"),
-    )
-
-
-def test_pretraining_learns():
-    values = [metrics["i_nce"] for metrics in make_pretraining(epochs=8)]
-    assert len(values) == 48 and sum(values[-6:]) / 6 > sum(values[:6]) / 6 + 0.3
-
-
-def test_pretraining_is_a_function_of_its_seed():
-    runs = [[m["loss"] for m in make_pretraining(epochs=1, seed=s)] for s in (0, 0, 1)]
-    assert runs[0] == runs[1] != runs[2]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"epochs": -1}, "epochs: expected at least 0, got -1"),
-        ({"batch": 1}, "batch: InfoNCE needs at least 2 images, got 1"),
-        ({"batch": 241}, r"pretrain.batch: expected 1..240.*got 241"),
-        ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),
-        ({"warmup": 1.0}, r"warmup: expected a share within \[0, 1\), got 1.0"),
-    ],
-)
-def test_wrong_pretraining_settings_are_told(options, message):
-    with pytest.raises(InputError, match=message):
-        make_pretraining(**options)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -228,29 +190,11 @@ def test_wrong_pretraining_settings_are_told(options, message):
         ({"warmup_g": 1.0}, r"warmup_g: expected a share within \[0, 1\), got 1.0"),
         ({"class_until": 0.0}, r"class_until: expected a share within \(0, 1\], got 0.0"),
         ({"average": 1.0}, r"average: expected a decay within \[0, 1\), got 1.0"),
-        ({"labelled_batch": 61}, r"game.labelled_batch: expected 1..60.*got 61"),
     ],
 )
-def test_wrong_game_settings_are_told(options, message):
+def test_wrong_game_settings_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         make_game(**options)
-
-
-def test_schedules():
-    assert factor("constant", 7, 10) == 1
-    assert factor("cosine", 0, 10) == 1 and factor("cosine", 10, 10) == pytest.approx(0)
-    assert factor("cosine", 5, 10, final=0.2) == pytest.approx(0.6)
-    assert factor("cosine", 0, 100, warmup=0.1) == pytest.approx(1 / 11)
-    assert [round(factor("steps", s, 10), 3) for s in (5, 6, 8)] == [1, 0.2, 0.04]
-    with pytest.raises(InputError, match="schedule: expected one of constant, cosine, steps"):
-        factor("linear", 0, 1)
-
-
-def test_the_rate_is_a_share_of_the_peak():
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
-    for share in (0.5, 0.1):
-        set_rate(optimizer, share)
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.5 * share)
 
 
 def test_diagnosis_names_every_collapse():

@@ -12,9 +12,6 @@ from infomin.augment.color_jitter import ColorJitter
 from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data import Batches
-from infomin.evaluation import extract
-from infomin.models import build_encoders
-from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
 from infomin.views import ChannelViews, CombinedViews, LearnedViews, WholeViews
 from infomin.views.color_table import ColorTable
 
@@ -150,27 +147,6 @@ def test_whole_views_have_all_channels_of_their_own_crop():
     assert views.view_channels == (3, 3) and views.channels == 3 and views.crops == 2
     assert equal(views(x, y), expected) and equal(views.split(x), expected[:1] * 2)
     assert WholeViews(5, number=4, crops="shared").view_channels == (5,) * 4
-
-
-@pytest.mark.usefixtures("single")
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: WholeViews(color="lab", number=3, crops="shared"),
-        lambda: CombinedViews(learned(color="yiq"), 0.25, [1], JITTER),
-    ],
-)
-def test_a_saved_encoder_rebuilds_its_views(tmp_path, make):
-    views, encoder = make(), {"name": "fourconv", "size": 16, "dim": 8}
-    one = PretrainedEncoder(
-        views, build_encoders(view_channels=views.view_channels, **encoder), encoder
-    )
-    again = load_encoder(one.save(tmp_path / "encoder"))
-    assert str(again.views) == str(views) and again.views.crops == views.crops
-    assert vars(again.views).get("p") == vars(views).get("p")
-    images = torch.randint(0, 256, (9, 3, 20, 20), dtype=torch.uint8)
-    features = [extract(p.views, p.encoders, images, 16) for p in (one, again)]
-    assert torch.equal(*features) and features[0].std() > 0
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,8 @@ def build_trainer(
             f"one view from those of another, got views={cfg.views.kind} with crops of their own; "
             "set views.crops=shared, or other views"
         )
+    if method.needs_same_pixels:
+        data.needs_all(f"method={cfg.method}")
     if plan.jigsaw is not None:
         check_complete(train.present, "jigsaw", "a puzzle")
         if not views.pixelwise:

@@ -53,7 +53,7 @@ class CMC(ContrastiveMethod):
         super().__init__(encoders, context, context.batch - 1, loss, graph, pair_weights)
         self.bank: BankNegatives | None = None
         options = memory_options(memory, "cmc", ("none", "bank"))
-        if not options:
+        if memory is None or memory["kind"] == "none":
             needs_bank(graph, "none")
             return
         with blamed_on("memory=bank"):

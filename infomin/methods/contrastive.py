@@ -162,7 +162,7 @@ def memory_options(
         kinds: that the method can have.
 
     Raises:
-        InputError: for another kind.
+        InputError: for another kind, or options without a memory.
     """
     options = dict(memory or {"kind": "none"})
     kind = options.pop("kind")
@@ -170,6 +170,11 @@ def memory_options(
         raise InputError(
             f"memory: expected {' or '.join(kinds)} with method={method}, got {kind}; set "
             f"memory={kinds[0]}, or another method"
+        )
+    if kind == "none" and options:
+        raise InputError(
+            f"memory: none takes no options, got {', '.join(options)}; set memory=bank or "
+            "memory=queue, or leave them out"
         )
     return options
 

@@ -198,7 +198,8 @@ class Trainer(TrainingLoop):
         if self.fabric.world_size > 1:
             distributed.average_gradients(self.fabric, self.parameters)
         self.optimizer.step()
-        method.update(z, targets, batch)
+        with torch.no_grad():
+            method.update(z, targets, batch)
         rate = self.optimizer.param_groups[0]["lr"]
         return {"loss": value, **metrics, "rate": rate, "data_seconds": waited}
 
@@ -206,7 +207,7 @@ class Trainer(TrainingLoop):
         """Return the targets of this process's share."""
         if not self.method.targets_in_chunks and len(chunks) > 1:
             chunks = [{i: torch.cat([views[i] for views in chunks]) for i in chunks[0]}]
-        with self.fabric.autocast():
+        with torch.no_grad(), self.fabric.autocast():
             parts = [self.method.targets(views, batch) for views in chunks]
         return {i: torch.cat([part[i] for part in parts]) for i in parts[0]}
 

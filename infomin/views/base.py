@@ -129,6 +129,10 @@ class View(nn.Module):
         """Return all views of one crop."""
         raise NotImplementedError
 
+    def __str__(self) -> str:
+        """Return a short name for runs and tables; subclasses add what tells them apart."""
+        return self.kind or type(self).__name__
+
 
 VIEWS: Registry[type[View]] = Registry("views.kind")
 """Views by kind; `@register_view("raw")` above a class adds one."""

@@ -1,0 +1,54 @@
+"""Small trainers, built from the parts that commands build them of."""
+
+import torch
+
+from infomin.augment import CropFlip
+from infomin.data import Batches, UniformBatches, ViewLoader
+from infomin.losses import view_pairs
+from infomin.methods import METHODS, Context
+from infomin.models import build_encoders
+from infomin.training.distributed import make_fabric
+from infomin.training.trainer import PretrainSettings, Trainer
+
+NET = {"name": "fourconv", "size": 8, "dim": 16, "widths": [6, 8], "pools": 1}
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=1e-3)
+
+
+def make_trainer(
+    views,
+    images,
+    method="cmc",
+    *,
+    settings=None,
+    augment=None,
+    present=None,
+    fabric=None,
+    optimizer=adam,
+    net=NET,
+    **options,
+):
+    """Build a trainer; `options` are those of the method, `present` is the mask of views."""
+    settings = PretrainSettings(**{"epochs": 2, "batch": 12} | (settings or {}))
+    encoders = build_encoders(view_channels=views.view_channels, **net)
+    numbers = (settings.batch, settings.seed, "pretrain", "pretrain.batch")
+    if present is None:
+        batches = Batches(len(images), *numbers)
+    else:
+        pairs = view_pairs(len(encoders), options.get("graph", "full"))
+        batches = UniformBatches(present, pairs, *numbers)
+    context = Context(
+        len(images),
+        settings.batch,
+        settings.temperature,
+        settings.epochs * batches.per_epoch,
+        settings.seed,
+        settings.chunk,
+        None if present is None else batches.rows,
+    )
+    learner = METHODS.find(method)(encoders, context, **options)
+    crop = augment or CropFlip(net["size"])
+    loader = ViewLoader(images, batches, crop, views, learner.views)
+    return Trainer(learner, loader, optimizer, settings, fabric or make_fabric("cpu", 1, "32-true"))
