@@ -53,7 +53,7 @@ ENCODER = {
     ("encoder", "pools"): COUNTS,
     ("encoder", "normalize"): SWITCHES,
     ("encoder", "unknown"): ODD,
-    ("views", "kind"): [*ODD, "raw", "whole", "patches", "frequency", "combined"],
+    ("views", "kind"): [*ODD, "raw", "whole", "patches", "frequency"],
     ("views", "patch"): [8, -1],
     ("views", "sigma"): [1.0, "1"],
     ("views", "crops"): ODD,

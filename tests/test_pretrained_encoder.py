@@ -115,6 +115,27 @@ def test_an_encoder_of_version_0_1_is_loaded(tmp_path, kind):
     assert torch.equal(load_encoder(folder)(x), encoder(x))
 
 
+@pytest.mark.parametrize("argument", ["table", "photometric"])
+def test_a_card_holds_nothing_but_the_configuration_of_its_views(tmp_path, argument):
+    """As a stranger could make it: these arguments exist, but no card has them."""
+    encoder = pretrained(CombinedViews(learned()))
+    card, weights = artifact.load(encoder.save(tmp_path / "good"), "encoder", lambda *_: None)
+    card["architecture"]["views"][argument] = True
+    folder = artifact.save(tmp_path / "bad", "encoder", card["architecture"], weights, {})
+    with refused(f"do not fit together: views: .*{argument}"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize("name", ["other.weight", "views.weight", "towers.towers.0.head.bias"])
+def test_weights_that_no_module_takes_are_refused_before_they_are_read(tmp_path, name):
+    encoder = pretrained(WholeViews())
+    card, weights = artifact.load(encoder.save(tmp_path / "good"), "encoder", lambda *_: None)
+    weights[name] = torch.zeros(3)
+    folder = artifact.save(tmp_path / "bad", "encoder", card["architecture"], weights, {})
+    with refused("weights of other names or shapes|two weights of the name"):
+        load_encoder(folder)
+
+
 def test_some_views_can_be_left_out(tmp_path):
     encoder = pretrained(ChannelViews(color="ydbdr", groups=[[0], [1], [2]]))
     x = images(encoder)

@@ -5,8 +5,6 @@ import math
 
 import pytest
 import torch
-from infomin.training.learner import Diverged
-from infomin.training.view_learning import Game
 
 from infomin.augment import CropFlip
 from infomin.core.errors import InputError

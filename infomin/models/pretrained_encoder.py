@@ -131,12 +131,11 @@ def _check_card(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]) 
     views = build_view(config)
     if views.kind == "patches" and config["patch"] != architecture["encoder"]["size"]:
         raise InputError("the card asks for encoders of another size than its patches")
-    of_encoders = _below("encoders.", weights)
-    with build_on_meta(of_encoders):
-        expected = build_encoders(
-            view_channels=views.view_channels, **architecture["encoder"]
-        ).state_dict()
-    check_shapes(expected, of_encoders)
+    with build_on_meta(_below("encoders.", weights)):
+        encoders = build_encoders(view_channels=views.view_channels, **architecture["encoder"])
+    expected = {f"views.{name}": w for name, w in views.state_dict().items()}
+    expected |= {f"encoders.{name}": w for name, w in encoders.state_dict().items()}
+    check_shapes(expected, weights)
 
 
 def _present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -145,6 +144,8 @@ def _present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for old, new in _OLD_NAMES:
             if name.startswith(old):
                 name = new + name.removeprefix(old)
+        if name in renamed:
+            raise InputError(f"there are two weights of the name {name}")
         renamed[name] = weight
     return renamed
 

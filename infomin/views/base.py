@@ -156,7 +156,13 @@ def build_view(config: Mapping[str, Any]) -> View:
     """
     options = dict(config)
     with blamed_on("views"):
-        return VIEWS.find(options.pop("kind")).from_config(options)
+        views = VIEWS.find(options.pop("kind")).from_config(options)
+    known = views.to_config()
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(
+            f"views: expected {', '.join(known)} of kind {views.kind}, got {', '.join(unknown)}"
+        )
+    return views
 
 
 def describe_view(views: View) -> dict[str, Any]:
