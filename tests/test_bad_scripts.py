@@ -53,7 +53,6 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
             "labels.share=null labels.number=65",
             "labels.number: expected at most 64, the labels of the data, got 65",
         ),
-        ("learn_views", "game.batch=65", "game.batch: expected 1..64"),
         ("learn_views", "device=cube", "device=cube devices=1"),
         ("learn_views", "precision=3", "precision=3"),
         ("learn_views", "resume=true", "resume: no unfinished run of this configuration in"),

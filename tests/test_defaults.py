@@ -57,7 +57,8 @@ def test_objects_have_the_defaults_of_the_configuration(name):
     checked = 0
     for node in targets(composed(name)):
         module, _, attribute = node["_target_"].rpartition(".")
-        checked += check(node, getattr(import_module(module), attribute))
+        if attribute != "GameSettings":  # whose defaults depend on the mode, see below
+            checked += check(node, getattr(import_module(module), attribute))
     assert checked
 
 

@@ -6,16 +6,16 @@ import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from infomin.training.learner import Learner
 
 from infomin.runs import display
 from infomin.runs.progress import Progress, count_progress
+from infomin.training.trainer import TrainingLoop
 
 METRICS = {"loss": 5.479, "i_nce": 0.06, "accuracy": 0.02, "data_seconds": 0.0}
 SUP = {"loss": 1.0, "accuracy": 0.5, "data_seconds": 0.0, "ce_1": 1.25, "class_accuracy_1": 0.5}
 
 
-class Loop(Learner):
+class Loop(TrainingLoop):
     def __init__(self, steps, images):
         self.step, self.steps, self.images_per_step, self.cap = 0, steps, images, 5.54
 

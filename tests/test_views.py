@@ -59,7 +59,7 @@ def test_without_g_views_are_the_raw_split_and_with_it_the_learned_one(options):
 def test_a_share_of_the_samples_has_g_in_all_views_and_the_others_in_none():
     g = learned(5, groups=[[4, 0], [1], [2, 3]])
     x, views = crops(g, 200), CombinedViews(g, p=0.3)
-    made, of_g, raw = (v(*x, **k) for v, k in ((views, {"drawn": draw(views, 200)}), *two(g)))
+    made, of_g, raw = (v(*x, **k) for v, k in ((views, {"params": draw(views, 200)}), *two(g)))
     took = [(m == y).flatten(1).all(1) for m, y in zip(made, of_g, strict=True)]
     left = [(m == y).flatten(1).all(1) for m, y in zip(made, raw, strict=True)]
     assert equal(took, took[:1] * 3) and equal(left, [~took[0]] * 3)
@@ -92,23 +92,23 @@ def test_colours_changed_before_g_and_after_it_differ_only_as_told():
     cut, _ = batches.crops(images, 3, crop, 2)
     changed, _ = batches.crops(images, 3, Pipeline(crop, JITTER), 2)
     after, before = LearnedViews(g), CombinedViews(g, photometric=JITTER)
-    drawn = draw(before)
+    params = draw(before)
     assert equal(after(*changed), [g(x)[i] for i, x in enumerate(changed)])
-    expected = [JITTER.apply_to_view(v, drawn.changes[i]) for i, v in enumerate(after(*cut))]
-    assert equal(before(*cut, params=drawn), expected)
-    assert not equal(changed, cut) and not torch.equal(*(c.brightness for c in drawn.changes))
+    expected = [JITTER.apply_to_view(v, params.color_jitter[i]) for i, v in enumerate(after(*cut))]
+    assert equal(before(*cut, params=params), expected)
+    assert not equal(changed, cut) and not torch.equal(*(c.brightness for c in params.color_jitter))
 
 
 def test_motions_after_g_are_those_of_randaugment_and_each_view_has_its_own():
     g = learned()
     moved = RandAugment("cmc", n=2, p=0.9)
     x, views = crops(g), CombinedViews(g, randaugment=moved)
-    drawn = draw(views)
+    params = draw(views)
     assert equal(views(*x), LearnedViews(g)(*x)), "evaluation moves nothing"
-    assert not torch.equal(*(plan.level for plan in drawn.plans))
+    assert not torch.equal(*(plan.level for plan in params.randaugment))
     assert views.randaugment.of_pixels == ["autocontrast", "sharpness"]
-    for i, (ours, crop) in enumerate(zip(views(*x, params=drawn), x, strict=True)):
-        view, plan = g(crop)[i], drawn.plans[i]
+    for i, (ours, crop) in enumerate(zip(views(*x, params=params), x, strict=True)):
+        view, plan = g(crop)[i], params.randaugment[i]
         # motions, and fills, of a view are those of an image that has its values within [0, 1]
         alone = RandAugment(moved.operations, n=2, p=0.9, fill=0.5)
         still = torch.tensor([name in alone.of_pixels for name in alone.operations])

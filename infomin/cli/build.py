@@ -5,7 +5,7 @@ on the smallest encoders there are. Then it reads the data, and `build_pretraini
 """
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -183,6 +183,15 @@ def seen_by(views: View, data: DataSet, fabric: Fabric) -> tuple[DataSet, dict[s
     return seen, {"present": seen.lacking} if seen.lacking else {}
 
 
+def fitting(option: str, batch: int, images: int, fabric: Fabric) -> int:
+    """Return the size of a batch, or all images where there are fewer; say so in one line."""
+    largest = images // fabric.world_size * fabric.world_size
+    if batch <= largest or largest < 2:
+        return batch
+    fabric.print(f"{option}: there are {images} images, so batches have {largest}, not {batch}")
+    return largest
+
+
 def build_pretraining(
     cfg: DictConfig, plan: Plan, data: DataSet, fabric: Fabric, views: View | None = None
 ) -> Pretraining:
@@ -204,6 +213,8 @@ def build_pretraining(
     seen, missing = seen_by(views, data, fabric)
     if seen.classes:
         seen.needs_classes("evaluation")
+    batch = fitting("pretrain.batch", plan.settings.batch, len(seen.train), fabric)
+    plan = replace(plan, settings=replace(plan.settings, batch=batch))
     options = plain(cfg.encoder)
     encoders = build_encoders(view_channels=views.view_channels, seed=cfg.seed, **options)
     encoder = PretrainedEncoder(views, encoders, options)

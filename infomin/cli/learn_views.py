@@ -10,7 +10,7 @@ Three minutes on two cores, budget=small. The generator is in runs/learn_views/R
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import CropFlip, resize
-from infomin.cli.build import launch
+from infomin.cli.build import fitting, launch
 from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.core.errors import InputError, one_of
 from infomin.core.rng import seeded
@@ -56,7 +56,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     settings, augment, kept = plan_game(cfg)
     data = instantiate(cfg.data) if data is None else data
     game, labelled = build_game(cfg, settings, augment, data)
-    fabric = game.fabric
+    fabric, settings = game.fabric, game.settings
 
     name = f"{settings.mode}-{cfg.color}-s{cfg.seed}"
     run = open_run(cfg, "learn_views", name, fabric.is_global_zero)
@@ -85,7 +85,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     result = {"data": data.name, "objective": settings.mode, "seed": cfg.seed}
     result |= {"steps": settings.steps, "labels": len(labelled)}
     result |= {"i_nce": asdict(i_nce) if i_nce else None, "class_accuracy": class_accuracy}
-    result |= {"collapsed": warnings, "check": asdict(check), "settings": plain(cfg.game)}
+    result |= {"collapsed": warnings, "check": asdict(check), "settings": asdict(settings)}
     result |= {"curve": run.curve("i_nce"), **chosen, **run.rate}
     folder = g.cpu().save(run.place("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
@@ -123,6 +123,12 @@ def build_game(
         data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
+    settings = replace(
+        settings, batch=fitting("game.batch", settings.batch, len(data.train), fabric)
+    )
+    if settings.classified:
+        few = fitting("game.labelled_batch", settings.labelled_batch, len(labelled), fabric)
+        settings = replace(settings, labelled_batch=few)
     estimator = plain(cfg.estimator)
     with seeded(cfg.seed, "generator"):
         g = ViewGenerator(

@@ -10,7 +10,8 @@ from `conf/`; an option inside a node is written `**{"views.crops": "shared"}` o
 "shared"}`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def learn_views(data: Data, *, mode: str = "semi", **options: Any) -> ViewGenera
         InputError: in one line, for whatever does not fit.
     """
     images = from_torch(data)
-    return run_game(compose("learn_views", images, {"mode": mode, **options}), images)
+    with input_errors():
+        return run_game(compose("learn_views", images, {"mode": mode, **options}), images)
 
 
 def pretrain(
@@ -77,8 +79,9 @@ def pretrain(
         InputError: in one line, for whatever does not fit.
     """
     images, (words, made) = from_torch(data), view_options(views)
-    cfg = compose("pretrain", images, {**words, **options})
-    return run_pretraining(cfg, images, made)
+    with input_errors():
+        cfg = compose("pretrain", images, {**words, **options})
+        return run_pretraining(cfg, images, made)
 
 
 def estimate_information(
@@ -98,7 +101,9 @@ def estimate_information(
         InputError: in one line, for whatever does not fit.
     """
     images, (words, made) = from_torch(data), view_options(views)
-    return run_estimate(compose("estimate_information", images, {**words, **options}), images, made)
+    with input_errors():
+        cfg = compose("estimate_information", images, {**words, **options})
+        return run_estimate(cfg, images, made)
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,15 @@ def view_options(views: Any) -> tuple[dict[str, Any], View | None]:
     return {"views": "learned", "views.generator": str(views)}, None
 
 
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Turn errors of the configuration into an `InputError` of one line."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(one_line(error)) from None
+
+
 def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
     """Return the configuration of a command with options as keywords.
 
@@ -192,7 +206,7 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
         if isinstance(value, str) and (CONF / key / f"{value}.yaml").is_file()
     ]
     chosen = {word.partition("=")[0] for word in words}
-    try:
+    with input_errors():
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             cfg = hydra.compose(name, words)
         for key, value in options.items():
@@ -202,8 +216,6 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
                 names = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
                 raise InputError(f"{key}: expected one of {', '.join(names)}, got {value!r}")
             OmegaConf.update(cfg, key, value)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(one_line(error)) from None
     with open_dict(cfg):
         cfg.data = {"name": data.name}
     return cfg

@@ -49,7 +49,7 @@ class BYOL(Method):
     compares_samples = False
 
     def __init__(
-        self, encoders: Encoders, context: Context, momentum: float = 0.99, hidden: int = 4096
+        self, encoders: Encoders, context: Context, momentum: float = 0.99, hidden: int = 1024
     ) -> None:
         super().__init__(encoders, context)
         check_momentum(momentum, "byol.momentum")
