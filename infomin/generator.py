@@ -8,7 +8,6 @@ space; training moves it away from that split. On disk it is a folder of data, n
 (`infomin.core.artifact`).
 """
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +25,17 @@ from infomin.core.channel_groups import join, partition, split
 from infomin.core.errors import InputError, blamed_on, true_or_false
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT, ValueRange, check_range, parse_channel_names, parse_range
-from infomin.flows import Composition, FixedAffine, build_flow, in_chunks, to_images, to_rows
+from infomin.flows import (
+    FLOW_DEFAULTS,
+    Composition,
+    FixedAffine,
+    build_flow,
+    in_chunks,
+    to_images,
+    to_rows,
+)
 from infomin.shipped import located
 
-FLOW_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(build_flow).parameters.items()
-    if parameter.default is not parameter.empty
-}
-"""Options of a flow that is not described; cards record all of them."""
 OLD_LOG_SCALE_BOUND = 2.0
 """Default of version 0.1, whose cards may leave it out."""
 

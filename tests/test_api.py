@@ -82,6 +82,8 @@ def test_views_can_be_a_generator_a_folder_views_or_a_word(images, here):
 
 
 def test_wrong_options_are_refused_in_one_line(images, here):
+    from infomin.cli.verbs import train_and_test
+
     data = infomin.from_torch(images)
     with refused(".*epoch.*not in struct"):
         infomin.pretrain(data, epoch=3)
@@ -90,7 +92,7 @@ def test_wrong_options_are_refused_in_one_line(images, here):
     with refused("temperature: expected a number > 0, got -1"):
         infomin.pretrain(data, **{"pretrain.temperature": -1})
     with refused("test: expected the classes of train"):
-        infomin.evaluate(None, data, infomin.from_torch((torch.rand(8, 3, 32, 32), [5] * 8)))
+        train_and_test(data, infomin.from_torch((torch.rand(8, 3, 32, 32), [5] * 8)))
 
 
 def test_public_names_are_listed():

@@ -149,7 +149,7 @@ def whole(**change):
         (whole(channels=4), OTHER),
         (whole(number=5), rf"{OTHER}|asks for more than the \d+ weights there are"),
         (whole(number=HUGE), MORE),
-        (learned(channels=4), OTHER),
+        (learned(channels=4), rf"{OTHER}|asks for more than the \d+ weights there are"),
         (learned(flow={"hidden": HUGE}), MORE),
         (learned(flow={"blocks": 3}), rf"{OTHER}|asks for more than the \d+ weights there are"),
     ],

@@ -77,7 +77,7 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
         (
             "learn_views",
             "augment=simclr",
-            "No match in the defaults list. This script has no such group; take",
+            "No match in the defaults list. This command has no such group",
         ),
         ("pretrain", "views=whole views.number=1", "views.number: expected at least 2, got 1"),
         ("pretrain", "views=frequency views.sigma=0", "views.sigma: expected a number > 0, got 0"),
@@ -85,7 +85,7 @@ SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
         ("pretrain", "views=patches views.distance=1", "views.distance: expected 0..0 pixels"),
         ("pretrain", "views=patches encoder.size=64", "views.patch: expected 1..32 pixels of im"),
         ("pretrain", "views=raw views.kind=other", "views.kind: expected one of combined, freq"),
-        ("learn_views", "augment=whole", "augment: Whole() takes no arguments"),
+        ("learn_views", "augment=whole", "augment: Whole.__init__() got an unexpected keyword"),
         ("segment", "segment.epochs=0", "segment.epochs: expected a whole number of at least 1"),
         ("segment", "seed=1", "no finished run of scripts/pretrain.py in"),
         (

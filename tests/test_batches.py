@@ -29,7 +29,7 @@ def test_labels_go_on_evenly_where_a_class_runs_out():
 
 
 def test_all_labels_are_taken_without_a_share_and_unlabelled_images_never():
-    assert data.labelled_subset(LABELS).tolist() == list(range(100))
+    assert data.labelled_subset(LABELS, share=None).tolist() == list(range(100))
     assert data.labelled_subset(LABELS, share=1.0).tolist() == list(range(100))
 
 

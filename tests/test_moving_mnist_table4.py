@@ -24,6 +24,7 @@ def finished(folder, sharings, seeds):
         result |= {"position_error": 4.0 + cell.seed, "position_chance": 13.8}
         result |= {"i_nce": {"value": 2.0} if cell.shared else None}
         write_json(run / "result.json", result)
+        (run / "config.yaml").write_text("seed: 0\n")
         where = {"commit": "abc", "hardware": "a machine", "versions": {"torch": "2"}}
         write_json(run / "provenance.json", where)
     return [FactorRun.read(cell) for cell in cells]

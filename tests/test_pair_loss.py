@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from infomin.methods.pair_loss import build_pair_loss
 from refusal import refused
 
 from infomin.losses import estimated_log_z
+from infomin.methods.contrastive import build_pair_loss
 
 B, M, N, T = 5, 7, 100, 0.2
 

@@ -105,8 +105,12 @@ def test_whole_images_come_as_they_are_and_colours_can_change():
     jitter = ColorJitter(brightness=0.5)
     (changed,), _ = Batches(8, 5, 0, "t").crops(images, 0, Pipeline(Whole(), jitter), 1)
     assert changed.shape == (5, 3, 10, 14) and changed.is_floating_point()
-    assert Whole().frame(10, 14) == Pipeline(Whole(), jitter).frame(10, 14) == (10, 14)
-    assert CropFlip(6).frame(10, 14) == Pipeline(CropFlip(6), jitter).frame(10, 14) == (6, 6)
+    assert Whole().output_size(10, 14) == Pipeline(Whole(), jitter).output_size(10, 14) == (10, 14)
+    assert (
+        CropFlip(6).output_size(10, 14)
+        == Pipeline(CropFlip(6), jitter).output_size(10, 14)
+        == (6, 6)
+    )
 
 
 def pretraining(images, views, augment=None):

@@ -71,7 +71,7 @@ def test_chance_is_one_class_everywhere():
 
 @pytest.mark.usefixtures("single")
 def test_frames_keep_their_labels_and_lose_their_border(root):
-    whole = data.nyuv2_frames(str(root), 48, 64)  # 64 x 80, less 8 on each side
+    whole = data.nyuv2_frames(str(root), 48, 64, "rgbd")  # 64 x 80, less 8 on each side
     assert whole.images.train.images.shape == (24, 4, 48, 64)
     assert whole.train.shape == (24, 48, 64) and whole.test.shape == (8, 48, 64)
     assert whole.train.unique().tolist() == [WALL, FLOOR, BED, IGNORED]

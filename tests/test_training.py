@@ -184,7 +184,7 @@ def test_a_nan_stops_before_the_weights():
     [
         ({"mode": "both"}, "mode: expected one of unsup, semi, sup, got 'both'"),
         ({"steps": 0}, "steps: expected at least 1, got 0"),
-        ({"lr_g": 0.0}, "lr_g: expected a number > 0, got 0.0"),
+        ({"lr_g": -1.0}, "lr_g: expected a number > 0, got -1.0"),
         ({"warmup_g": 1.0}, r"warmup_g: expected a share within \[0, 1\), got 1.0"),
         ({"class_until": 0.0}, r"class_until: expected a share within \(0, 1\], got 0.0"),
         ({"average": 1.0}, r"average: expected a decay within \[0, 1\), got 1.0"),

@@ -15,7 +15,7 @@ WIDTH, COLUMN = 100, 34
 def help_text(name: str) -> str:
     """Return the help of the command with `conf/<name>.yaml`."""
     groups, options = read(name)
-    lines = textwrap.wrap(comment_above(CONF / f"{name}.yaml"), WIDTH) + [""]
+    lines = [*textwrap.wrap(comment_above(CONF / f"{name}.yaml"), WIDTH), ""]
     lines += [f"usage: infomin {name.replace('_', '-')} [option=value ...]", ""]
     lines.append("groups, each one of the names behind it:")
     for group, chosen in groups.items():

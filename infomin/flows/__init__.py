@@ -16,11 +16,12 @@ InfoMin (arXiv:2005.10243), section 4.2, uses both.
 """
 
 from infomin.flows.base import Composition, Flow, in_chunks, to_images, to_rows
-from infomin.flows.build import KINDS, MIXINGS, build_flow
+from infomin.flows.build import FLOW_DEFAULTS, KINDS, MIXINGS, build_flow
 from infomin.flows.coupling import Coupling
 from infomin.flows.linear import FixedAffine, InvertibleMixing, OrthogonalMixing, Rotation
 
 __all__ = [
+    "FLOW_DEFAULTS",
     "KINDS",
     "MIXINGS",
     "Composition",

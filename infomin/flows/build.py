@@ -1,5 +1,6 @@
 """The flow of a view generator, built from a few numbers."""
 
+import inspect
 from collections.abc import Sequence
 
 from infomin.core.channel_groups import check_channels
@@ -73,3 +74,11 @@ def build_flow(
     elif mix_output:
         flows += mix()
     return Composition(flows)
+
+
+FLOW_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(build_flow).parameters.items()
+    if parameter.default is not parameter.empty
+}
+"""Options of a flow where none are given; the card of a generator records all of them."""
