@@ -16,6 +16,7 @@ from torch import Tensor
 
 from infomin.core.errors import InputError
 from infomin.core.shapes import Images
+from infomin.core.value_range import UNIT, ValueRange
 from infomin.flows import FixedAffine, to_images, to_rows
 
 # rows are output channels, columns R, G, B; oracle: skimage.color.rgb2<name>
@@ -134,3 +135,18 @@ def convert(images: Images, space: str, normalize: bool = False) -> Images:
 def _check_space(space: str) -> None:
     if space not in _NAMES:
         raise InputError(f"color: expected one of {', '.join(_NAMES)}, got {space!r}")
+
+
+def rescale_input(space: FixedAffine, value_range: ValueRange) -> FixedAffine:
+    """Return a colour space that takes `value_range` in place of [0, 1]."""
+    low, high = value_range
+    if (low, high) == UNIT:
+        return space
+    matrix = space.matrix / (high - low)
+    offset = space.offset - low * matrix.sum(-1)
+    single = torch.tensor([low, high]).float().diff()
+    if not (matrix.isfinite().all() and offset.isfinite().all() and 0 < single < torch.inf):
+        raise InputError(
+            f"value_range: expected low and high that differ in float32, got {low}, {high}"
+        )
+    return FixedAffine(matrix, offset)

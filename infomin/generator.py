@@ -18,17 +18,16 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin.color import linear_space
+from infomin.color import linear_space, rescale_input
 from infomin.core import artifact
 from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.channel_groups import join, partition, split
 from infomin.core.errors import InputError, blamed_on, true_or_false
 from infomin.core.shapes import Image, Images, Views
-from infomin.core.value_range import UNIT, ValueRange, check_range, parse_channel_names, parse_range
+from infomin.core.value_range import UNIT, check_range, parse_channel_names, parse_range
 from infomin.flows import (
     FLOW_DEFAULTS,
     Composition,
-    FixedAffine,
     build_flow,
     in_chunks,
     to_images,
@@ -106,7 +105,7 @@ class ViewGenerator(nn.Module):
         self.flow_settings = {**FLOW_DEFAULTS, **(flow or {})}
         self.value_range = parse_range(value_range)
         self.channel_names = parse_channel_names(channel_names, channels)
-        self.start = _rescale_input(linear_space(color, channels, normalize), self.value_range)
+        self.start = rescale_input(linear_space(color, channels, normalize), self.value_range)
         with blamed_on("flow"):
             self.flow: Composition = build_flow(channels, **self.flow_settings)
 
@@ -294,18 +293,3 @@ def validate_card(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]
     with build_on_meta(weights), blamed_on("flow"):
         expected = build_flow(architecture.get("channels", 3), **flow).state_dict()
     check_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)
-
-
-def _rescale_input(space: FixedAffine, value_range: ValueRange) -> FixedAffine:
-    """Return a colour space that takes `value_range` in place of [0, 1]."""
-    low, high = value_range
-    if (low, high) == UNIT:
-        return space
-    matrix = space.matrix / (high - low)
-    offset = space.offset - low * matrix.sum(-1)
-    single = torch.tensor([low, high]).float().diff()
-    if not (matrix.isfinite().all() and offset.isfinite().all() and 0 < single < torch.inf):
-        raise InputError(
-            f"value_range: expected low and high that differ in float32, got {low}, {high}"
-        )
-    return FixedAffine(matrix, offset)
