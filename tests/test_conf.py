@@ -35,8 +35,8 @@ def choices():
                     if primary != "learn_views" or group != "augment" or p.stem in ("crop", "none")
                 )  # the crops of the game have a size of their own, and keep their colours
     for path in sorted((CONF / "experiment").glob("*.yaml")):
-        command = re.search(r"command:.*scripts/(\w+)\.py", path.read_text())
-        yield command[1] if command else "report", f"experiment={path.stem}"
+        command = re.search(r"command:.*infomin ([\w-]+) experiment", path.read_text())
+        yield command[1].replace("-", "_") if command else "report", f"experiment={path.stem}"
 
 
 @pytest.fixture
