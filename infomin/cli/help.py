@@ -99,7 +99,7 @@ def next_content(lines: list[str]) -> int:
 def row(option: str, meaning: str) -> list[str]:
     """Return an option and its meaning, wrapped."""
     first = f"  {option:<{COLUMN - 2}}"
-    if len(first) > COLUMN:
+    if len(first) > COLUMN or first[-1] != " ":
         indent = " " * COLUMN
         return [
             f"  {option}",
