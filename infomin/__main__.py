@@ -53,12 +53,12 @@ def commands() -> dict[str, str]:
     """Return the first sentence of every command by its module: those with a configuration."""
     from infomin.cli import CONF
 
-    found = {}
+    texts = {}
     for path in sorted((HERE / "cli").glob("*.py")):
         if (CONF / path.name).with_suffix(".yaml").is_file():
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            found[path.stem] = text.split("\n\n")[0].replace("\n", " ")
-    return found
+            texts[path.stem] = text.split("\n\n")[0].replace("\n", " ")
+    return texts
 
 
 def listed() -> str:

@@ -202,7 +202,7 @@ def test_the_whole_of_infomin_runs_stops_and_goes_on(tmp_path):
     (a,), (b,) = whole.folders, resumed.folders
     weights = [load_encoder(run / "encoder").encoders.state_dict() for run in (a, b)]
     assert all(torch.equal(w, weights[1][name]) for name, w in weights[0].items())
-    assert "JigSaw" in whole.err and "linear probe" in whole.out
+    assert "jigsaw" in whole.err and "linear probe" in whole.out
     card = json.loads((a / "encoder" / "card.json").read_text())
     assert (
         card["architecture"]["encoder"]["shared"] and card["architecture"]["views"]["number"] == 2

@@ -1,4 +1,4 @@
-"""What a user can mend, and a signal, as one line and an exit code."""
+"""Errors that a user can mend, and signals, as one line and an exit code."""
 
 import signal
 import sys

@@ -47,7 +47,7 @@ def pretrain(cfg: DictConfig) -> None:
 def run_pretraining(
     cfg: DictConfig, data: DataSet | None = None, views: View | None = None
 ) -> PretrainedEncoder:
-    """Pretrain, evaluate and save; return the encoder.
+    """Pretrain, evaluate and save; return the encoder, on the CPU and in evaluation mode.
 
     Arguments:
         cfg: configuration.
@@ -74,7 +74,7 @@ def run_pretraining(
     picture = draw(run, built, data)
     run.finish(result)
     report(result, encoder, folder, picture)
-    return encoder
+    return encoder.cpu().eval()
 
 
 def train(run: Run, built: Pretraining, label: str, save_every: float) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, random numbers, value ranges, channel groups, files."""
+"""The lowest floor: errors, random numbers, value ranges, channel groups, files."""

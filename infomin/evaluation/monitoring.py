@@ -94,7 +94,7 @@ class Monitor:
             knn, probe: held-out accuracies, shares.
         """
         trainer, loader = self.trainer, self.trainer.loader
-        found: Metrics = {"epoch": trainer.step / loader.batches.per_epoch}
+        result: Metrics = {"epoch": trainer.step / loader.batches.per_epoch}
         if trainer.method.trains_embeddings:
             z = held_out_embeddings(
                 loader.views,
@@ -105,18 +105,18 @@ class Monitor:
             )
             if not all(of_view.isfinite().all() for of_view in z):
                 return {}
-            found |= self._of_embeddings(z)
+            result |= self._of_embeddings(z)
             if "i_nce" in metrics:
-                found |= {"i_nce": metrics["i_nce"], "log_k": trainer.cap}
+                result |= {"i_nce": metrics["i_nce"], "log_k": trainer.cap}
         features = self._features(self.test)
         if not features.isfinite().all():
             return {}
-        found |= {
+        result |= {
             "feature_rank": representation_metrics.effective_rank(features),
             "feature_deviation": representation_metrics.deviation(features),
             "feature_directions": float(min(features.shape)),
         }
-        return found | (self._scores(features) if self.judged else {})
+        return result | (self._scores(features) if self.judged else {})
 
     def _of_embeddings(self, z: tuple[Tensor, ...]) -> Metrics:
         """Measure embeddings, of each view those of the images that have it."""
@@ -127,15 +127,15 @@ class Monitor:
             for i, j, both in pairs
             if both.any()
         ]
-        found = {"alignment": sum(aligned) / len(aligned)} if aligned else {}
-        found["directions"] = float(min(len(self.test), z[0].shape[1]))
+        result = {"alignment": sum(aligned) / len(aligned)} if aligned else {}
+        result["directions"] = float(min(len(self.test), z[0].shape[1]))
         for i, of_view in enumerate(z, 1):
             of_view = of_view[having(mask, n, i - 1)]
             if len(of_view) >= FEWEST:
-                found[f"uniformity_{i}"] = representation_metrics.uniformity(of_view)
-                found[f"deviation_{i}"] = representation_metrics.deviation(of_view)
-                found[f"rank_{i}"] = representation_metrics.effective_rank(of_view)
-        return found
+                result[f"uniformity_{i}"] = representation_metrics.uniformity(of_view)
+                result[f"deviation_{i}"] = representation_metrics.deviation(of_view)
+                result[f"rank_{i}"] = representation_metrics.effective_rank(of_view)
+        return result
 
     def _scores(self, features: Tensor) -> Metrics:
         """Return the accuracy of kNN and of a probe on features."""
@@ -172,28 +172,28 @@ class Monitor:
         return images.part(order.sort().values).to(self.trainer.fabric.device)
 
 
-def line(found: Metrics) -> str:
+def line(measured: Metrics) -> str:
     """Return measurements as one line."""
-    parts = [f"epoch {found['epoch']:g}"]
-    if "alignment" in found:
-        parts.append(f"alignment {found['alignment']:.2f}")
+    parts = [f"epoch {measured['epoch']:g}"]
+    if "alignment" in measured:
+        parts.append(f"alignment {measured['alignment']:.2f}")
     for name, digits, of in (
         ("uniformity", 2, ""),
         ("deviation", 2, ""),
         ("rank", 0, "directions"),
     ):
-        values = [v for key, v in found.items() if key.startswith(f"{name}_")]
+        values = [v for key, v in measured.items() if key.startswith(f"{name}_")]
         if values:
-            told = "/".join(f"{v:.{digits}f}" for v in values)
-            parts.append(f"{name} {told}" + (f" of {found[of]:.0f}" if of else ""))
-    if "i_nce" in found:
-        share = (found["log_k"] - found["i_nce"]) / found["log_k"]
+            text = "/".join(f"{v:.{digits}f}" for v in values)
+            parts.append(f"{name} {text}" + (f" of {measured[of]:.0f}" if of else ""))
+    if "i_nce" in measured:
+        share = (measured["log_k"] - measured["i_nce"]) / measured["log_k"]
         parts.append(f"loss {share:.0%} of log K")
-    of = f" of {found['feature_directions']:.0f}" if "feature_directions" in found else ""
-    parts.append(f"features rank {found['feature_rank']:.0f}{of}")
+    of = f" of {measured['feature_directions']:.0f}" if "feature_directions" in measured else ""
+    parts.append(f"features rank {measured['feature_rank']:.0f}{of}")
     parts += [
-        f"{name} {found[key]:.1%}"
+        f"{name} {measured[key]:.1%}"
         for name, key in (("kNN", "knn"), ("probe", "probe"))
-        if key in found
+        if key in measured
     ]
     return " | ".join(parts)

@@ -81,14 +81,14 @@ def export_encoder(
         if pretrained.encoders.shared:
             views, meant = views[:1], ["; or ".join(dict.fromkeys(meant))]
         encoders = [
-            _tower(pretrained, i, view, meant[i], new, formats) | {"verified_on": data}
+            _encoder(pretrained, i, view, meant[i], new, formats) | {"verified_on": data}
             for i, view in enumerate(views)
         ]
         if isinstance(pretrained.views, LearnedViews):
-            told = card["training"].get("generator")
-            training = told if isinstance(told, dict) else {}
+            upstream = card["training"].get("generator")
+            training = upstream if isinstance(upstream, dict) else {}
             pretrained.views.generator.save(new / "generator", training)
-        told = {
+        new_card = {
             "format": FORMAT,
             "model": _model(pretrained),
             "stem": _stem(pretrained),
@@ -103,12 +103,12 @@ def export_encoder(
                 "python": platform.python_version(),
             },
         }
-        files.write_json(new / artifact.CARD, told)
-        files.write_bytes(new / "README.md", encoder_readme.text(told).encode(errors="replace"))
+        files.write_json(new / artifact.CARD, new_card)
+        files.write_bytes(new / "README.md", encoder_readme.text(new_card).encode(errors="replace"))
     return Path(out)
 
 
-def _tower(
+def _encoder(
     pretrained: PretrainedEncoder,
     i: int,
     view: Tensor,
@@ -128,8 +128,8 @@ def _tower(
         name = f"view_{i + 1}.{kind}"
         files.write_bytes(folder / name, content[kind])
         net.load_state_dict(_READERS[kind](folder / name), strict=True)
-        made = net((view - mean[:, None, None]) / std[:, None, None])
-        error = ((made - expected).abs().max() / expected.abs().max().clamp(min=1)).item()
+        features = net((view - mean[:, None, None]) / std[:, None, None])
+        error = ((features - expected).abs().max() / expected.abs().max().clamp(min=1)).item()
         if not error <= LARGEST_ERROR:
             raise InputError(
                 f"{name}: largest error {error:.1e} on {len(view)} images, expected at most "

@@ -48,7 +48,7 @@ def differences(stem: str, channels: Sequence[int]) -> dict[str, str]:
         channels: of each view.
     """
     size = "3x3, stride 1, padding 1" if stem == "small" else "as theirs, but"
-    told = {
+    texts = {
         "conv1": f"{size} for the channels of a view; theirs is 7x7, stride 2, padding 3, for 3 "
         "channels",
         "maxpool": "none, an Identity",
@@ -56,7 +56,7 @@ def differences(stem: str, channels: Sequence[int]) -> dict[str, str]:
         "embedding head that contrast was trained through is not exported",
     }
     differing = {name for number in channels for name in replaced(stem, number)}
-    return {name: what for name, what in told.items() if name in differing} | {
+    return {name: text for name, text in texts.items() if name in differing} | {
         "input": "a view, scaled as said there, minus mean, over std"
     }
 

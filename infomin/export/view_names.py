@@ -1,4 +1,4 @@
-"""What each view of an encoder is, in plain words: channels of which space, on which scale."""
+"""Names of the views of an encoder, in plain words: channels of which space, on which scale."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,15 +32,15 @@ def names(views: Mapping[str, Any]) -> list[str]:
     scale = "the range that it can take" if color != "rgb" else f"{low_high}"
     space = "" if color == "rgb" else f" of {color}"
     groups = views.get("groups") or [range(len(channels))] * views.get("number", 2)
-    told = [
+    names = [
         f"{', '.join(channels[i] for i in group)}{space}, {'each ' * (len(group) > 1)}scaled from "
         f"{scale} to [-1, 1]"
         for group in groups
     ]
     if kind == "frequency":
         blurred = f"blurred by a Gaussian of sigma {views['sigma']:g} pixels"
-        return [f"{told[0]}, {blurred}", f"{told[1]}, less the same image {blurred}"]
-    return told
+        return [f"{names[0]}, {blurred}", f"{names[1]}, less the same image {blurred}"]
+    return names
 
 
 def _learned(views: Mapping[str, Any]) -> list[str]:

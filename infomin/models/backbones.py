@@ -84,16 +84,16 @@ class Backbone(nn.Module):
             InputError: for an unknown tap.
         """
         wanted = {self.tap(name) for name in taps}
-        found: dict[str, Tensor] = {}
+        maps: dict[str, Tensor] = {}
         # statistics of one or two channels are ten times slower to take in channels_last
         x = self.standardize(x.contiguous()).contiguous(memory_format=torch.channels_last)
         for name, stage in self.stages.items():
             x = stage(x)
             if name in wanted:
-                found[name] = x
-            if len(found) == len(wanted):
+                maps[name] = x
+            if len(maps) == len(wanted):
                 break
-        return [found[name] for name in taps]
+        return [maps[name] for name in taps]
 
 
 BACKBONES: Registry[Callable[..., Backbone]] = Registry("encoder.name")

@@ -1,4 +1,4 @@
-r"""What sensors see as views: brightness, colour, depth and the direction of surfaces.
+r"""Sensors as views: brightness, colour, depth and the direction of surfaces.
 
 Images are R, G, B and depth, as data=nyuv2 gives them. CMC (arXiv:1906.05849, section 4.4) has an
 encoder for each of L, ab, depth and surface normals of NYU Depth V2, and L as the core view.
@@ -109,8 +109,8 @@ def blurred(depth: Float[Tensor, "b 1 h w"], sigma: float) -> Float[Tensor, "b 1
     from kornia.filters import gaussian_blur2d  # heavy, and needed here alone
 
     sides = [2 * min(ceil(3 * sigma), side - 1) + 1 for side in depth.shape[2:]]
-    found: Tensor = gaussian_blur2d(depth, (sides[0], sides[1]), (sigma, sigma))
-    return found
+    smooth: Tensor = gaussian_blur2d(depth, (sides[0], sides[1]), (sigma, sigma))
+    return smooth
 
 
 def normals(depth: Float[Tensor, "b 1 h w"], focal: float) -> Float[Tensor, "b 3 h w"]:
@@ -126,5 +126,5 @@ def normals(depth: Float[Tensor, "b 1 h w"], focal: float) -> Float[Tensor, "b 3
     camera = torch.eye(3, dtype=depth.dtype, device=depth.device)
     camera[0, 0] = camera[1, 1] = focal
     camera[0, 2], camera[1, 2] = (w - 1) / 2, (h - 1) / 2
-    found: Tensor = depth_to_normals(depth.clamp(min=_NEAR), camera.expand(b, 3, 3))
-    return found
+    directions: Tensor = depth_to_normals(depth.clamp(min=_NEAR), camera.expand(b, 3, 3))
+    return directions
