@@ -11,8 +11,7 @@ PACKAGE = ROOT / "infomin"
 # top to bottom; a module may import from its own row and from rows below
 LAYERS = [
     ["cli", "__main__"],
-    ["experiments"],
-    ["export", "runs"],
+    ["experiments", "export", "runs"],
     ["evaluation"],
     ["training"],
     ["methods", "information"],
