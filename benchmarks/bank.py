@@ -9,18 +9,19 @@ Targets at K = 16,384: at least 20 x as many steps, at most a twentieth of the m
 """
 
 from collections.abc import Callable
+from itertools import count
 
 import torch
 from gather import GatherBank
-from infomin.methods.objectives import Banked
-from infomin.methods.objectives.contrasts import build_contrast
 from memory import afresh, peak
 from rows import Row, main
 from timing import interleaved, rate
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomin.methods.memory import MemoryBank
+from infomin.methods.base import Batch, Context
+from infomin.methods.cmc import CMC
+from infomin.models import build_encoders
 
 SAMPLES, WIDTH, BATCH, TEMPERATURE = 50_000, 128, 128, 0.07
 SIZES = (4_096, 16_384)
@@ -37,13 +38,15 @@ def embeddings() -> tuple[list[Tensor], Tensor]:
 def ours(loss: str, k: int) -> Callable[[], None]:
     """Return a step with the same negatives for all samples."""
     z, index = embeddings()
-    bank = MemoryBank(2, SAMPLES, WIDTH)
-    objective = Banked(bank, k, build_contrast(loss, 2, SAMPLES, TEMPERATURE), batch=BATCH)
+    unused = build_encoders("fourconv", [1, 1], size=1, dim=WIDTH, widths=[1], pools=0)
+    context = Context(SAMPLES, BATCH, TEMPERATURE)
+    memory = {"kind": "bank", "negatives": k}
+    method, steps = CMC(unused, context, {"name": loss}, memory), count()
 
     def step() -> None:
-        objective.begin(index, 0)
-        torch.autograd.grad(objective(z, (), index).loss, z)
-        bank.update(index, [of_view.detach() for of_view in z])
+        batch = Batch(index, next(steps))
+        torch.autograd.grad(method.loss(dict(enumerate(z)), {}, batch).loss, z)
+        method.update({view: each.detach() for view, each in enumerate(z)}, {}, batch)
 
     return step
 

@@ -10,19 +10,19 @@ all of them twice.
 from functools import partial
 
 import small
-from infomin.training.contrastive import Pretraining
 from memory import peak
 from rows import Row, main
 from timing import per_step
 
 from infomin.data import photos
+from infomin.training.trainer import Trainer
 from infomin.views import ChannelViews
 
 LARGE, CHUNK = 4096, 256
 FLOATS, PIXELS = 4, 32 * 32
 
 
-def learner(*overrides: str) -> Pretraining:
+def learner(*overrides: str) -> Trainer:
     """Return the training loop of `pretrain` with overrides."""
     images = photos(train=LARGE).train.images
     return small.pretraining(ChannelViews(color="ydbdr"), images, "auto", *overrides)

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any
 
 import small
-from infomin.training.view_learning import Game
 from rows import Row, main
 from timing import interleaved, per_step
 
 from infomin.data import photos
+from infomin.training.view_game import Game
 
 PLAYERS = ("data", "g", "f", "c", "optimisers")
 

@@ -1,7 +1,7 @@
 """Pretraining: images per second of `budget=small` (fourconv, 32 px, batch 256, two crops).
 
-Ours is `Pretraining` on resident data, in the precision that `auto` chooses and in float32, on raw
-YDbDr views and on learned views (colour table). The rivals, on the same 4,096 images:
+Ours is `Trainer` with CMC on resident data, in the precision that `auto` chooses and in float32, on
+raw YDbDr views and on learned views (colour table). The rivals, on the same 4,096 images:
 
 * the same two encoders and loss in float32, with torch's DataLoader: 2 workers, torchvision's
   transforms v2 on single images;
@@ -21,7 +21,6 @@ import time
 
 import small
 import torch
-from infomin.training.contrastive import Pretraining
 from lightly.loss import NTXentLoss
 from lightly.transforms.simclr_transform import SimCLRTransform
 from rivals import BATCH, SKIP, TwoCrops, fed, pictures
@@ -32,15 +31,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from infomin.data import photos
 from infomin.losses import infonce, pair_scores
+from infomin.training.trainer import Trainer
 from infomin.views import ChannelViews, LearnedViews
 from infomin.views.color_table import ColorTable
 
 SIDE = 2048  # of the matrices whose product measures the machine
 
 
-def ours(learner: Pretraining, steps: int, waiting: list[float]) -> Measure:
+def ours(trainer: Trainer, steps: int, waiting: list[float]) -> Measure:
     """Return a contender: images per second; appends the share of time for data to `waiting`."""
-    endless = iter(learner)
+    endless = iter(trainer)
 
     def measure() -> float:
         for _ in itertools.islice(endless, SKIP):
@@ -54,12 +54,12 @@ def ours(learner: Pretraining, steps: int, waiting: list[float]) -> Measure:
     return measure
 
 
-def flops(learner: Pretraining) -> float:
+def flops(trainer: Trainer) -> float:
     """Count the floating-point operations of encoders and loss, forward and backward."""
-    views = learner.views(*(torch.rand(BATCH, 3, 32, 32) for _ in range(2)))
+    views = trainer.loader.views(*(torch.rand(BATCH, 3, 32, 32) for _ in range(2)))
     with FlopCounterMode(display=False) as counter:
-        with learner.fabric.autocast():
-            z = learner.encoders(views)
+        with trainer.fabric.autocast():
+            z = trainer.method.encoders(views)
         infonce(pair_scores(z, 0.1)[0]).backward()
     return float(counter.get_total_flops())
 

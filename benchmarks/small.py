@@ -5,15 +5,17 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from infomin.training.contrastive import MakeOptimizer, Pretraining
-from infomin.training.view_learning import Game
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from infomin.data import DataSet
+from infomin.data import Batches, DataSet, ViewLoader
 from infomin.generator import ViewGenerator
+from infomin.methods import Context
+from infomin.methods.cmc import CMC
 from infomin.models import Encoders, build_encoders
 from infomin.training.distributed import make_fabric
+from infomin.training.trainer import MakeOptimizer, Trainer
+from infomin.training.view_game import Game
 from infomin.views import View
 
 _CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -42,20 +44,16 @@ def optimizer() -> MakeOptimizer:
     return make
 
 
-def pretraining(
-    views: View, images: Tensor, precision: str = "auto", *overrides: str
-) -> Pretraining:
-    """Return the training loop of `pretrain`."""
+def pretraining(views: View, images: Tensor, precision: str = "auto", *overrides: str) -> Trainer:
+    """Return the training loop of `pretrain` with `method=cmc`."""
     cfg = config("pretrain", f"pretrain.epochs={_ENDLESS}", *overrides)
-    return Pretraining(
-        views,
-        encoders(*views.view_channels),
-        images,
-        _build(cfg.augment),
-        optimizer(),
-        _build(cfg.pretrain),
-        make_fabric("cpu", precision=precision),
-    )
+    settings = _build(cfg.pretrain)
+    context = Context(len(images), settings.batch, settings.temperature, chunk=settings.chunk)
+    method = CMC(encoders(*views.view_channels), context)
+    batches = Batches(len(images), settings.batch, settings.seed, "pretrain", "pretrain.batch")
+    loader = ViewLoader(images, batches, _build(cfg.augment), views, method.views)
+    fabric = make_fabric("cpu", precision=precision)
+    return Trainer(method, loader, optimizer(), settings, fabric)
 
 
 def game(mode: str, data: DataSet) -> Game:

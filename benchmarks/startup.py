@@ -4,7 +4,7 @@
   module, so the target also holds for the names that a user of generators imports. The imports of
   `scripts/pretrain.py` are a reference.
 * A folder of 2,000 JPEGs, 64 px: from the end of the imports to the end of the first step of
-  `Pretraining`. The first start decodes the images, the second start reads them from the cache.
+  `Trainer`. The first start decodes the images, the second start reads them from the cache.
 
 Lightly installs torchmetrics, which Fabric imports where it is installed. A plain installation has
 none, so that the measured interpreters hide it.
@@ -25,7 +25,7 @@ IMPORTS = {
     "torch": "import torch",
     "infomin": "import infomin",
     "user": "from infomin import ViewGenerator, load_generator",
-    "pretrain": "import infomin.training.contrastive",
+    "pretrain": "import infomin.training.trainer",
 }
 _CHILD = "--first-step"
 _HIDE = "import sys, time; sys.modules['torchmetrics'] = None"
@@ -96,7 +96,7 @@ def measure(quick: bool) -> list[Row]:
     return [
         Row("import infomin", "s", m["infomin"], "import torch", torch, most=1.5),
         Row(user, "s", m["user"], "import torch", torch, most=1.5),
-        Row("import infomin.training.contrastive", "s", m["pretrain"], "import torch", torch),
+        Row("import infomin.training.trainer", "s", m["pretrain"], "import torch", torch),
         Row("second start to first step, imports done", "s", second, most=5),
         Row("first start to first step, imports done", "s", first),
         Row("second start to first step, from the command", "s", from_command),
