@@ -8,7 +8,7 @@ one) belongs to the protocol and starts another table.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from infomin.core.page.text import cut, short
+from infomin.core.page.text import as_text, cut
 from infomin.experiments.metrics import metrics
 from infomin.experiments.results import ResultRow, ResultTable, RunRecord
 from infomin.experiments.run_index import FinishedRun
@@ -83,13 +83,13 @@ def row_name(run: FinishedRun) -> str:
     """Return the name of the views of a run, or of its game."""
     setting = run.settings.get
     if run.kind == "learn_views":
-        return cut(f"{short(run.result.get('objective'))}, {short(setting('color'))}", 60)
+        return cut(f"{as_text(run.result.get('objective'))}, {as_text(setting('color'))}", 60)
     if run.kind == "share_factors":
         shared = run.result.get("shared")
-        return cut(" + ".join(map(short, shared)) if isinstance(shared, list) else "labels", 60)
+        return cut(" + ".join(map(as_text, shared)) if isinstance(shared, list) else "labels", 60)
     views = run.result.get("views") or setting("encoder.views") or setting("encoder.folder")
     objective = setting("generator.objective")
-    words = [short(views or "views unknown"), *([short(objective)] if objective else [])]
+    words = [as_text(views or "views unknown"), *([as_text(objective)] if objective else [])]
     return cut(", ".join(words), 60)
 
 
@@ -112,7 +112,7 @@ def _detail(run: FinishedRun, namesakes: Sequence[FinishedRun]) -> str:
     """Return the settings that distinguish a run from its namesakes, the most varied first."""
     values = differing([compared_settings(each) for each in namesakes])
     names = sorted(values, key=lambda name: -len({str(value) for value in values[name]}))
-    words = [f"{name} {short(run.settings[name])}" for name in names if name in run.settings]
+    words = [f"{name} {as_text(run.settings[name])}" for name in names if name in run.settings]
     more = [f"and {len(words) - _MOST_DETAILS} more"] if len(words) > _MOST_DETAILS else []
     return cut(", ".join(words[:_MOST_DETAILS] + more), 160)
 
@@ -165,4 +165,4 @@ def _hashable(settings: Settings) -> frozenset[Any]:
 
 
 def _plain(value: Any) -> Setting:
-    return value if isinstance(value, bool | int | float | str) else short(value)
+    return value if isinstance(value, bool | int | float | str) else as_text(value)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infomin.core import files
-from infomin.core.page.text import number
+from infomin.core.page.text import is_number
 from infomin.experiments.run_index import FinishedRun
 from infomin.runs.folder import METRICS
 
@@ -31,9 +31,9 @@ def curves(folder: Path, names: Sequence[str] = ("loss", "i_nce"), most: int = 6
             logged = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(logged, dict) and number(step := logged.get("step")):
+        if isinstance(logged, dict) and is_number(step := logged.get("step")):
             for curve, name in zip(points, names, strict=True):
-                if number(value := logged.get(name)):
+                if is_number(value := logged.get(name)):
                     curve.append((step, value))
     return [_averaged(curve, most) for curve in points]
 

@@ -4,18 +4,17 @@ The report of a grid saves them as PNG. The page of runs embeds them as SVG, in 
 style sheet. A row has the same color, shape and number in all of them.
 """
 
-import io
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from infomin.core.page import svg
 from infomin.core.page.text import cut
 from infomin.experiments.curves import Points
 from infomin.experiments.metrics import I_NCE, score_axis
@@ -26,15 +25,15 @@ from infomin.experiments.sweet_spot import SweetSpot
 COLORS = ("#1d1f22", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _SHAPES, _DASHES = "sDo^vPX*<>ph", ("-", "--", "-.", ":")
 _SOFT, _RULE = "#5b6068", "#dcdde0"
-_THEME = {color: f"var(--ink-{i})" for i, color in enumerate(COLORS)}
-_THEME |= {_SOFT: "var(--soft)", _RULE: "var(--rule)"}
+_VARIABLES = {_SOFT: "soft", _RULE: "rule"} | {c: f"ink-{i}" for i, c in enumerate(COLORS)}
 _STYLE: Any = {
-    **{"text.parse_math": False, "axes.unicode_minus": True, "font.size": 12},  # no TeX from files
+    **svg.STYLE,
+    **{"axes.unicode_minus": True, "font.size": 12},
     **{f"{name}.labelsize": 11 for name in ("xtick", "ytick")},
     **{name: _SOFT for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")},
     **{"axes.grid": True, "grid.color": _RULE, "axes.edgecolor": _RULE, "axes.axisbelow": True},
     **{"axes.titlesize": 12, "axes.titlelocation": "left", "legend.fontsize": 11},
-    **{"figure.dpi": 120, "svg.fonttype": "none", "svg.hashsalt": "infomin"},
+    **{"figure.dpi": 120},
 }
 _SIZE = (4.8, 3.8)  # inches of 72 SVG units
 _MOST_ROWS = 24
@@ -147,25 +146,8 @@ def training_figure(
 
 @matplotlib.rc_context(_STYLE)
 def to_svg(figure: Figure, label: str) -> Markup:
-    """Return a figure as an inline SVG that follows the colors and fonts of its page.
-
-    Arguments:
-        figure: of this module.
-        label: for screen readers.
-    """
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    _, _, drawing = stream.getvalue().partition("<svg")
-    box = re.search(r'viewBox="([\d. ]+)"', drawing)
-    assert box, "matplotlib writes a viewBox"
-    body = drawing[drawing.index(">") + 1 :]
-    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
-    body = re.sub(r' id="[A-Za-z][\w.]*_\d+"', "", body)  # ids that several figures of a page share
-    body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
-    body = re.sub(r"#[0-9a-f]{6}\b", lambda match: _THEME.get(match[0], match[0]), body)
-    width = float(box[1].split()[2])
-    head = f'<svg role="img" aria-label="{escape(label)}" viewBox="{box[1]}"'
-    return Markup(f'{head} style="max-width: {width:.0f}px">{body}')
+    """Return a figure of this module for a page; `label` is for screen readers."""
+    return svg.to_svg(figure, label, _VARIABLES)
 
 
 def _finish_i_nce_axis(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infomin.core.page.text import cut, number
+from infomin.core.page.text import cut, is_number
 from infomin.experiments.run_index import FinishedRun
 
 TOP1, KNN, IOU, PIXELS = "top-1 %", "kNN %", "mean IoU %", "pixel accuracy %"
@@ -47,12 +47,12 @@ def metrics(run: FinishedRun) -> dict[str, float]:
     for i, value in enumerate(accuracies[:_MOST] if isinstance(accuracies, list) else [], 1):
         values[f"c{i} %"] = _scaled(value, 100)
     seconds = result.get("seconds")
-    values[MINUTES] = seconds / 60 if number(seconds) else None
+    values[MINUTES] = seconds / 60 if is_number(seconds) else None
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _scaled(value: Any, factor: int) -> float | None:
-    return factor * value if number(value) else None
+    return factor * value if is_number(value) else None
 
 
 def _i_nce(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _i_nce(result: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for estimate in estimates[:_MOST] if isinstance(estimates, list) else []:
         if isinstance(estimate, dict) and isinstance(pair := estimate.get("views"), list):
-            views = "; ".join(f"v{i}" for i in pair[:2] if number(i))
-            if number(k := estimate.get("k")):
+            views = "; ".join(f"v{i}" for i in pair[:2] if is_number(i))
+            if is_number(k := estimate.get("k")):
                 values[f"I_NCE({views}), K = {k}, nats"] = estimate.get("value")
     return values

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import stdtrit
 
-from infomin.core.page.text import number
+from infomin.core.page.text import is_number
 from infomin.experiments.metrics import I_NCE, score_name
 from infomin.experiments.run_index import FinishedRun
 
@@ -112,13 +112,13 @@ class ResultTable:
     def cap(self) -> float | None:
         """Upper limit log K of the held-out I_NCE, nats."""
         cap = self.protocol.get(CAP)
-        return cap if number(cap) else None
+        return cap if is_number(cap) else None
 
     @property
     def chance(self) -> float | None:
         """Score of a constant guess, per cent."""
         chance = self.protocol.get(CHANCE)
-        return 100 * chance if number(chance) else None
+        return 100 * chance if is_number(chance) else None
 
     @property
     def points(self) -> list[tuple[int, MeanAndStd | None, MeanAndStd]]:

@@ -13,8 +13,8 @@ from torch.nn import functional
 from infomin.core import rng
 from infomin.core.channel_groups import split
 from infomin.core.errors import InputError
+from infomin.core.page.text import is_number
 from infomin.core.shapes import Images, Views
-from infomin.export.card_text import is_number
 from infomin.generator import ViewGenerator
 
 _COARSE = 6  # pixels a side of the noise that random images are interpolated from

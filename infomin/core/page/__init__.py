@@ -13,7 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from infomin import __version__
-from infomin.core.page import text
+from infomin.core.page.text import as_text, cut, error_text
 
 _BASE = "page.html"
 
@@ -36,15 +36,15 @@ def render(package: str, style: str, script: str, **facts: Any) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": text.short, "tiny": text.tiny, "cut": text.cut}
+    environment.filters |= {"as_text": as_text, "error_text": error_text, "cut": cut}
     page = environment.get_template("page").render(
         facts,
         version=__version__,
         style=Markup(read(__name__, "page.css") + read(package, style)),
         script=Markup(code),
-        seal=base64.b64encode(hashlib.sha256(code.encode()).digest()).decode(),
+        script_digest=base64.b64encode(hashlib.sha256(code.encode()).digest()).decode(),
     )
-    return page.encode(errors="replace")  # JSON can hold half a character
+    return page.encode(errors="replace")  # JSON can hold half of a surrogate pair
 
 
 def read(package: str, name: str) -> str:

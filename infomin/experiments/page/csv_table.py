@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from infomin.core.page.text import short
+from infomin.core.page.text import as_text
 from infomin.experiments.results import ResultTable
 
 _HEAD = ["table", "kind", "data", "row", "views", "detail", "n", "seeds"]
@@ -20,7 +20,7 @@ def to_csv(tables: Sequence[ResultTable]) -> bytes:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow([*_HEAD, *(f"{name}, {part}" for name in metrics for part in ("mean", "std"))])
     for i, table in enumerate(tables, 1):
-        data = short(table.protocol.get("result: data"))
+        data = as_text(table.protocol.get("result: data"))
         for j, row in enumerate(table.rows, 1):
             words = [table.kind, data, f"{j}", row.name, row.detail, f"{len(row.records)}"]
             words.append(" ".join(map(str, row.seeds)))

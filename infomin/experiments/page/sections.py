@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from infomin.core.page.text import cut, short
+from infomin.core.page.text import as_text, cut
 from infomin.experiments import figures
 from infomin.experiments.comparison import compared_settings, differing
 from infomin.experiments.curves import Points, curves, loss_unit, training_cap
@@ -71,7 +71,7 @@ def sections(tables: Sequence[ResultTable]) -> list[Section]:
             thumbnails=pictures,
             differences=differences,
             partial=partial,
-            shared={cut(name): short(value) for name, value in shared},
+            shared={cut(name): as_text(value) for name, value in shared},
             warnings=_warnings(table),
         )
         results.append(section)
@@ -82,12 +82,12 @@ def table_title(table: ResultTable) -> str:
     """Return kind, data, image size and budget of a table."""
     setting = table.protocol.get
     digits, size, budget = (setting(n) for n in ("result: digits", "data.size", "budget.name"))
-    data = short(setting("result: data"))
+    data = as_text(setting("result: data"))
     if digits is not None:
-        data = f"{short(digits)} over {short(setting('result: backgrounds'))}"
+        data = f"{as_text(digits)} over {as_text(setting('result: backgrounds'))}"
     words = [f"{KINDS.get(table.kind, table.kind)}, {data}"]
-    words += [f"{short(size)} px"] if size is not None else []
-    words += [f"budget {short(budget)}"] if budget is not None else []
+    words += [f"{as_text(size)} px"] if size is not None else []
+    words += [f"budget {as_text(budget)}"] if budget is not None else []
     return cut(", ".join(words), 120)
 
 
@@ -173,7 +173,7 @@ def _separate(table: ResultTable, others: Sequence[ResultTable]) -> str:
 def _warnings(table: ResultTable) -> list[str]:
     """Return the warnings about collapsed views that runs recorded."""
     return [
-        f"row {i}, seed {short(record.seed)}: {cut(short(warning), 200)}"
+        f"row {i}, seed {as_text(record.seed)}: {cut(as_text(warning), 200)}"
         for i, row in enumerate(table.rows, 1)
         for record in row.records
         if isinstance(collapsed := record.run.result.get("collapsed"), list)
@@ -182,4 +182,4 @@ def _warnings(table: ResultTable) -> list[str]:
 
 
 def _value(value: Setting) -> str:
-    return "–" if value is None else cut(short(value), _MOST_LETTERS)
+    return "–" if value is None else cut(as_text(value), _MOST_LETTERS)

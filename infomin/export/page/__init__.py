@@ -5,25 +5,13 @@ every request and every script but this one. All text is escaped, since cards ca
 strangers.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
-from infomin import __version__
 from infomin.core import files
-from infomin.export.card_text import (
-    as_text,
-    error_text,
-    held_out_i_nce,
-    i_nce_curve,
-    training_text,
-)
+from infomin.core.page import render
+from infomin.export.card_text import held_out_i_nce, i_nce_curve, training_text
 from infomin.export.page import charts, explorer, pictures
 from infomin.export.page.channels import measure
 from infomin.export.sample import Sample
@@ -50,7 +38,10 @@ def write(
     """
     measured = measure(generator, sample)
     curve, held_out = i_nce_curve(training), held_out_i_nce(training)
-    page = _render(
+    page = render(
+        __name__,
+        "style.css",
+        "explorer.js",
         generator=generator,
         measured=measured,
         sample=sample,
@@ -65,24 +56,3 @@ def write(
     )
     assert len(page) < MAX_BYTES, len(page)
     files.write_bytes(folder / FILE, page)
-
-
-def _render(**facts: Any) -> bytes:
-    """Return the page as UTF-8."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"as_text": as_text, "error_text": error_text}
-    script = _read("explorer.js")
-    page = environment.from_string(_read("template.html")).render(
-        facts,
-        version=__version__,
-        style=Markup(_read("style.css")),
-        script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
-    return page.encode(errors="replace")  # JSON can hold half of a surrogate pair
-
-
-def _read(name: str) -> str:
-    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")

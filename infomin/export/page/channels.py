@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infomin.core.channel_groups import view_names
-from infomin.export.card_text import cut, range_text
+from infomin.core.page.text import cut, range_text
 from infomin.export.sample import Sample
 from infomin.generator import Check, ViewGenerator
 

@@ -4,8 +4,6 @@ matplotlib draws them. Colours become the variables of the style sheet, so that 
 light or dark scheme of the reader.
 """
 
-import io
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from infomin.core.page.svg import STYLE, to_svg
 from infomin.export.card_text import Curve, Estimate
 from infomin.export.page.channels import Channel
 
@@ -28,18 +27,8 @@ _LINES = ("#000003", "#000004", "#000005")
 _VARIABLES = {_SOFT: "soft", _RULE: "rule"} | {c: f"line-{i}" for i, c in enumerate(_LINES, 1)}
 """Variable of the style sheet for each colour that charts are drawn in."""
 _DASHES = ("solid", (0, (4.5, 1.5)), (0, (1.25, 1.25)))
-_UNWANTED = (
-    r"<style.*?</style>",
-    r'<g id="\w+"/>',
-    r'(?<=<g) id="[\w.]+"',  # names repeat from chart to chart
-    r"font-family: [^;]*; ",  # the page has its own
-    r' transform="rotate\(-0 [^)]*\)"',
-)
-"""Parts of matplotlib's SVG that the page does without."""
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "infomin",  # the same chart is the same bytes
-    "text.parse_math": False,
+    **STYLE,
     "font.size": 13,
     "axes.labelcolor": _SOFT,
     "axes.labelsize": 13,
@@ -61,7 +50,7 @@ def grey_axis(level: Vector, curves: Sequence[tuple[str, Vector]]) -> Markup:
         for (name, values), color, dash in zip(curves, _LINES, _DASHES, strict=True):
             axis.plot(level, values, color=color, linestyle=dash, label=name)
         figure.legend(loc="outside upper left", ncols=3)
-        return _svg(figure, "Output channels along the grey axis")
+        return to_svg(figure, "Output channels along the grey axis", _VARIABLES)
 
 
 def progress(curve: Curve, held_out: Estimate | None) -> Markup:
@@ -84,7 +73,7 @@ def progress(curve: Curve, held_out: Estimate | None) -> Markup:
             axis.plot(x, held_out.value, "o", color=_LINES[1], label="held out")
         figure.legend(loc="outside upper left", ncols=2)
         axis.set_ylim(bottom=min(0.0, *values))
-        return _svg(figure, "I_NCE over the steps of the game")
+        return to_svg(figure, "I_NCE over the steps of the game", _VARIABLES)
 
 
 def histogram(channel: Channel) -> Markup:
@@ -103,7 +92,9 @@ def histogram(channel: Channel) -> Markup:
         ramp.imshow(image, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
         ramp.set(yticks=[])
         ramp.locator_params(axis="x", nbins=5)
-        return _svg(figure, f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}")
+        return to_svg(
+            figure, f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}", _VARIABLES
+        )
 
 
 def _chart(x_label: str, y_label: str) -> tuple[Figure, Axes]:
@@ -114,20 +105,3 @@ def _chart(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     axis.set_axisbelow(True)
     axis.locator_params(nbins=6)
     return figure, axis
-
-
-def _svg(figure: Figure, title: str) -> Markup:
-    """Return a figure as an element of a page, with the title that a screen reader says."""
-    stream = io.StringIO()
-    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(stream, format="svg", transparent=True, metadata=metadata)
-    text = stream.getvalue()
-    content = text[text.index(">", text.index("<svg")) + 1 :]
-    for pattern in _UNWANTED:
-        content = re.sub(pattern, "", content, flags=re.DOTALL)
-    content = re.sub(r"\s*\n\s*", "\n", content)
-    for color, variable in _VARIABLES.items():
-        content = content.replace(color, f"var(--{variable})")
-    width, height = (round(72 * side) for side in figure.get_size_inches())
-    opening = Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" style="max-width: {}px">')
-    return opening.format(title, width, height, width) + Markup(content)

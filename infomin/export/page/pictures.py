@@ -1,7 +1,5 @@
 """Pictures of the page as data URIs: images with their channels, and colour wheels."""
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,8 +11,9 @@ from matplotlib.colors import hsv_to_rgb
 from PIL import Image as Picture
 from torch import Tensor
 
+from infomin.core.page.pictures import embedded
+from infomin.core.page.text import range_text
 from infomin.core.shapes import Image
-from infomin.export.card_text import range_text
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel, Measured
 from infomin.export.sample import Sample
@@ -127,9 +126,4 @@ def _wheel() -> tuple[Float[Tensor, "3 h w"], Bool[Tensor, "h w"]]:
 def _webp(pixels: Float[Tensor, "c h w"], quality: int, side: int | None = None) -> str:
     """Return 1 or 3 channels in [0, 1] as a data URI, at most `side` pixels a side."""
     levels = (rearrange(pixels, "c h w -> h w c") * 255).round().byte()
-    image = Picture.fromarray(levels.squeeze(-1).numpy())
-    if side is not None and max(image.size) > side:
-        image.thumbnail((side, side), Picture.Resampling.BOX)
-    stream = io.BytesIO()
-    image.save(stream, format="webp", quality=quality)
-    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
+    return embedded(Picture.fromarray(levels.squeeze(-1).numpy()), quality, side)
