@@ -6,17 +6,15 @@ from functools import partial
 import reference
 import torch
 from torch.nn import functional as F
+from trainers import make_trainer
 
-from infomin.augment import CropFlip, JigSaw
-from infomin.data import Batches, UniformBatches, ViewLoader, scenes
-from infomin.losses import view_pairs
+from infomin.augment import JigSaw
+from infomin.data import scenes
 from infomin.methods import METHODS, Batch, Context
 from infomin.methods.moco import MoCo
-from infomin.methods.pirl import PIRL
 from infomin.methods.simclr import SimCLR
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
-from infomin.training.trainer import PretrainSettings, Trainer
 from infomin.views import WholeViews
 
 N, B, D, T = 60, 5, 8, 0.2
@@ -40,11 +38,16 @@ CONTRASTS = [
 IMAGES = scenes(size=SIZE, train=64, test=8).train.images
 
 
-def small_encoders(channels=(1, 1), **options):
-    """Encoders with two narrow convolutions; `name` is another backbone."""
+def small_net(**options):
+    """Options of encoders with two narrow convolutions; `name` is another backbone."""
     if "name" not in options:
         options = {"name": "fourconv", "widths": [4, 8], "pools": 2} | options
-    return build_encoders(view_channels=channels, **{"size": SIZE, "dim": D} | options)
+    return {"size": SIZE, "dim": D} | options
+
+
+def small_encoders(channels=(1, 1), **options):
+    """Encoders of `small_net`."""
+    return build_encoders(view_channels=channels, **small_net(**options))
 
 
 def build(name, views=2, *, shared=False, chunk=None, rows=None, **options):
@@ -89,34 +92,20 @@ def small_trainer(
         options: of the method.
     """
     views = views or WholeViews()
-    settings = PretrainSettings(**{"epochs": 1, "batch": 8} | (settings or {}))
     one_for_all = isinstance(views, WholeViews)
-    encoders = small_encoders(views.view_channels, **{"shared": one_for_all} | (encoder or {}))
-    order = (settings.batch, settings.seed, "pretrain")
-    if mask is None:
-        batches, rows = Batches(len(images), *order), None
-    else:
-        pairs = view_pairs(len(encoders), options.get("graph", "full"))
-        batches = UniformBatches(mask, pairs, *order)
-        rows = batches.rows
-    context = Context(
-        len(images),
-        settings.batch,
-        settings.temperature,
-        settings.epochs * batches.per_epoch,
-        settings.seed,
-        settings.chunk,
-        rows,
+    return make_trainer(
+        views,
+        images,
+        name,
+        settings={"epochs": 1, "batch": 8} | (settings or {}),
+        present=mask,
+        fabric=make_fabric("cpu", precision=precision),
+        optimizer=partial(torch.optim.AdamW, lr=1e-2),
+        net=small_net(**{"shared": one_for_all} | (encoder or {})),
+        jigsaw=None if beta is None else JigSaw(SIZE, cell=CELL, piece=PIECE),
+        beta=beta,
+        **options,
     )
-    method, jigsaw, pieces = METHODS[name](encoders, context, **options), None, ()
-    if beta is not None:
-        channels = [encoder.in_channels for encoder in encoders.distinct]
-        method = PIRL(method, channels, PIECE, beta)
-        jigsaw, pieces = JigSaw(SIZE, cell=CELL, piece=PIECE), method.jigsaw_views
-    crop = CropFlip(encoders.size)
-    loader = ViewLoader(images, batches, crop, views, method.views, jigsaw, pieces)
-    optimizer = partial(torch.optim.AdamW, lr=1e-2)
-    return Trainer(method, loader, optimizer, settings, make_fabric("cpu", precision=precision))
 
 
 def losses_of(trainer, steps=None):

@@ -6,6 +6,7 @@ from infomin.augment import CropFlip
 from infomin.data import Batches, UniformBatches, ViewLoader
 from infomin.losses import view_pairs
 from infomin.methods import METHODS, Context
+from infomin.methods.pirl import PIRL
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
 from infomin.training.trainer import PretrainSettings, Trainer
@@ -28,9 +29,23 @@ def make_trainer(
     fabric=None,
     optimizer=adam,
     net=NET,
+    jigsaw=None,
+    beta=0.5,
     **options,
 ):
-    """Build a trainer; `options` are those of the method, `present` is the mask of views."""
+    """Build a trainer.
+
+    Arguments:
+        views, images: of the training.
+        method: its name.
+        settings: numbers of the training.
+        augment: of the images; None is crops.
+        present: mask of the views that each image has.
+        fabric, optimizer: see `Trainer`.
+        net: options of the encoders.
+        jigsaw, beta: of a JigSaw branch; None is without.
+        options: of the method.
+    """
     settings = PretrainSettings(**{"epochs": 2, "batch": 12} | (settings or {}))
     encoders = build_encoders(view_channels=views.view_channels, **net)
     numbers = (settings.batch, settings.seed, "pretrain", "pretrain.batch")
@@ -48,7 +63,11 @@ def make_trainer(
         settings.chunk,
         None if present is None else batches.rows,
     )
-    learner = METHODS.find(method)(encoders, context, **options)
+    learner, pieces = METHODS.find(method)(encoders, context, **options), ()
+    if jigsaw is not None:
+        channels = [encoder.in_channels for encoder in encoders.distinct]
+        learner = PIRL(learner, channels, jigsaw.piece, beta)
+        pieces = learner.jigsaw_views
     crop = augment or CropFlip(net["size"])
-    loader = ViewLoader(images, batches, crop, views, learner.views)
+    loader = ViewLoader(images, batches, crop, views, learner.views, jigsaw, pieces)
     return Trainer(learner, loader, optimizer, settings, fabric or make_fabric("cpu", 1, "32-true"))
