@@ -7,6 +7,7 @@ import pytest
 import torch
 from browsing import learned
 
+from infomin.core.page import text
 from infomin.export import card_text, page
 from infomin.export.page import charts
 from infomin.export.page.channels import Channel
@@ -90,13 +91,13 @@ def test_a_channel_that_never_changes_is_drawn(value):
     assert parsed(charts.histogram(channel)) and channel.grey(channel.values).isfinite().all()
 
 
-def test_values_of_a_card_are_short():
+def test_values_of_files_are_short():
     for value, words in (
         (0.00012345, "0.0001234"), (-2, "−2"), (True, "yes"), (None, "none"), ([], "none"),
         ([1, 2.5], "1, 2.5"), ({"a": 1}, "…"), ([[1], {}], "…, …"), ("a" * 999, "a" * 99 + "…"),
         (list(range(99)), ", ".join(map(str, range(16))) + ", …"),
     ):  # fmt: skip
-        assert card_text.as_text(value) == words
-    assert card_text.range_text(-0.8469, 0.8307) == "−0.85 to 0.83"
-    assert card_text.range_text(0, 4095) == "0 to 4095"
-    assert card_text.range_text(0, 2e-5) == "0.0000000 to 0.0000200"
+        assert text.as_text(value) == words
+    assert text.range_text(-0.8469, 0.8307) == "−0.85 to 0.83"
+    assert text.range_text(0, 4095) == "0 to 4095"
+    assert text.range_text(0, 2e-5) == "0.0000000 to 0.0000200"
