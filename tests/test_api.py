@@ -86,8 +86,12 @@ def test_wrong_options_are_refused_in_one_line(images, here):
     from infomin.cli.verbs import train_and_test
 
     data = infomin.from_torch(images)
-    with refused(".*epoch.*not in struct"):
-        infomin.pretrain(data, epoch=3)
+    for option in ("epoch", "optimizer.speed"):
+        with refused(f"{option}: pretrain has no such option; `infomin pretrain --help` lists all"):
+            infomin.pretrain(data, **{option: 3})
+    g = infomin.load_generator("imagenette96-semi-rgb")
+    with refused("views.crops: expected a folder or a word as views, got an object"):
+        infomin.pretrain(data, views=g, **{"views.crops": "shared"})
     with refused("method: expected one of auto, byol, cmc, .*, got 'bjol'"):
         infomin.pretrain(data, method="bjol")
     with refused("temperature: expected a number > 0, got -1"):

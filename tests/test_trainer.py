@@ -81,7 +81,7 @@ def test_the_trainer_calls_a_method_in_order_and_trains_all_its_parameters(monke
     ("options", "message"),
     [
         ({"epochs": -1}, "epochs: expected at least 0, got -1"),
-        ({"batch": 1}, "batch: InfoNCE needs at least 2 images, got 1"),
+        ({"batch": 1}, "batch: expected at least 2 images, got 1"),
         ({"temperature": 0.0}, "temperature: expected a number > 0, got 0.0"),
         ({"warmup": 1.0}, r"warmup: expected a share within \[0, 1\), got 1.0"),
         ({"chunk": 0}, "chunk: expected a whole number of at least 1, got 0"),

@@ -137,9 +137,9 @@ def build_method(
             f"jigsaw: expected none with method={cfg.method}, since pieces are contrasted; set "
             "jigsaw=none, or loss=infonce"
         )
-    channels = [encoder.in_channels for encoder in encoders.distinct]
     if batches is None:  # the smallest encoders have no room for pieces
         return method
+    channels = [encoder.in_channels for encoder in encoders.distinct]
     return PIRL(method, channels, plan.jigsaw.piece, cfg.jigsaw.beta)
 
 
@@ -218,7 +218,7 @@ def build_pretraining(
     options = plain(cfg.encoder)
     encoders = build_encoders(view_channels=views.view_channels, seed=cfg.seed, **options)
     encoder = PretrainedEncoder(views, encoders, options)
-    describe_view(views)  # what cannot be saved is refused now
+    describe_view(views)  # what cannot be saved is refused now, an unknown layer too
     encoders.tap(cfg.probe.tap)
     trainer = build_trainer(cfg, plan, seen, views, encoders, augment, fabric)
     trainer.method.check_layer(cfg.probe.tap)

@@ -6,8 +6,8 @@
     print(infomin.evaluate(encoder, train, test))
 
 Every option of a command is a keyword of its verb, under the same name and with the same default
-from `conf/`; an option inside a node is written `**{"views.crops": "shared"}` or `views={"crops":
-"shared"}`.
+from `conf/`; an option inside a node is written `optimizer={"lr": 1e-3}` or
+`**{"optimizer.lr": 1e-3}`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ import hydra
 import torch
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from torch.utils.data import Dataset
 
 from infomin import evaluation
@@ -78,7 +78,7 @@ def pretrain(
     Raises:
         InputError: in one line, for whatever does not fit.
     """
-    images, (words, made) = from_torch(data), view_options(views)
+    images, (words, made) = from_torch(data), view_options(views, options)
     with input_errors():
         cfg = compose("pretrain", images, {**words, **options})
         return run_pretraining(cfg, images, made)
@@ -100,7 +100,7 @@ def estimate_information(
     Raises:
         InputError: in one line, for whatever does not fit.
     """
-    images, (words, made) = from_torch(data), view_options(views)
+    images, (words, made) = from_torch(data), view_options(views, options)
     with input_errors():
         cfg = compose("estimate_information", images, {**words, **options})
         return run_estimate(cfg, images, made)
@@ -174,12 +174,20 @@ def train_and_test(train: Data, test: Data | None) -> DataSet:
     return replace(data, test=ImageSet(images, torch.cat([other.train.labels, other.test.labels])))
 
 
-def view_options(views: Any) -> tuple[dict[str, Any], View | None]:
-    """Return the words of a command for views, and the views where they are there already."""
-    if isinstance(views, View):
-        return {}, views
-    if isinstance(views, ViewGenerator):
-        return {}, LearnedViews(views)
+def view_options(views: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], View | None]:
+    """Return the words of a command for views, and the views where they are there already.
+
+    Raises:
+        InputError: for options of views that are there already.
+    """
+    if isinstance(views, View | ViewGenerator):
+        for name in options:
+            if name.startswith("views."):
+                raise InputError(
+                    f"{name}: expected a folder or a word as views, got an object, which has its "
+                    f'own options; pass them to it, as in LearnedViews(g, crops="shared")'
+                )
+        return {}, LearnedViews(views) if isinstance(views, ViewGenerator) else views
     if isinstance(views, str) and (CONF / "views" / f"{views}.yaml").is_file():
         return {"views": views}, None
     return {"views": "learned", "views.generator": str(views)}, None
@@ -215,7 +223,13 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
             if isinstance(value, str) and (CONF / key).is_dir():
                 names = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
                 raise InputError(f"{key}: expected one of {', '.join(names)}, got {value!r}")
-            OmegaConf.update(cfg, key, value)
+            try:
+                OmegaConf.update(cfg, key, value)
+            except (ConfigAttributeError, ConfigKeyError):
+                command = name.replace("_", "-")
+                raise InputError(
+                    f"{key}: {command} has no such option; `infomin {command} --help` lists all"
+                ) from None
     with open_dict(cfg):
         cfg.data = {"name": data.name}
     return cfg

@@ -125,7 +125,7 @@ class PretrainSettings:
             whole_number("chunk", self.chunk, 1)
         positive("temperature", self.temperature)
         if self.batch < 2:
-            raise InputError(f"batch: InfoNCE needs at least 2 images, got {self.batch}")
+            raise InputError(f"batch: expected at least 2 images, got {self.batch}")
         one_of("pretrain.schedule", self.schedule, SCHEDULES)
         for name, number in (("final", self.final), ("decay", self.decay)):
             if not 0 <= number <= 1:
