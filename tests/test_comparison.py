@@ -81,8 +81,22 @@ def test_another_way_of_judging_is_another_table(tmp_path, changes):
     assert len(tables(tmp_path)) == 2
 
 
+def test_methods_are_rows_of_one_table(tmp_path):
+    record(tmp_path, "a", pretraining(), judged(0.5))  # a run from before methods had a name
+    record(tmp_path, "b", pretraining(method="byol", byol__momentum=0.9), judged(0.4))
+    record(tmp_path, "c", pretraining(method="byol", byol__momentum=0.8), judged(0.3))
+    assert [len(table.rows) for table in tables(tmp_path)] == [3]
+
+
 @pytest.mark.parametrize(
-    "changes", [{"device": "cpu"}, {"save_every": 1}, {"data__cache": "x"}, {"monitor__every": 0}]
+    "changes",
+    [
+        {"device": "cpu"},
+        {"save_every": 1},
+        {"data__cache": "x"},
+        {"monitor__every": 0},
+        {"pretrain___target_": "infomin.another.Name"},
+    ],
 )
 def test_settings_that_change_no_number_are_ignored(tmp_path, changes):
     record(tmp_path, "a", pretraining(seed=0), judged())

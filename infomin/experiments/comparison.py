@@ -1,8 +1,8 @@
 """Sort runs into tables by protocol, and into rows that differ in the seed only.
 
-Rows of one table may differ in the subject of a comparison: views, crops, colour augmentation, or
-the game behind g. Any other setting (data, image size, budget, K, encoder, probe, and every unknown
-one) belongs to the protocol and starts another table.
+Rows of one table may differ in the subject of a comparison: views, crops, colour augmentation, the
+method, or the game behind g. Any other setting (data, image size, budget, K, encoder, probe, and
+every unknown one) belongs to the protocol and starts another table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Settings = Mapping[str, Setting]
 _SUBJECT = (
     *("views.", "augment.", "photometric.", "randaugment.", "generator."),
     *("encoder.views", "encoder.folder", "encoder.head", "encoder.shared"),
-    *("system", "only_views", "loss.", "memory.", "graph", "pair_weights", "jigsaw."),
+    *("system", "method", "only_views", "loss.", "memory.", "graph", "pair_weights", "jigsaw."),
     "pretrain.temperature",
 )
 _SUBJECT_OF = {
@@ -32,6 +32,7 @@ _IGNORED = {
     *("device", "devices", "save_every", "resume", "out", "pretrained", "layers"),
     *("views.generator", "views.runs", "views.table", "data.cache", "pretraining.data.cache"),
 }
+_IGNORED |= {f"{node}._target_" for node in ("pretrain", "game")}  # without a choice
 _IGNORED_PREFIX = "monitor."  # monitoring changes no number
 _I_NCE = "result: I_NCE "
 _REQUIRED, _OPTIONAL = ("data", "protocol", "chance"), ("digits", "backgrounds")
@@ -47,7 +48,7 @@ def result_tables(runs: Sequence[FinishedRun]) -> list[ResultTable]:
 
 def protocol(run: FinishedRun) -> dict[str, Setting]:
     """Return the settings that all runs of one table share."""
-    shared = {k: v for k, v in compared_settings(run).items() if not is_subject(run.kind, k)}
+    shared = {k: v for k, v in compared_settings(run).items() if not is_subject(run, k)}
     result = {name: run.result.get(name) for name in _REQUIRED}
     result |= {name: run.result[name] for name in _OPTIONAL if name in run.result}
     chance, i_nce = result["chance"], run.result.get("i_nce")
@@ -67,9 +68,10 @@ def compared_settings(run: FinishedRun) -> dict[str, Setting]:
     }
 
 
-def is_subject(kind: str, name: str) -> bool:
-    """Return whether rows of one table may differ in a setting."""
-    return name.startswith(_SUBJECT_OF.get(kind, _SUBJECT)) and name not in _PROTOCOL
+def is_subject(run: FinishedRun, name: str) -> bool:
+    """Return whether rows of one table may differ in a setting, such as an option of a method."""
+    subject = (*_SUBJECT_OF.get(run.kind, _SUBJECT), f"{run.settings.get('method')}.")
+    return name.startswith(subject) and name not in _PROTOCOL
 
 
 def differing(settings: Sequence[Settings]) -> dict[str, list[Setting]]:
