@@ -96,6 +96,7 @@ def test_methods_are_rows_of_one_table(tmp_path):
         {"data__cache": "x"},
         {"monitor__every": 0},
         {"pretrain___target_": "infomin.another.Name"},
+        {"epochs": 1},
     ],
 )
 def test_settings_that_change_no_number_are_ignored(tmp_path, changes):

@@ -31,6 +31,7 @@ _PROTOCOL = {"augment.size", "game.batch", "game.steps", "game.temperature"}  # 
 _IGNORED = {
     *("device", "devices", "save_every", "resume", "out", "pretrained", "layers"),
     *("views.generator", "views.runs", "views.table", "data.cache", "pretraining.data.cache"),
+    *("epochs", "batch", "steps"),  # short names of pretrain.epochs, game.batch, ...
 }
 _IGNORED |= {f"{node}._target_" for node in ("pretrain", "game")}  # without a choice
 _IGNORED_PREFIX = "monitor."  # monitoring changes no number
