@@ -15,7 +15,7 @@ demo: $(STAMP)  ## learn views on built-in photographs, pretrain on them, compar
 test: $(STAMP)  ## every test
 	$(PYTEST)
 
-quick: $(STAMP)  ## the fast tests, under three minutes
+quick: $(STAMP)  ## the fast tests
 	$(PYTEST) -m "not slow"
 
 check: $(STAMP)  ## format, lint, types, tests
