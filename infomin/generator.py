@@ -22,7 +22,7 @@ from infomin.color import linear_space, rescale_input
 from infomin.core import artifact
 from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.channel_groups import join, partition, split
-from infomin.core.errors import InputError, blamed_on, true_or_false
+from infomin.core.errors import InputError, option_errors, true_or_false
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT, check_range, parse_channel_names, parse_range
 from infomin.flows import (
@@ -33,7 +33,7 @@ from infomin.flows import (
     to_images,
     to_rows,
 )
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 
 OLD_LOG_SCALE_BOUND = 2.0
 """Default of version 0.1, whose cards may leave it out."""
@@ -106,7 +106,7 @@ class ViewGenerator(nn.Module):
         self.value_range = parse_range(value_range)
         self.channel_names = parse_channel_names(channel_names, channels)
         self.start = rescale_input(linear_space(color, channels, normalize), self.value_range)
-        with blamed_on("flow"):
+        with option_errors("flow"):
             self.flow: Composition = build_flow(channels, **self.flow_settings)
 
     @property
@@ -275,7 +275,7 @@ def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> Vi
     Raises:
         InputError: when the folder is not a generator, or its card and weights disagree.
     """
-    folder = located(folder)
+    folder = generator_folder(folder)
     card, weights = artifact.load(folder, "generator", validate_card)
     with card_errors(folder):
         generator = ViewGenerator.from_architecture(card["architecture"])
@@ -290,6 +290,6 @@ def validate_card(architecture: Mapping[str, Any], weights: Mapping[str, Tensor]
         InputError: when names, shapes or types of weights differ.
     """
     flow = dict(architecture.get("flow", {}))
-    with build_on_meta(weights), blamed_on("flow"):
+    with build_on_meta(weights), option_errors("flow"):
         expected = build_flow(architecture.get("channels", 3), **flow).state_dict()
     check_shapes({f"flow.{name}": w for name, w in expected.items()}, weights)

@@ -98,7 +98,7 @@ def small_trainer(
         images,
         name,
         settings={"epochs": 1, "batch": 8} | (settings or {}),
-        present=mask,
+        view_mask=mask,
         fabric=make_fabric("cpu", precision=precision),
         optimizer=partial(torch.optim.AdamW, lr=1e-2),
         net=small_net(**{"shared": one_for_all} | (encoder or {})),

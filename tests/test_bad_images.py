@@ -114,5 +114,5 @@ def label_set(train, test=(0, 1)):
 )
 def test_data_without_two_classes_to_tell_apart(train, test, message):
     with refused(message):
-        label_set(train, test).needs_classes("mode=semi")
-    label_set([0, 1, -1]).needs_classes("mode=semi")
+        label_set(train, test).check_classes("mode=semi")
+    label_set([0, 1, -1]).check_classes("mode=semi")

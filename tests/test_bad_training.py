@@ -163,4 +163,4 @@ def test_metrics_and_pictures_that_find_no_space(tmp_path):
         run.log(1, {"loss": 1.0})
     (run.folder / "pictures").touch()
     with refused("pictures: this folder cannot be written"):
-        run.picture("views", Figure())
+        run.save_picture("views", Figure())

@@ -131,7 +131,7 @@ def test_gray_is_a_saturation_of_zero():
 @pytest.mark.parametrize("options", [{}, {"sigma": (1.0, 2.0)}, {**ALL, "jitter": 0}])
 def test_without_operations_nothing_changes(options):
     photometric = ColorJitter(**options | {"gray": 0, "blur": 0})
-    assert photometric.idle and not ColorJitter(**ALL).idle
+    assert photometric.is_identity and not ColorJitter(**ALL).is_identity
     images, view = colors(), 3 * torch.randn(16, 2, 8, 8)
     assert torch.equal(photometric.apply(images, sample(photometric)), images)
     assert torch.equal(photometric.apply_to_view(view, sample(photometric)), view)
@@ -165,7 +165,7 @@ def test_strength_multiplies_the_four_and_nothing_else():
     images = colors()
     assert torch.equal(weak.apply(images, sample(weak)), half.apply(images, sample(half)))
     assert torch.equal(sample(once).sigma, sample(weak).sigma)
-    assert ColorJitter(**STRONG, strength=0).idle and ColorJitter(hue=0.2, strength=2.5)
+    assert ColorJitter(**STRONG, strength=0).is_identity and ColorJitter(hue=0.2, strength=2.5)
 
 
 def test_the_same_stream_samples_the_same_and_slices_and_chunks_agree(monkeypatch):
@@ -213,9 +213,13 @@ def test_other_than_three_channels_have_brightness_contrast_and_blur(channels):
 
 
 def test_operations_that_need_color_are_named():
-    assert ColorJitter(brightness=0.4, contrast=0.4, blur=0.5).of_color == []
-    assert ColorJitter(saturation=0.4, hue=0.1, gray=0.2).of_color == ["saturation", "hue", "gray"]
-    assert ColorJitter(hue=0.1, strength=0.0).of_color == []
+    assert ColorJitter(brightness=0.4, contrast=0.4, blur=0.5).color_operations == []
+    assert ColorJitter(saturation=0.4, hue=0.1, gray=0.2).color_operations == [
+        "saturation",
+        "hue",
+        "gray",
+    ]
+    assert ColorJitter(hue=0.1, strength=0.0).color_operations == []
     colored = ColorJitter(saturation=0.1, gray=0.1)
     message = "photometric: saturation, gray need 3 channels, R G B, got 4; set photometric.satur"
     with refused(f"{message}ation=0 photometric.gray=0"):

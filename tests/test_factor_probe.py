@@ -16,7 +16,7 @@ from infomin.evaluation import (
     ridge_probe,
 )
 from infomin.evaluation.ridge import mean_distance
-from infomin.experiments.audits import audit_chart, audit_rows
+from infomin.experiments.factor_readouts import audit_chart, audit_rows
 from infomin.experiments.tables import markdown
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder
@@ -95,7 +95,7 @@ def test_every_factor_of_scenes_is_known_and_visible():
     data = scenes(size=32, train=50, test=20)
     assert [*data.train.factors] == ["shape", "shape_hue", "ground_hue", "row", "column"]
     assert torch.equal(data.train.factors["shape"], data.train.labels)
-    part = data.train.part(torch.tensor([3, 1]))
+    part = data.train.subset(torch.tensor([3, 1]))
     assert torch.equal(part.factors["row"], data.train.factors["row"][[3, 1]])
     corner = data.train.images[:, :, 0, 0]
     for i in range(50):

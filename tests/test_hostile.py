@@ -130,12 +130,14 @@ def test_a_file_that_may_never_end_is_not_opened(tmp_path):
     (tmp_path / "good").write_bytes(b"123")
     (tmp_path / "good link").symlink_to("good")
     for name in ("pipe", "link", "."):
-        assert files.unreadable(tmp_path / name, 10) == "is no regular file"
-    assert files.unreadable(tmp_path / "none", 10) == "is missing there"
-    assert files.unreadable(tmp_path / "good", 2) == "has 3 bytes, which is not within 1 to 2"
-    assert "File name too long" in files.unreadable(tmp_path / ("x" * 300), 10)
-    assert files.unreadable(tmp_path / "good", 3) is None
-    assert files.unreadable(tmp_path / "good link", 3) is None
+        assert files.reason_not_to_read(tmp_path / name, 10) == "is no regular file"
+    assert files.reason_not_to_read(tmp_path / "none", 10) == "is missing there"
+    assert (
+        files.reason_not_to_read(tmp_path / "good", 2) == "has 3 bytes, which is not within 1 to 2"
+    )
+    assert "File name too long" in files.reason_not_to_read(tmp_path / ("x" * 300), 10)
+    assert files.reason_not_to_read(tmp_path / "good", 3) is None
+    assert files.reason_not_to_read(tmp_path / "good link", 3) is None
 
 
 def test_a_sketch_has_shapes_and_no_more_weights_than_there_are():

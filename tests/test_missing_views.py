@@ -97,7 +97,7 @@ def trained_on(mask, method="cmc", fill=0.0, chunk=None, **options):
     images[~mask] = fill
     views = ChannelViews(groups=[[0], [1], [2]])
     settings = {"epochs": 2, "batch": 8, "chunk": chunk}
-    return make_trainer(views, images, method, present=mask, settings=settings, **options)
+    return make_trainer(views, images, method, view_mask=mask, settings=settings, **options)
 
 
 @pytest.mark.parametrize(("method", "options"), METHODS)
@@ -140,20 +140,20 @@ def data_set(n=24, seed=0):
         x = torch.randint(0, 120, (n, 5, 16, 16), generator=torch.Generator().manual_seed(part))
         labels = torch.arange(n) % 2
         images = (x + 120 * labels[:, None, None, None]).byte()
-        sets.append(ImageSet(images, labels, present=random_mask(n, seed=part)))
+        sets.append(ImageSet(images, labels, view_mask=random_mask(n, seed=part)))
     return DataSet("sensors", *sets, ("dark", "light"), groups=GROUPS)
 
 
 def test_a_view_is_there_where_all_that_it_is_made_of_is():
     images = data_set()
-    rgb, depth, heat = images.train.present.T
-    mixed = images.seen(ChannelViews(5, groups=[[0], [1, 2, 3], [4]]).sources).train.present
+    rgb, depth, heat = images.train.view_mask.T
+    mixed = images.with_views(ChannelViews(5, groups=[[0], [1, 2, 3], [4]]).sources).train.view_mask
     expected = torch.stack([rgb, rgb & depth, heat], 1)
     assert torch.equal(mixed, expected[expected.any(1)])
-    whole = images.seen(WholeViews(5).sources)
-    assert whole.train.present is None and len(whole.train) == int((rgb & depth & heat).sum())
+    whole = images.with_views(WholeViews(5).sources)
+    assert whole.train.view_mask is None and len(whole.train) == int((rgb & depth & heat).sum())
     table = missing_views.mask_of_views(
-        images.train.present[:, :2], GROUPS[:2], ModalityViews(["L", "normals", "ab"]).sources
+        images.train.view_mask[:, :2], GROUPS[:2], ModalityViews(["L", "normals", "ab"]).sources
     )
     assert torch.equal(table, torch.stack([rgb, depth, rgb], 1))
 
@@ -161,11 +161,11 @@ def test_a_view_is_there_where_all_that_it_is_made_of_is():
 def test_what_leaves_no_pairs_is_refused():
     images, labels = torch.zeros(3, 2, 8, 8), torch.zeros(3, dtype=torch.int64)
     apart, both = torch.tensor([[1, 0], [0, 1], [1, 1]]).bool(), torch.ones(3, 2).bool()
-    one, all_ = (ImageSet(images, labels, present=p) for p in (apart, both))
+    one, all_ = (ImageSet(images, labels, view_mask=p) for p in (apart, both))
     with refused("data x: found 1 training images with two views, need at least 2; list two over"):
-        DataSet("x", one, all_, (), groups=((0,), (1,))).needs_pairs()
+        DataSet("x", one, all_, (), groups=((0,), (1,))).check_pairs()
     with refused("data x: found 1 test images with the first two views, need at least 2; list two"):
-        DataSet("x", all_, one, (), groups=((0,), (1,))).needs_pairs()
+        DataSet("x", all_, one, (), groups=((0,), (1,))).check_pairs()
 
 
 def encoder_of(images):
@@ -175,20 +175,20 @@ def encoder_of(images):
 
 def test_missing_views_have_zero_features_and_no_part_in_estimates():
     found = data_set()
-    encoder, images, mask = encoder_of(found), found.test.images, found.test.present
+    encoder, images, mask = encoder_of(found), found.test.images, found.test.view_mask
     others = images.clone()
     for group, there in zip(GROUPS, mask.T, strict=True):
         others[(~there).nonzero(), list(group)] = 255
     parts = {"views": encoder.views, "encoders": encoder.encoders}
     features, same_features = (
-        extract(**parts, images=x, size=16, chunk=5, present=mask) for x in (images, others)
+        extract(**parts, images=x, size=16, chunk=5, view_mask=mask) for x in (images, others)
     )
     assert torch.equal(features, same_features)
     of_all = extract(**parts, images=images, size=16).chunk(3, 1)
     for there, some, every in zip(mask.T, features.chunk(3, 1), of_all, strict=True):
         assert not some[~there].any()
         torch.testing.assert_close(some[there], every[there])
-    settings = {"augment": CropFlip(16), "temperature": 0.1, "k": 4, "present": mask}
+    settings = {"augment": CropFlip(16), "temperature": 0.1, "k": 4, "view_mask": mask}
     one, other = (held_out_i_nce(**parts, images=x, **settings) for x in (images, others))
     assert one == other and one.images == int(mask[:, :2].all(1).sum()) // 4 * 4
 
@@ -196,7 +196,7 @@ def test_missing_views_have_zero_features_and_no_part_in_estimates():
 def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
     found = data_set()
     encoder, fit = encoder_of(found), {"epochs": 2, "batch": 8, "neighbours": 3}
-    masks = [part.present for part in (found.train, found.test)]
+    masks = [part.view_mask for part in (found.train, found.test)]
     some = [int((m.any(1) & ~m.all(1)).sum()) for m in masks]
     note = f"; {some[0]} training and {some[1]} test images lack views, with zeros for their feat"
     assert note in evaluate(encoder, found, **fit)["protocol"]
@@ -204,7 +204,7 @@ def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
     out = [int((~m[:, 0]).sum()) for m in masks]
     note = f"{out[0]} training and {out[1]} test images have none of the views and are left out"
     assert first["protocol"].endswith(f"unstandardised; {note}")
-    kept = [s.part(s.present[:, 0].nonzero().flatten()) for s in (found.train, found.test)]
+    kept = [s.subset(s.view_mask[:, 0].nonzero().flatten()) for s in (found.train, found.test)]
     alone = DataSet("x", *(ImageSet(s.images, s.labels) for s in kept), found.classes)
     expected = evaluate(encoder.only([0]), alone, **fit)
     assert {**first, "protocol": ""} == {**expected, "protocol": ""}
@@ -223,14 +223,14 @@ def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_
     cfg = configured("estimate_information", *few, f"out={tmp_path}")
     run_pretraining(cfg, found)
     (run,) = (tmp_path / "pretrain").iterdir()
-    record, mask = read_json(run / "result.json"), found.train.present
+    record, mask = read_json(run / "result.json"), found.train.view_mask
     counts = missing_views.count(mask[mask.any(1)])
     assert record["present"]["training"] == counts
     said = (
         "{samples} training samples, some lack views: v1 {views[0]}, v2 {views[1]}, v3 {views[2]}"
     )
     assert said.format(**counts) in capsys.readouterr().out
-    assert record["i_nce"]["images"] == int(found.test.present[:, :2].all(1).sum()) // 8 * 8
+    assert record["i_nce"]["images"] == int(found.test.view_mask[:, :2].all(1).sum()) // 8 * 8
     assert {"knn", "rank_3"} <= record["monitor"].keys() and "lack views" in record["protocol"]
     estimates = run_estimate(cfg, found)
     assert [estimate["views"] for estimate in estimates] == [[1, 2], [1, 3], [2, 3]]

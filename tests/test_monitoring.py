@@ -23,18 +23,18 @@ FEATURES = {"feature_rank", "feature_deviation", "feature_directions"}
 SCORES = {"knn", "probe"}
 
 
-def images(n, labelled=True, present=None):
+def images(n, labelled=True, view_mask=None):
     """Images whose brightness is their label: two classes."""
     generator = rng.generator(n)
     labels = torch.arange(n) % 2
     noise = torch.randint(0, 100, (n, 3, 12, 12), generator=generator)
     x = (noise + 140 * labels[:, None, None, None]).to(torch.uint8)
-    return ImageSet(x, labels if labelled else torch.full((n,), -1), present=present)
+    return ImageSet(x, labels if labelled else torch.full((n,), -1), view_mask=view_mask)
 
 
-def data(labelled=True, present=None):
+def data(labelled=True, view_mask=None):
     classes = ("dark", "light") if labelled else ()
-    return DataSet("noise", images(48, labelled), images(40, labelled, present), classes)
+    return DataSet("noise", images(48, labelled), images(40, labelled, view_mask), classes)
 
 
 def learner(groups=((0,), (1, 2)), prediction=False):
@@ -102,10 +102,10 @@ def test_of_prediction_features_alone_are_measured():
 
 
 def test_missing_views_are_left_out():
-    present = torch.ones(40, 2, dtype=torch.bool)
-    present[::2, 1] = False
+    view_mask = torch.ones(40, 2, dtype=torch.bool)
+    view_mask[::2, 1] = False
     trained = learner()
-    some = monitor(trained, data(present=present)).measure({"i_nce": 1.0})
+    some = monitor(trained, data(view_mask=view_mask)).measure({"i_nce": 1.0})
     assert some.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
     assert some["deviation_2"] > 0.01
     loader, encoders = trained.loader, trained.method.encoders

@@ -56,7 +56,7 @@ def test_rare_classes_and_other_things_have_no_label(root):
     dataset = read(root, per_class=40)
     assert dataset.classes == ("bed",) and (dataset.train.labels == 0).sum() == 40
     with refused("data nyuv2: evaluation needs at least 2 classes, got 1"):
-        dataset.needs_classes("evaluation")
+        dataset.check_classes("evaluation")
 
 
 def test_the_same_patches_every_time_others_with_another_seed_and_colours_alone(root):

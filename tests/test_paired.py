@@ -53,14 +53,19 @@ def test_samples_that_lack_views_have_a_mask_and_zeros(tmp_path):
         for i in (*range(0, 8, 2), *range(1, 8, 2))
     ]
     for part in (found.train, found.test):
-        assert part.labels.tolist() == [0] * 4 + [1] * 4 and part.present.tolist() == mask
-        assert torch.equal(part.images.sum((2, 3)) > 0, part.present)
-    assert found.lacking["test"] == {"samples": 8, "views": [5, 5, 5], "several": 5, "all": 2}
+        assert part.labels.tolist() == [0] * 4 + [1] * 4 and part.view_mask.tolist() == mask
+        assert torch.equal(part.images.sum((2, 3)) > 0, part.view_mask)
+    assert found.missing_counts["test"] == {
+        "samples": 8,
+        "views": [5, 5, 5],
+        "several": 5,
+        "all": 2,
+    }
     assert same(read(views, tmp_path, allow_missing=True), found)  # from the cache
     with refused("data.views.rgb: .* has no image of a/4, .*; data.allow_missing=true uses what"):
         read(views, tmp_path)
     whole = {"rgb": views["rgb"], "again": views["rgb"]}
-    assert read(whole, tmp_path, allow_missing=True).train.present is None
+    assert read(whole, tmp_path, allow_missing=True).train.view_mask is None
 
 
 def test_files_of_one_stem_are_one_sample(tmp_path, two):

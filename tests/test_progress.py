@@ -96,7 +96,7 @@ def watched(seconds, every=0.05, delay=0.02):
         progress.screen.every = every
     with progress:
         progress.update(METRICS)
-        progress.say("a warning [sic]")
+        progress.show_line("a warning [sic]")
         time.sleep(seconds)
         progress.loop.step = 2
         progress.update(METRICS)

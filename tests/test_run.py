@@ -49,9 +49,9 @@ def test_the_newest_product_is_that_of_the_run_that_finished_last(tmp_path):
 
 def test_the_place_of_a_product_is_empty_in_an_unfinished_run(tmp_path):
     run = start(tmp_path)
-    (run.place("generator") / "left").mkdir(parents=True)
-    assert run.place("generator") == Path(run.folder) / "generator"
-    assert not run.place("generator").exists()
+    (run.product_folder("generator") / "left").mkdir(parents=True)
+    assert run.product_folder("generator") == Path(run.folder) / "generator"
+    assert not run.product_folder("generator").exists()
 
 
 @pytest.mark.parametrize(("logged", "points"), [(1, 1), (100, 100), (101, 51), (120, 60)])
@@ -70,7 +70,7 @@ def test_paths_are_shown_relative_where_that_is_shorter(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     run = start(tmp_path / "here" / "runs")
-    assert not run.place("generator").is_absolute()
+    assert not run.product_folder("generator").is_absolute()
     assert run.finish({}) == Path("runs/learn_views") / run.folder.name / "result.json"
     assert files.shown(tmp_path / "there") == Path("../there")
     assert files.shown(Path("/x")) == Path("/x")

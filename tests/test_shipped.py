@@ -8,7 +8,7 @@ from refusal import refused
 
 import infomin
 from infomin.core import artifact
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "generators.md"
 
@@ -23,10 +23,10 @@ def test_there_are_some_and_all_are_documented():
 @pytest.mark.parametrize("name", infomin.list_generators())
 def test_each_loads_by_name_and_is_what_its_card_says(single, name):
     g = infomin.load_generator(name)
-    training = artifact.read_card(located(name), "generator")["training"]
+    training = artifact.read_card(generator_folder(name), "generator")["training"]
     assert name == f"{training['data']}-{training['objective']}-{name.rsplit('-', 1)[1]}"
     assert training["collapsed"] == [] and training["curve"] and training["i_nce"]["value"] > 0
-    assert sum(path.stat().st_size for path in located(name).iterdir()) < 50_000
+    assert sum(path.stat().st_size for path in generator_folder(name).iterdir()) < 50_000
     x = torch.rand(2, g.channels, 16, 16)
     check = g.check(x)
     assert check.round_trip_error < 1e-5

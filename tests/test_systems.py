@@ -112,7 +112,7 @@ def test_batches_have_a_pair_of_the_graph_where_images_lack_views(composed):
     mask = torch.ones(64, 3).bool()
     mask[:24, 0] = False  # these have views 2 and 3, which the core graph does not contrast
     mask[24:44, 2] = False
-    sets = [replace(part, present=m) for part, m in ((data.train, mask), (data.test, None))]
+    sets = [replace(part, view_mask=m) for part, m in ((data.train, mask), (data.test, None))]
     data = replace(data, train=sets[0], test=sets[1], groups=((0,), (1,), (2,)))
     trained = trainer(cfg, data)
     assert isinstance(trained.loader.batches, UniformBatches)

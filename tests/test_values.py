@@ -9,7 +9,7 @@ from infomin.augment import CropFlip, resize
 from infomin.core.batching import take
 from infomin.core.value_range import UNIT
 from infomin.data import Batches
-from infomin.data.values import as_tensor, check_values, fit, resolve_range
+from infomin.data.values import as_tensor, check_values, resize_to_square, resolve_range
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -74,7 +74,7 @@ def test_some_images_are_taken_bit_by_bit(dtype):
 @pytest.mark.parametrize("shape", [(16, 16), (16, 40), (24, 9)])
 def test_resized_images_keep_their_type_and_their_range(dtype, shape):
     images = random(dtype, 3, 2, *shape, top=65535)
-    result = fit(images, 8)
+    result = resize_to_square(images, 8)
     assert (result.dtype, result.shape) == (dtype, (3, 2, 8, 8))
     assert result.float().max() <= images.float().max()
     assert result.float().min() >= images.float().min()
@@ -87,15 +87,15 @@ def test_a_mean_of_equal_values_is_no_larger_than_they_are():
     for value in (0.7, 3001.7, 4095.0):
         images = torch.full((1, 2, 37, 37), value)
         assert resize(images, 8).max() > value, "without that the next line proves nothing"
-        assert torch.equal(fit(images, 8), images[..., :8, :8])
+        assert torch.equal(resize_to_square(images, 8), images[..., :8, :8])
 
 
 @TYPES
 def test_images_of_the_size_are_kept_and_the_centre_is_cut_of_others(dtype):
     images = random(dtype, 3, 2, 8, 12)
-    assert torch.equal(fit(images, None), images)
-    assert torch.equal(fit(images, 8), images[..., 2:-2])
-    assert torch.equal(fit(images[..., :8], 8), images[..., :8])
+    assert torch.equal(resize_to_square(images, None), images)
+    assert torch.equal(resize_to_square(images, 8), images[..., 2:-2])
+    assert torch.equal(resize_to_square(images[..., :8], 8), images[..., :8])
 
 
 @TYPES

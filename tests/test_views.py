@@ -106,12 +106,12 @@ def test_motions_after_g_are_those_of_randaugment_and_each_view_has_its_own():
     params = draw(views)
     assert equal(views(*x), LearnedViews(g)(*x)), "evaluation moves nothing"
     assert not torch.equal(*(plan.level for plan in params.randaugment))
-    assert views.randaugment.of_pixels == ["autocontrast", "sharpness"]
+    assert views.randaugment.pixel_operations == ["autocontrast", "sharpness"]
     for i, (ours, crop) in enumerate(zip(views(*x, params=params), x, strict=True)):
         view, plan = g(crop)[i], params.randaugment[i]
         # motions, and fills, of a view are those of an image that has its values within [0, 1]
         alone = RandAugment(moved.operations, n=2, p=0.9, fill=0.5)
-        still = torch.tensor([name in alone.of_pixels for name in alone.operations])
+        still = torch.tensor([name in alone.pixel_operations for name in alone.operations])
         plan = replace(plan, happens=plan.happens & ~still[plan.operation])
         scale = 2 * view.abs().max()
         expected = (alone.apply(view / scale + 0.5, plan) - 0.5) * scale

@@ -25,7 +25,7 @@ def make_trainer(
     *,
     settings=None,
     augment=None,
-    present=None,
+    view_mask=None,
     fabric=None,
     optimizer=adam,
     net=NET,
@@ -40,7 +40,7 @@ def make_trainer(
         method: its name.
         settings: numbers of the training.
         augment: of the images; None is crops.
-        present: mask of the views that each image has.
+        view_mask: mask of the views that each image has.
         fabric, optimizer: see `Trainer`.
         net: options of the encoders.
         jigsaw, beta: of a JigSaw branch; None is without.
@@ -49,11 +49,11 @@ def make_trainer(
     settings = PretrainSettings(**{"epochs": 2, "batch": 12} | (settings or {}))
     encoders = build_encoders(view_channels=views.view_channels, **net)
     numbers = (settings.batch, settings.seed, "pretrain", "pretrain.batch")
-    if present is None:
+    if view_mask is None:
         batches = Batches(len(images), *numbers)
     else:
         pairs = view_pairs(len(encoders), options.get("graph", "full"))
-        batches = UniformBatches(present, pairs, *numbers)
+        batches = UniformBatches(view_mask, pairs, *numbers)
     context = Context(
         len(images),
         settings.batch,
@@ -61,7 +61,7 @@ def make_trainer(
         settings.epochs * batches.per_epoch,
         settings.seed,
         settings.chunk,
-        None if present is None else batches.rows,
+        None if view_mask is None else batches.rows,
     )
     learner, pieces = METHODS.find(method)(encoders, context, **options), ()
     if jigsaw is not None:

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from infomin.core.batching import Params, apply_by_group, to_device
-from infomin.core.errors import InputError, at_least, low_and_high, probability
+from infomin.core.errors import InputError, at_least, number_pair, probability
 from infomin.core.shapes import Image, Images
 
 Amounts = Float[Tensor, " b"]
@@ -91,18 +91,18 @@ class ColorJitter:
             )
         for name, value in (("jitter", jitter), ("gray", gray), ("blur", blur)):
             probability(f"photometric.{name}", value)
-        sigma = low_and_high("photometric.sigma", sigma)
+        sigma = number_pair("photometric.sigma", sigma)
         if not 0 < sigma[0] <= sigma[1]:
             raise InputError(f"photometric.sigma: expected 0 < low <= high, got {list(sigma)}")
         self.jitter, self.gray, self.blur, self.sigma = jitter, gray, blur, sigma
 
     @property
-    def idle(self) -> bool:
+    def is_identity(self) -> bool:
         """Whether no image is ever changed."""
         return not (self.gray or self.blur or (self.jitter and any(self.strengths.values())))
 
     @property
-    def of_color(self) -> list[str]:
+    def color_operations(self) -> list[str]:
         """Operations that need R, G and B."""
         strengths = {**self.strengths, "gray": self.gray}
         return [name for name in ("saturation", "hue", "gray") if strengths[name]]
@@ -113,7 +113,7 @@ class ColorJitter:
         Raises:
             InputError: unless C is 3, if an operation needs R, G and B.
         """
-        if channels != 3 and (names := self.of_color):
+        if channels != 3 and (names := self.color_operations):
             raise InputError(
                 f"photometric: {', '.join(names)} need 3 channels, R G B, got {channels}; set "
                 + " ".join(f"photometric.{name}=0" for name in names)

@@ -17,7 +17,7 @@ from torch.nn.functional import grid_sample
 
 from infomin.augment.base import Augmentation
 from infomin.core.batching import Params, map_chunks, to_device
-from infomin.core.errors import InputError, low_and_high, probability
+from infomin.core.errors import InputError, number_pair, probability
 from infomin.core.shapes import Images
 
 Resized = Float[Tensor, "b c o p"]
@@ -65,7 +65,7 @@ class CropFlip(Augmentation):
     ) -> None:
         if size < 1:
             raise InputError(f"{name}.size: expected a side of at least 1 pixel, got {size}")
-        scale, ratio = low_and_high(f"{name}.scale", scale), low_and_high(f"{name}.ratio", ratio)
+        scale, ratio = number_pair(f"{name}.scale", scale), number_pair(f"{name}.ratio", ratio)
         if not 0 < scale[0] <= scale[1] <= 1:
             raise InputError(f"{name}.scale: expected 0 < low <= high <= 1, got {list(scale)}")
         if not 0 < ratio[0] <= ratio[1]:

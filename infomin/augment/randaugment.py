@@ -100,7 +100,7 @@ class RandAugment:
         self.operations, self.n, self.m, self.std, self.p = tuple(operations), n, m, std, p
 
     @property
-    def of_pixels(self) -> list[str]:
+    def pixel_operations(self) -> list[str]:
         """The operations that change pixel values."""
         others = (*GEOMETRIC, "identity")
         return [name for name in dict.fromkeys(self.operations) if name not in others]

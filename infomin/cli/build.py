@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from infomin.augment import Augmentation, JigSaw
 from infomin.cli.build_views import AugmentationPlan, build_augmentation, build_views
 from infomin.cli.main import instantiate, plain
-from infomin.core.errors import InputError, blamed_on
+from infomin.core.errors import InputError, option_errors
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
 from infomin.data.missing_views import check_complete
 from infomin.evaluation.monitoring import Monitor, MonitorSettings
@@ -59,7 +59,7 @@ def plan_pretraining(cfg: DictConfig) -> Plan:
     if "jigsaw" in cfg:
         options = plain(cfg.jigsaw)
         check_weight(options.pop("beta"))
-        with blamed_on("jigsaw"):
+        with option_errors("jigsaw"):
             jigsaw = JigSaw(cfg.encoder.size, **options)
     plan = Plan(
         settings, augmentation, jigsaw, instantiate(cfg.monitor), instantiate(cfg.optimizer)
@@ -128,7 +128,7 @@ def build_method(
         settings.chunk,
         batches.rows if isinstance(batches, UniformBatches) else None,
     )
-    with blamed_on(f"method={cfg.method}"):
+    with option_errors(f"method={cfg.method}"):
         method = cls(encoders, context, **options)
     if plan.jigsaw is None:
         return method
@@ -166,7 +166,7 @@ class Pretraining:
 def launch(cfg: DictConfig, data: DataSet) -> Fabric:
     """Start the processes."""
     if cfg.devices != 1:  # batches of samples with the same views have different sizes
-        data.needs_all(f"devices={cfg.devices}, unlike devices=1,")
+        data.check_complete(f"devices={cfg.devices}, unlike devices=1,")
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
     return fabric
@@ -174,13 +174,13 @@ def launch(cfg: DictConfig, data: DataSet) -> Fabric:
 
 def seen_by(views: View, data: DataSet, fabric: Fabric) -> tuple[DataSet, dict[str, Any]]:
     """Return data as views see them, and the numbers of missing views for the result."""
-    seen = data.seen(views.sources)
-    seen.needs_pairs()
-    for name, counts in seen.lacking.items():
+    seen = data.with_views(views.sources)
+    seen.check_pairs()
+    for name, counts in seen.missing_counts.items():
         each = ", ".join(f"v{i} {number}" for i, number in enumerate(counts["views"], 1))
         several = f"two or more {counts['several']}, all {counts['all']}"
         fabric.print(f"{counts['samples']} {name} samples, some lack views: {each}, {several}")
-    return seen, {"present": seen.lacking} if seen.lacking else {}
+    return seen, {"present": seen.missing_counts} if seen.missing_counts else {}
 
 
 def fitting(option: str, batch: int, images: int, fabric: Fabric) -> int:
@@ -212,7 +212,7 @@ def build_pretraining(
         views, upstream = build_views(cfg, data, plan.augmentation, fabric)
     seen, missing = seen_by(views, data, fabric)
     if seen.classes:
-        seen.needs_classes("evaluation")
+        seen.check_classes("evaluation")
     batch = fitting("pretrain.batch", plan.settings.batch, len(seen.train), fabric)
     plan = replace(plan, settings=replace(plan.settings, batch=batch))
     options = plain(cfg.encoder)
@@ -240,10 +240,10 @@ def build_trainer(
     """Build the order of the images, the method, the loader of views and the trainer."""
     settings, train = plan.settings, data.train
     numbers = (settings.batch, settings.seed, "pretrain", "pretrain.batch")
-    if train.present is None:
+    if train.view_mask is None:
         batches = Batches(len(train), *numbers)
     else:
-        batches = UniformBatches(train.present, view_pairs(len(encoders), cfg.graph), *numbers)
+        batches = UniformBatches(train.view_mask, view_pairs(len(encoders), cfg.graph), *numbers)
     steps = settings.epochs * batches.per_epoch
     method = build_method(cfg, plan, encoders, len(train), steps, batches)
     if method.needs_same_pixels and not (views.same_pixels and views.crops == 1):
@@ -253,9 +253,9 @@ def build_trainer(
             "set views.crops=shared, or other views"
         )
     if method.needs_same_pixels:
-        data.needs_all(f"method={cfg.method}")
+        data.check_complete(f"method={cfg.method}")
     if plan.jigsaw is not None:
-        check_complete(train.present, "jigsaw", "a puzzle")
+        check_complete(train.view_mask, "jigsaw", "a puzzle")
         if not views.pixelwise:
             raise InputError(
                 f"jigsaw: expected views that are made pixel by pixel, got {views}; set "

@@ -12,12 +12,12 @@ from infomin.augment import Augmentation, CropFlip, Pipeline, RandAugment, Whole
 from infomin.augment.color_jitter import ColorJitter
 from infomin.cli.main import instantiate, origin, plain
 from infomin.core import artifact
-from infomin.core.errors import InputError, blamed_on, one_of
+from infomin.core.errors import InputError, one_of, option_errors
 from infomin.core.value_range import UNIT
 from infomin.data import DataSet
 from infomin.generator import ViewGenerator, load_generator
 from infomin.runs.folder import newest
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 from infomin.views import VIEWS, CombinedViews, LearnedViews, View
 from infomin.views.base import ImageInfo
 from infomin.views.color_table import COLORS, ColorTable
@@ -47,7 +47,7 @@ class AugmentationPlan:
             InputError: where crops or changes of colour do not suit the images.
         """
         self.crop.check_size(*data.train.images.shape[2:])
-        if self.after_g or (self.randaugment is None and self.color_jitter.idle):
+        if self.after_g or (self.randaugment is None and self.color_jitter.is_identity):
             return self.crop
         if data.value_range != UNIT:
             option = "photometric" if self.randaugment is None else "randaugment"
@@ -82,7 +82,7 @@ def build_views(
     if kind == "learned":
         return learned_views(cfg, data, augmentation, fabric)
     info = ImageInfo(data.channels, data.value_range, data.groups)
-    with blamed_on(f"views={kind}"):
+    with option_errors(f"views={kind}"):
         return VIEWS.find(kind).from_options(options, info), {}
 
 
@@ -96,7 +96,7 @@ def learned_views(
         folder = _along(Path(folder).parent / "along", v.at)
     g = load_generator(folder)
     fabric.print(origin("generator", folder, data.name))
-    data.suits(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
+    data.check_images(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
     one_of("views.table", v.table, (True, False, "auto"))
     exact = g.channels == 3 and data.train.images.dtype == torch.uint8
     pixels = cfg.pretrain.epochs * len(data.train) * cfg.encoder.size**2
@@ -105,7 +105,7 @@ def learned_views(
     views = combined_views(cfg, g, augmentation, fabric)
     if looked_up:  # last: the table of a new g takes longest
         views.table = ColorTable.cached(g)
-    training = artifact.read_card(located(folder), "generator")["training"]
+    training = artifact.read_card(generator_folder(folder), "generator")["training"]
     names = ("data", "objective", "seed", "steps", "settings")
     return views, {"generator": {name: training.get(name) for name in names}}
 
@@ -117,7 +117,9 @@ def combined_views(
     color_jitter, randaugment = None, None
     if augmentation.after_g:
         color_jitter, randaugment = augmentation.color_jitter, augmentation.randaugment
-        skipped = color_jitter.of_color + (randaugment.of_pixels if randaugment else [])
+        skipped = color_jitter.color_operations + (
+            randaugment.pixel_operations if randaugment else []
+        )
         if skipped:
             fabric.print(
                 f"views.combine.order=before leaves out {', '.join(skipped)}: they are not "

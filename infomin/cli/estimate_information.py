@@ -26,7 +26,7 @@ from infomin.data.missing_views import having
 from infomin.losses import PREDICTIVE
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import load_encoder
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 from infomin.training.distributed import make_fabric
 from infomin.views import View
 
@@ -64,7 +64,9 @@ def run_estimate(
     if encoder is not None:
         print(origin("encoder", cfg.pretrained, data.name))
         names = encoder.channel_names
-        data.suits(f"pretrained: {cfg.pretrained}", encoder.channels, encoder.value_range, names)
+        data.check_images(
+            f"pretrained: {cfg.pretrained}", encoder.channels, encoder.value_range, names
+        )
         encoders = encoder.encoders
     else:
         temperature = plan.settings.temperature
@@ -77,7 +79,7 @@ def run_estimate(
     data, missing = seen_by(views, data, fabric)
     test, n = data.test, len(data.test)
     pairs = list(combinations(range(len(encoders)), 2))
-    smallest = min(int(having(test.present, n, i, j).sum()) for i, j in pairs)
+    smallest = min(int(having(test.view_mask, n, i, j).sum()) for i, j in pairs)
     k = evaluation.sizes(plain(cfg.k), smallest)
 
     run = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}")
@@ -92,7 +94,7 @@ def run_estimate(
     )
     estimates = []
     for i, j in pairs:
-        both = having(test.present, n, i, j)
+        both = having(test.view_mask, n, i, j)
         for size in k:
             i_nce = evaluation.i_nce_between(z[i][both], z[j][both], temperature, size)
             shown = i_nce.format(bits=cfg.unit == "bits")
@@ -109,7 +111,7 @@ def trained_temperature(folder: str) -> float | None:
     Raises:
         InputError: when its embeddings were not trained.
     """
-    training = artifact.read_card(located(folder), "encoder")["training"]
+    training = artifact.read_card(generator_folder(folder), "encoder")["training"]
     name, temperature = training.get("trained_by"), training.get("temperature")
     if isinstance(name, str) and name in PREDICTIVE:
         raise InputError(

@@ -16,7 +16,7 @@ from infomin import evaluation
 from infomin.cli.main import command, instantiate, open_run, origin, plain
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
-from infomin.experiments.audits import audit_chart, audit_rows
+from infomin.experiments.factor_readouts import audit_chart, audit_rows
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 
@@ -33,7 +33,9 @@ def evaluate(cfg: DictConfig) -> None:
     encoder.encoders.tap(cfg.probe.tap)
     data = instantiate(cfg.data)
     print(origin("encoder", folder, data.name))
-    data.suits(f"encoder: {folder}", encoder.channels, encoder.value_range, encoder.channel_names)
+    data.check_images(
+        f"encoder: {folder}", encoder.channels, encoder.value_range, encoder.channel_names
+    )
     encoder = encoder.only(plain(cfg.only_views))
 
     run, probe = open_run(cfg, "linear_eval", data.name), plain(cfg.probe)
@@ -50,7 +52,7 @@ def evaluate(cfg: DictConfig) -> None:
         factors = evaluation.probe_encoder(
             encoder, data, cfg.probe.tap, cfg.seed, epochs=cfg.probe.epochs
         )
-        run.picture("audit", audit_chart(factors, f"encoder of {encoder.views}"))
+        run.save_picture("audit", audit_chart(factors, f"encoder of {encoder.views}"))
         result["audit"] = [asdict(s) | {"survival": s.score} for s in factors]
 
     where = {"encoder": str(folder), "views": str(encoder.views), "data": data.name}

@@ -29,9 +29,11 @@ def export_encoder(cfg: DictConfig) -> None:
     source = cfg.pretrained or newest(cfg.runs, "pretrain", "encoder")
     encoder = load_encoder(source)
     data = instantiate(cfg.data)
-    data.needs_all("an export")
+    data.check_complete("an export")
     print(origin("encoder", source, data.name))
-    data.suits(f"encoder: {source}", encoder.channels, encoder.value_range, encoder.channel_names)
+    data.check_images(
+        f"encoder: {source}", encoder.channels, encoder.value_range, encoder.channel_names
+    )
     step = max(1, len(data.test) // cfg.images)
     images = resize(data.test.images[::step][: cfg.images], encoder.size)
     folder = export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)

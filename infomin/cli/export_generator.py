@@ -23,7 +23,7 @@ from infomin.export import export
 from infomin.export.sample import random_images
 from infomin.generator import ViewGenerator
 from infomin.runs.folder import RESULT, newest
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 
 
 @command("export_generator")
@@ -44,21 +44,21 @@ def _sample(cfg: DictConfig, source: str, g: ViewGenerator) -> tuple[Images, str
     """Return the images that every file is verified on, and their source in words."""
     size, photographs = cfg.budget.size, g.takes_8_bit_colors and g.channel_names == RGB
     if "data" not in cfg and not photographs:
-        training = artifact.read_card(located(source), "generator")["training"]
+        training = artifact.read_card(generator_folder(source), "generator")["training"]
         images, data = random_images(g, training, cfg.images, size)
         print(f"generator {source}: verified on {data}; data=... verifies on your own images")
         return images, data
     data = instantiate(cfg.data if "data" in cfg else cfg.photographs)
-    data.needs_all("an export")
+    data.check_complete("an export")
     print(origin("generator", source, data.name))
-    data.suits(f"generator: {source}", g.channels, g.value_range, g.channel_names)
+    data.check_images(f"generator: {source}", g.channels, g.value_range, g.channel_names)
     step = max(1, len(data.test) // cfg.images)
     return resize(data.test.images[::step][: cfg.images], data.size), data.name
 
 
 def _default_out(source: str) -> Path:
     """Return `export` in the run of a generator, or `exports/<name>` without a run."""
-    folder = located(source)
+    folder = generator_folder(source)
     if (folder.parent / RESULT).exists():
         return folder.parent / "export"
     return Path("exports") / folder.name

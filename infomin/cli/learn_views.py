@@ -86,12 +86,12 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     result |= {"steps": settings.steps, "labels": len(labelled)}
     result |= {"i_nce": asdict(i_nce) if i_nce else None, "class_accuracy": class_accuracy}
     result |= {"collapsed": warnings, "check": asdict(check), "settings": asdict(settings)}
-    result |= {"curve": run.curve("i_nce"), **chosen, **run.rate}
-    folder = g.cpu().save(run.place("generator"), result)
+    result |= {"curve": run.curve("i_nce"), **chosen, **run.speed}
+    folder = g.cpu().save(run.product_folder("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
     title = f"views learned from {cfg.color}, mode={settings.mode}, seed {cfg.seed}, {data.name}"
-    picture = run.picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
-    run.picture("color", color_picture(g, sample.cpu()))
+    picture = run.save_picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
+    run.save_picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
@@ -115,12 +115,12 @@ def build_game(
     cfg: DictConfig, settings: GameSettings, augment: CropFlip, data: DataSet
 ) -> tuple[Game, Tensor]:
     """Build the players g, f and c and their game; return the indices of labelled images too."""
-    data.needs_all("the game")
+    data.check_complete("the game")
     height, width = data.train.images.shape[2:]
     augment.check_size(height, width, "budget.patch")
     labelled = data.train.labels[:0]  # none
     if settings.classified:
-        data.needs_classes(f"mode={settings.mode}, unlike mode=unsup,")
+        data.check_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
     settings = replace(
@@ -132,7 +132,10 @@ def build_game(
     estimator = plain(cfg.estimator)
     with seeded(cfg.seed, "generator"):
         g = ViewGenerator(
-            **data.kind, groups=plain(cfg.groups), color=cfg.color, flow=plain(cfg.flow)
+            **data.generator_options,
+            groups=plain(cfg.groups),
+            color=cfg.color,
+            flow=plain(cfg.flow),
         )
     channels = g.view_channels
     f = build_encoders(view_channels=channels, seed=cfg.seed, **estimator)
@@ -165,7 +168,7 @@ def keep(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> Non
     for _ in steps:
         if run.main and game.step in kept:
             training = {"step": game.step, "steps": game.steps}
-            game.result.save(run.place(f"along/{game.step:07d}"), training)
+            game.result.save(run.product_folder(f"along/{game.step:07d}"), training)
 
 
 def select(

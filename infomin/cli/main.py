@@ -15,7 +15,7 @@ from infomin.cli.plainly import plainly
 from infomin.core import artifact
 from infomin.core.errors import InputError
 from infomin.runs.folder import Run
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 
 _QUIET = [
     "hydra.run.dir=.",  # the run folder is ours: it also holds checkpoints, and resume finds it
@@ -79,7 +79,7 @@ def open_run(cfg: DictConfig, kind: str, name: str, main: bool = True) -> Run:
 
 def origin(kind: str, folder: str | Path, data: str) -> str:
     """Return a line that names a generator or encoder, and whether it was trained on other data."""
-    training = artifact.read_card(located(folder), kind)["training"]
+    training = artifact.read_card(generator_folder(folder), kind)["training"]
     source = str(InputError(str(training.get("data", "unknown data"))))  # one printable line
     return f"{kind} {folder}, trained on {source}" + (f", not on {data}" if source != data else "")
 

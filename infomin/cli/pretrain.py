@@ -69,8 +69,8 @@ def run_pretraining(
     result |= {"trained_by": cfg.loss.name} | held_out(built, data)
     if data.classes:
         result |= evaluation.evaluate(encoder, data, seed=cfg.seed, **plain(cfg.probe))
-    result |= run.rate | facts
-    folder = encoder.save(run.place("encoder"), result)
+    result |= run.speed | facts
+    folder = encoder.save(run.product_folder("encoder"), result)
     picture = draw(run, built, data)
     run.finish(result)
     report(result, encoder, folder, picture)
@@ -87,10 +87,10 @@ def train(run: Run, built: Pretraining, label: str, save_every: float) -> dict[s
         if monitor and trainer.step in monitor.steps and (values := monitor.measure(metrics)):
             known = find_collapses(earlier[-1]) if (earlier := measurements(run)) else {}
             run.log(trainer.step, {f"{MONITOR}{name}": value for name, value in values.items()})
-            run.say(line(values))
+            run.show_line(line(values))
             for kind, warning in find_collapses(values).items():
                 if kind not in known:
-                    run.say(f"warning: {warning}")
+                    run.show_line(f"warning: {warning}")
     logged = measurements(run) if monitor else []
     return {"monitor": logged[-1], "collapsed": collapse_history(logged)} if logged else {}
 
@@ -110,7 +110,7 @@ def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
     """
     trainer, views = built.trainer, built.encoder.views
     method, settings = trainer.method, trainer.settings
-    test = data.seen(views.sources).test
+    test = data.with_views(views.sources).test
     if isinstance(method, Predictive):
         errors = evaluation.prediction_errors(method, views, test.images)
         return {"i_nce": None, "predictions": [error._asdict() for error in errors]}
@@ -123,7 +123,7 @@ def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
         trainer.loader.augment,
         settings.temperature,
         settings.batch,
-        present=test.present,
+        view_mask=test.view_mask,
     )
     return {"i_nce": asdict(i_nce), "temperature": settings.temperature}
 
@@ -139,12 +139,12 @@ def draw(run: Run, built: Pretraining, data: DataSet) -> Any:
         figure = predictions_picture(
             sample.cpu(), whole, predicted, title, data.channel_names, data.value_range
         )
-        run.picture("predictions", figure)
+        run.save_picture("predictions", figure)
     params: Any = None
     if isinstance(views, PatchViews):
         params = views.sample(len(sample), rng.generator(built.trainer.settings.seed, "picture"))
     figure = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names, params)
-    return run.picture("views", figure)
+    return run.save_picture("views", figure)
 
 
 def report(result: dict[str, Any], encoder: PretrainedEncoder, folder: Any, picture: Any) -> None:

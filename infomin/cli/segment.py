@@ -28,7 +28,7 @@ def segment(cfg: DictConfig) -> None:
     frames = instantiate(cfg.data)
     name = frames.images.name
     print(origin("encoder", folder, name))
-    frames.images.suits(
+    frames.images.check_images(
         f"encoder: {folder}", encoder.channels, encoder.value_range, encoder.channel_names
     )
     encoder = encoder.only(plain(cfg.only_views))
@@ -46,7 +46,7 @@ def segment(cfg: DictConfig) -> None:
     labels = frames.test[::step][:SHOWN]
     title = f"{views}, mean IoU {scores['mean_iou']:.1%}"
     figure = segmentation_picture(images, labels, loop.predict(images), frames.classes, title)
-    picture = run.picture("segmentation", figure)
+    picture = run.save_picture("segmentation", figure)
     run.finish({"encoder": str(folder), "data": name, "views": str(views)} | scores)
     for key, label in (("mean_iou", "mean IoU"), ("pixel_accuracy", "pixel accuracy")):
         print(f"{label} {scores[key]:.1%}, chance {scores['chance'][key]:.1%}")

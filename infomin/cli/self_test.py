@@ -35,7 +35,7 @@ def self_test(cfg: DictConfig) -> None:
 
     # Table and figure
     table = report.table(rows, cfg.unit == "bits")
-    picture = run.picture("calibration", report.figure(rows))
+    picture = run.save_picture("calibration", report.figure(rows))
     run.finish({"rows": [asdict(row) for row in rows]})
     command = tables.shareable_command(["python scripts/estimate_information.py", *OVERRIDES])
     text = f"{tables.markdown(table)}\n\n{tables.describe_run(run.folder, command)}"

@@ -146,7 +146,7 @@ def evaluate(
         InputError: without labels, or for images that the encoder does not take.
     """
     data = train_and_test(train, test)
-    data.suits("encoder", encoder.channels, encoder.value_range, encoder.channel_names)
+    data.check_images("encoder", encoder.channels, encoder.value_range, encoder.channel_names)
     usual = OmegaConf.to_container(compose("evaluate", data, {}).probe, resolve=True)
     assert isinstance(usual, dict)
     result = evaluation.evaluate(encoder, data, seed=seed, **{**usual, **probe})

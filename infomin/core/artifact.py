@@ -104,7 +104,7 @@ def write(
     files.write_json(folder / CARD, card)
     files.write_bytes(folder / WEIGHTS, to_bytes(tensors, metadata=digests(card, tensors)))
     for name, limit in ((CARD, _MAX_CARD), (WEIGHTS, _MAX_WEIGHTS[kind])):
-        if reason := files.unreadable(folder / name, limit):
+        if reason := files.reason_not_to_read(folder / name, limit):
             raise InputError(f"cannot be saved: {name} {reason}; nothing is left of it")
 
 
@@ -197,7 +197,7 @@ def _format(kind: str) -> str:
 
 def _checked_path(folder: Path, kind: str, name: str, limit: int) -> Path:
     """Return the path of a file that is safe to open, of at most `limit` bytes."""
-    if reason := files.unreadable(folder / name, limit):
+    if reason := files.reason_not_to_read(folder / name, limit):
         raise InputError(f"{folder}: is not a saved {kind}, {name} {reason}")
     return folder / name
 

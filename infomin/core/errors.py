@@ -21,7 +21,7 @@ class InputError(ValueError):
 
 
 @contextmanager
-def blamed_on(name: str) -> Iterator[None]:
+def option_errors(name: str) -> Iterator[None]:
     """Turn a TypeError of the call inside, such as an unknown option, into an InputError.
 
     Arguments:
@@ -34,7 +34,7 @@ def blamed_on(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def called(option: str, instead: str) -> Iterator[None]:
+def renamed_option(option: str, instead: str) -> Iterator[None]:
     """Replace the name of an option in the text of an InputError.
 
     Arguments:
@@ -62,7 +62,7 @@ def at_least(name: str, value: float, least: float) -> None:
         raise InputError(f"{name}: expected at least {least}, got {value!r}")
 
 
-def low_and_high(name: str, value: object) -> tuple[float, float]:
+def number_pair(name: str, value: object) -> tuple[float, float]:
     """Return a pair of finite numbers.
 
     Raises:

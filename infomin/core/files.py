@@ -87,7 +87,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: is not a JSON file ({error})") from None
 
 
-def unreadable(path: Path, most: int) -> str | None:
+def reason_not_to_read(path: Path, most: int) -> str | None:
     """Return the reason not to open an untrusted file, or None.
 
     Reading a pipe, a device or a file of size 0 (`/proc`) may block or never end.

@@ -51,7 +51,10 @@ def arrays(
         raise InputError(
             f"{folder}/test_labels.npy: has class {last_test}, which no training image has"
         )
-    sets = [ImageSet(values.fit(images, size, counter.add), labels) for images, labels in parts]
+    sets = [
+        ImageSet(values.resize_to_square(images, size, counter.add), labels)
+        for images, labels in parts
+    ]
     return DataSet(
         folder.resolve().name,
         train=sets[0],

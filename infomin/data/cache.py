@@ -49,7 +49,7 @@ def _read(path: Path) -> DataSet:
         ImageSet(
             tensors[f"{split}.images"],
             tensors[f"{split}.labels"],
-            present=tensors.get(f"{split}.present"),
+            view_mask=tensors.get(f"{split}.present"),
         )
         for split in ("train", "test")
     )
@@ -68,9 +68,13 @@ def _read(path: Path) -> DataSet:
 
 def _write(path: Path, data: DataSet) -> None:
     tensors = {
-        f"{split}.{name}": getattr(part, name)
+        f"{split}.{key}": tensor
         for split, part in (("train", data.train), ("test", data.test))
-        for name in ("images", "labels", "present")
+        for key, tensor in (
+            ("images", part.images),
+            ("labels", part.labels),
+            ("present", part.view_mask),
+        )
     }
     names = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
     meta = {name: getattr(data, name) for name in names}

@@ -81,7 +81,7 @@ class Decoder:
         """Check channels and values of an image, and resize it."""
         fewest = 1 if self.grey else values.CHANNELS[0]
         values.check_values(image, self.value_range, name, fewest)
-        return values.fit(image[None], self.size)[0]
+        return values.resize_to_square(image[None], self.size)[0]
 
     def picture(self, image: Image.Image, name: str) -> UInt8[Tensor, "c h w"]:
         """Return a picture of 8 bits, resized.

@@ -80,7 +80,7 @@ def image_folder(
             bad += more
             values.check_alike(second.images, str(test), first.images, str(train))
         else:
-            first, second = (first.part(i) for i in hold_out(len(first), test_share, seed))
+            first, second = (first.subset(i) for i in hold_out(len(first), test_share, seed))
         return DataSet(
             str(key["name"]),
             train=first,

@@ -27,17 +27,17 @@ class ImageSet:
         labels: classes; -1 for none.
         factors: other known properties by name: integers `n` are classes, floats `n` or `n k` are
             numbers.
-        present: mask of the views that each sample has, `n m`, on the CPU. The images of missing
+        view_mask: mask of the views that each sample has, `n m`, on the CPU. The images of missing
             views are zeros. None if no view is missing.
     """
 
     images: Num[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
     factors: Mapping[str, Num[Tensor, "n ..."]] = field(default_factory=dict)
-    present: ViewMask | None = None
+    view_mask: ViewMask | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "present", missing_views.simplified(self.present))
+        object.__setattr__(self, "view_mask", missing_views.simplified(self.view_mask))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -45,28 +45,32 @@ class ImageSet:
     def labelled(self) -> "ImageSet":
         """Return the images that have a label."""
         known = self.labels != UNLABELLED
-        return self if bool(known.all()) else self.part(known.nonzero().squeeze(1))
+        return self if bool(known.all()) else self.subset(known.nonzero().squeeze(1))
 
-    def part(self, index: Int64[Tensor, " m"]) -> "ImageSet":
+    def subset(self, index: Int64[Tensor, " m"]) -> "ImageSet":
         """Return the images of an index, with their labels."""
         factors = {name: values[index] for name, values in self.factors.items()}
-        present = None if self.present is None else self.present[index.cpu()]
-        return ImageSet(take(self.images, index), self.labels[index], factors, present)
+        view_mask = None if self.view_mask is None else self.view_mask[index.cpu()]
+        return ImageSet(take(self.images, index), self.labels[index], factors, view_mask)
 
     def to(self, device: torch.device) -> "ImageSet":
         """Move to a device."""
         factors = {name: values.to(device) for name, values in self.factors.items()}
-        return ImageSet(self.images.to(device), self.labels.to(device), factors, self.present)
+        return ImageSet(self.images.to(device), self.labels.to(device), factors, self.view_mask)
 
-    def seen(self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]) -> "ImageSet":
+    def with_views(
+        self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]
+    ) -> "ImageSet":
         """Return the samples that have any of some views; see `missing_views.mask_of_views`."""
-        if self.present is None:
+        if self.view_mask is None:
             return self
-        viewed = replace(self, present=missing_views.mask_of_views(self.present, groups, sources))
-        if viewed.present is None:
+        viewed = replace(
+            self, view_mask=missing_views.mask_of_views(self.view_mask, groups, sources)
+        )
+        if viewed.view_mask is None:
             return viewed
-        kept = viewed.present.any(1).nonzero().flatten()
-        return viewed if len(kept) == len(self) else viewed.part(kept)
+        kept = viewed.view_mask.any(1).nonzero().flatten()
+        return viewed if len(kept) == len(self) else viewed.subset(kept)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class DataSet:
         skipped: number of unreadable files that were left out.
         value_range: lowest and highest value of the images, in their units.
         channel_names: by default R, G, B for three channels and channel_0, ... for others.
-        groups: channels of every view, the columns of `present`, where images come as views.
+        groups: channels of every view, the columns of `view_mask`, where images come as views.
     """
 
     name: str
@@ -107,12 +111,12 @@ class DataSet:
         return self.train.images.shape[-1]
 
     @property
-    def kind(self) -> dict[str, Any]:
+    def generator_options(self) -> dict[str, Any]:
         """Channels, value range and channel names, as arguments of `ViewGenerator`."""
         names = ("channels", "value_range", "channel_names")
         return {name: getattr(self, name) for name in names}
 
-    def suits(
+    def check_images(
         self, taker: str, channels: int, value_range: ValueRange, names: Sequence[str] | None
     ) -> None:
         """Check that a generator or an encoder takes these images.
@@ -125,7 +129,7 @@ class DataSet:
             InputError: when one of them differs.
         """
         names = self.channel_names if names is None else tuple(names)
-        if (channels, value_range, names) != tuple(self.kind.values()):
+        if (channels, value_range, names) != tuple(self.generator_options.values()):
             advice = "declare those of your images with data.value_range and data.channel_names"
             if channels != self.channels:
                 advice = f"choose data of {channels} channels, as data=image_folder data.root=PATH"
@@ -135,7 +139,7 @@ class DataSet:
                 f"{list(self.value_range)} ({', '.join(self.channel_names)}); {advice}"
             )
 
-    def needs_classes(self, purpose: str) -> None:
+    def check_classes(self, purpose: str) -> None:
         """Check that there are classes to tell apart, and labelled test images.
 
         Raises:
@@ -154,25 +158,25 @@ class DataSet:
                 "one folder per class"
             )
 
-    def seen(self, sources: Sequence[Sequence[int]]) -> "DataSet":
+    def with_views(self, sources: Sequence[Sequence[int]]) -> "DataSet":
         """Return the samples that have at least one of some views, with the mask of these views.
 
         Arguments:
             sources: channels that every view needs, `View.sources`.
         """
-        if not self.lacking:
+        if not self.missing_counts:
             return self
-        train, test = (part.seen(self.groups, sources) for part in (self.train, self.test))
+        train, test = (part.with_views(self.groups, sources) for part in (self.train, self.test))
         groups = tuple(tuple(view) for view in sources)
         return replace(self, train=train, test=test, groups=groups)
 
     @property
-    def lacking(self) -> dict[str, dict[str, Any]]:
+    def missing_counts(self) -> dict[str, dict[str, Any]]:
         """Number of samples with each view, for the sets with missing views; see `count`."""
-        parts = {"training": self.train.present, "test": self.test.present}
+        parts = {"training": self.train.view_mask, "test": self.test.view_mask}
         return {name: missing_views.count(p) for name, p in parts.items() if p is not None}
 
-    def needs_pairs(self) -> None:
+    def check_pairs(self) -> None:
         """Check that there are pairs of views to contrast, and test images to measure I_NCE on.
 
         Raises:
@@ -180,9 +184,9 @@ class DataSet:
                 images with both of the first two.
         """
         pairs = len(self.train)
-        if self.train.present is not None:
-            pairs = int((self.train.present.sum(1) >= 2).sum())
-        both = missing_views.having(self.test.present, len(self.test), 0, 1)
+        if self.train.view_mask is not None:
+            pairs = int((self.train.view_mask.sum(1) >= 2).sum())
+        both = missing_views.having(self.test.view_mask, len(self.test), 0, 1)
         for images, number in (
             ("training images with two views", pairs),
             ("test images with the first two views", int(both.sum())),
@@ -193,14 +197,14 @@ class DataSet:
                     f"{missing_views.FEWEST}; list two overlapping views first in data.views"
                 )
 
-    def needs_all(self, purpose: str) -> None:
+    def check_complete(self, purpose: str) -> None:
         """Check that no sample lacks a view.
 
         Raises:
             InputError: when some do.
         """
         for part in (self.train, self.test):
-            missing_views.check_complete(part.present, f"data {self.name}", purpose)
+            missing_views.check_complete(part.view_mask, f"data {self.name}", purpose)
 
     def to(self, device: torch.device) -> "DataSet":
         """Move the images to a device."""

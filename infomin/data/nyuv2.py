@@ -26,7 +26,7 @@ from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.patches import random_patches
 from infomin.data.reading import Counter, Progress, in_threads
 from infomin.data.registry import source
-from infomin.data.values import fit
+from infomin.data.values import resize_to_square
 
 CLASSES = (
     *"wall floor cabinet bed chair sofa table door window bookshelf picture counter blinds".split(),
@@ -86,7 +86,7 @@ def nyuv2(
         generator = rng.generator(seed, "nyuv2", *frame[0].parts[-3:])
         name = f"{frame[0]} without its border"
         cuts = random_patches(read_frame(frame), patch, patches, generator, "data.patch", name)
-        return fit(cuts[:, : len(CHANNELS[channels])], size), _main_class(cuts[:, 4])
+        return resize_to_square(cuts[:, : len(CHANNELS[channels])], size), _main_class(cuts[:, 4])
 
     def build() -> DataSet:
         counter = Counter(progress, sum(map(len, frames)))

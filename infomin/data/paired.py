@@ -6,7 +6,7 @@ without its suffix names the sample: `rgb/val/cat/7.jpg` belongs to `depth/val/c
 
 The channels of all views lie side by side. They stay 8-bit if all views are; otherwise they become
 float32 in [0, 1]. Samples that lack a view are refused or, where that is allowed, have zeros for
-it, and `ImageSet.present` marks the views that they have.
+it, and `ImageSet.view_mask` marks the views that they have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from jaxtyping import Bool, Num
 from torch import Tensor
 
 from infomin.core.batching import take
-from infomin.core.errors import InputError, called, true_or_false
+from infomin.core.errors import InputError, renamed_option, true_or_false
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
 from infomin.data.folder import images_below, read_images, split_folders
@@ -104,7 +104,7 @@ def paired_folders(
         ]
         train, counts = sets[0]
         if unsplit:
-            train, test = (train.part(i) for i in hold_out(len(train), test_share, seed))
+            train, test = (train.subset(i) for i in hold_out(len(train), test_share, seed))
         else:
             test, test_counts = sets[1]
             if counts != test_counts:
@@ -143,7 +143,7 @@ def _match(
     files: dict[str, dict[Path, Path]] = {}
     for name, root in roots.items():
         samples: dict[Path, Path] = {}
-        with called("data.root", f"data.views.{name}"):
+        with renamed_option("data.root", f"data.views.{name}"):
             paths = images_below(root)
         for path in paths:
             sample = path.relative_to(root).with_suffix("")
@@ -205,9 +205,9 @@ def _stack(
 ) -> tuple[ImageSet, dict[str, int]]:
     """Return the images with the channels of all views, and the number of channels by view."""
     images: dict[str, Tensor] = {}
-    present = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
-    labels = torch.full((len(present),), UNLABELLED)
-    for (name, paths), mask in zip(part.items(), present.T, strict=True):
+    view_mask = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
+    labels = torch.full((len(view_mask),), UNLABELLED)
+    for (name, paths), mask in zip(part.items(), view_mask.T, strict=True):
         view, _ = read_images(_existing(paths), roots[name], classes, decoder, add)
         images[name] = _insert_missing(view.images, mask)
         labels[mask] = view.labels
@@ -217,7 +217,7 @@ def _stack(
     if any(x.dtype != torch.uint8 for x in images.values()):
         images = {name: _to_unit(x) for name, x in images.items()}
     counts = {name: x.shape[1] for name, x in images.items()}
-    return ImageSet(torch.cat([*images.values()], 1), labels, present=present), counts
+    return ImageSet(torch.cat([*images.values()], 1), labels, view_mask=view_mask), counts
 
 
 def _insert_missing(

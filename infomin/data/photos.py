@@ -14,7 +14,7 @@ from infomin.data.images import DataSet, ImageSet
 from infomin.data.patches import random_patches
 from infomin.data.reading import Counter, Progress
 from infomin.data.registry import source
-from infomin.data.values import fit
+from infomin.data.values import resize_to_square
 
 PHOTOGRAPHS = (
     "astronaut",
@@ -72,7 +72,7 @@ def photos(
             patches.append(random_patches(half, patch, count, generator, "data.patch", name))
             counter.add()
         labels = torch.arange(len(PHOTOGRAPHS)).repeat_interleave(count)
-        sets.append(ImageSet(fit(torch.cat(patches), size), labels))
+        sets.append(ImageSet(resize_to_square(torch.cat(patches), size), labels))
     return DataSet("photos", sets[0], sets[1], PHOTOGRAPHS)
 
 

@@ -15,7 +15,7 @@ from infomin.data.cache import cached
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.reading import Counter, Progress
 from infomin.data.registry import source
-from infomin.data.values import fit
+from infomin.data.values import resize_to_square
 
 _SPLITS = {"STL10": ({"split": "train+unlabeled"}, {"split": "test"})}
 _TRAIN_AND_TEST = ({"train": True}, {"train": False})
@@ -71,7 +71,8 @@ def _read(
         parts = [_open(title, root, split) for split in splits]
         counter = Counter(progress, sum(map(len, parts)))
         train, test = (
-            ImageSet(fit(_images(part.data), size, counter.add), _labels(part)) for part in parts
+            ImageSet(resize_to_square(_images(part.data), size, counter.add), _labels(part))
+            for part in parts
         )
         classes = tuple("0123456789") if title == "MNIST" else tuple(parts[0].classes)
         return DataSet(name, train, test, classes)

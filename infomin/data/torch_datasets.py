@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
-from infomin.core.errors import InputError, called
+from infomin.core.errors import InputError, renamed_option
 from infomin.data import values
 from infomin.data.decode import Decoder
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
@@ -77,7 +77,7 @@ def from_torch(
         if test is not None:
             raise InputError("test: expected none beside a DataSet, which has its own test images")
         return train
-    with called("data.", ""):
+    with renamed_option("data.", ""):
         decoder = Decoder(size, value_range=value_range, grey=True)
         parts = [_Part("train", train, classes)]
         if test is not None:
@@ -93,7 +93,7 @@ def from_torch(
             for x, y, part in zip(images, labels, parts, strict=True)
         ]
         if test is None:
-            sets = [sets[0].part(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
+            sets = [sets[0].subset(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
         labelled = any(len(part.labelled()) for part in sets)
         return DataSet(
             name,
@@ -182,7 +182,7 @@ class _Part:
             for image, name in zip(self.data, names, strict=True):
                 values.check_values(image, decoder.value_range, name, fewest=1)
             labels = [None] * len(self) if self.labels is None else self.labels
-            return values.fit(self.data, decoder.size, add), [
+            return values.resize_to_square(self.data, decoder.size, add), [
                 _label(label, name, self.classes) for label, name in zip(labels, names, strict=True)
             ]
         first, _ = self.item(0, decoder)

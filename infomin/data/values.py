@@ -138,7 +138,7 @@ def by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def fit(
+def resize_to_square(
     images: Num[Tensor, "n c h w"], size: int | None, add: Callable[[int], None] | None = None
 ) -> Num[Tensor, "n c _ _"]:
     """Resize images to squares, antialiased, in their type; crop the centre of other shapes.

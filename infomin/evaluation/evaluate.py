@@ -34,11 +34,11 @@ def evaluate(
         seed: of the validation split and order.
         fit: `epochs`, `rates`, `decays`, ... of `linear_probe`.
     """
-    seen = data.seen(encoder.views.sources)
-    seen.needs_classes("evaluation")
+    seen = data.with_views(encoder.views.sources)
+    seen.check_classes("evaluation")
     train, test = seen.train.labelled(), seen.test.labelled()
     features = [
-        extract(encoder.views, encoder.encoders, s.images, encoder.size, tap, present=s.present)
+        extract(encoder.views, encoder.encoders, s.images, encoder.size, tap, view_mask=s.view_mask)
         for s in (train, test)
     ]
     labels = [s.labels.cpu() for s in (train, test)]
@@ -58,7 +58,7 @@ def _missing(data: DataSet, used: tuple[ImageSet, ImageSet]) -> str:
     """Return how many images lack all views and were left out, and how many have zeros for some."""
     labelled = data.train.labelled(), data.test.labelled()
     left_out = [len(every) - len(part) for every, part in zip(labelled, used, strict=True)]
-    zeros = [0 if s.present is None else int((~s.present.all(1)).sum()) for s in used]
+    zeros = [0 if s.view_mask is None else int((~s.view_mask.all(1)).sum()) for s in used]
     notes = [
         f"; {train} training and {test} test images {state}"
         for (train, test), state in (

@@ -117,7 +117,7 @@ def probe_encoder(
     Raises:
         InputError: if no factor is known or varies, or if images lack views.
     """
-    data.needs_all("a factor probe")
+    data.check_complete("a factor probe")
     train, test = data.train, data.test
     factors = [s.factors for s in (train, test)]
     names = [n for n in factors[0] if all(n in known and _varies(known[n]) for known in factors)]

@@ -35,7 +35,7 @@ def extract(
     size: int,
     tap: str | None = None,
     chunk: int = 512,
-    present: ViewMask | None = None,
+    view_mask: ViewMask | None = None,
 ) -> Float[Tensor, "n d"]:
     """Return frozen features of whole images, all encoders side by side, on the CPU.
 
@@ -45,14 +45,14 @@ def extract(
         size: side that the encoders expect.
         tap: layer of the backbones; None is the last.
         chunk: images at a time.
-        present: mask of the views that each image has; the features of the others are zeros. None
+        view_mask: mask of the views that each image has; the features of the others are zeros. None
             is all.
     """
     parts = []
     with evaluating(encoders):
         for start in range(0, len(images), chunk):
             part = slice(start, start + chunk)
-            mask = None if present is None else present[part]
+            mask = None if view_mask is None else view_mask[part]
             whole = resize(images[part], size)
             parts.append(encoders.features(views.split(whole), tap, mask).cpu())
     return torch.cat(parts)
@@ -108,14 +108,14 @@ def held_out_i_nce(
     temperature: float,
     k: int,
     seed: int = 0,
-    present: ViewMask | None = None,
+    view_mask: ViewMask | None = None,
 ) -> Estimate:
     """Estimate I_NCE between the first two views of held-out images; see `i_nce_between`.
 
     Where images lack views, those that have both are used.
     """
     z1, z2, *_ = held_out_embeddings(views, encoders, images, augment, seed)
-    both = having(present, len(z1), 0, 1)
+    both = having(view_mask, len(z1), 0, 1)
     return i_nce_between(z1[both], z2[both], temperature, k, seed)
 
 

@@ -52,7 +52,7 @@ class Monitor:
 
     Arguments:
         trainer: its encoders are measured; nothing of it changes.
-        data: as its views see it; see `DataSet.seen`.
+        data: as its views see it; see `DataSet.with_views`.
         settings: the numbers.
         tap: layer of the backbones where features are read; None is the last.
 
@@ -120,7 +120,7 @@ class Monitor:
 
     def _of_embeddings(self, z: tuple[Tensor, ...]) -> Metrics:
         """Measure embeddings, of each view those of the images that have it."""
-        mask, n = self.test.present, len(self.test)
+        mask, n = self.test.view_mask, len(self.test)
         pairs = [(i, j, having(mask, n, i, j)) for j in range(len(z)) for i in range(j)]
         aligned = [
             representation_metrics.alignment(z[i][both], z[j][both])
@@ -162,14 +162,14 @@ class Monitor:
             images.images,
             self.encoders.size,
             self.tap,
-            present=images.present,
+            view_mask=images.view_mask,
         )
 
     def _some(self, images: ImageSet, name: str) -> ImageSet:
         """Return a sample of the images, always the same, on the device of the encoders."""
         generator = rng.generator(self.trainer.settings.seed, "monitor", name)
         order = torch.randperm(len(images), generator=generator)[: self.settings.images]
-        return images.part(order.sort().values).to(self.trainer.fabric.device)
+        return images.subset(order.sort().values).to(self.trainer.fabric.device)
 
 
 def line(measured: Metrics) -> str:

@@ -24,7 +24,7 @@ def curves(folder: Path, names: Sequence[str] = ("loss", "i_nce"), most: int = 6
     """
     points: list[Points] = [[] for _ in names]
     path = folder / METRICS
-    if files.unreadable(path, _MOST_BYTES):
+    if files.reason_not_to_read(path, _MOST_BYTES):
         return points
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:

@@ -119,7 +119,7 @@ def newest_run(folder: Path) -> FinishedRun:
 
 def last_lines(path: Path, length: int = 2**14) -> Sequence[str]:
     """Return the last lines of a growing text file, the newest first; empty if unreadable."""
-    if files.unreadable(path, 2**40):
+    if files.reason_not_to_read(path, 2**40):
         return []
     try:
         with path.open("rb") as stream:
@@ -146,7 +146,7 @@ def _add(folder: Path, names: Sequence[str], index: RunIndex) -> None:
 
 def _text(path: Path) -> str:
     """Return a record as text, or raise an InputError if it is unsafe or unreadable."""
-    if reason := files.unreadable(path, _MOST_BYTES[path.name]):
+    if reason := files.reason_not_to_read(path, _MOST_BYTES[path.name]):
         raise InputError(f"{path.name} {reason}")
     try:
         return path.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from infomin.export import page, readme
 from infomin.export.formats import FORMATS
 from infomin.export.sample import Sample, random_images
 from infomin.generator import ViewGenerator, load_generator
-from infomin.shipped import located
+from infomin.shipped import generator_folder
 
 
 def default_formats(generator: ViewGenerator) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def export(
         one_of("formats", name, FORMATS)
         FORMATS[name].check_packages()
         FORMATS[name].check(generator)
-    training = artifact.read_card(located(source), "generator")["training"]
+    training = artifact.read_card(generator_folder(source), "generator")["training"]
     if images is None:
         images, data = random_images(generator, training, count=256, size=96)
     sample = Sample.of(generator, images, data)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from infomin.core.errors import blamed_on
+from infomin.core.errors import option_errors
 from infomin.losses import cosine_scores, infonce, infonce_in_blocks, split_positives, top1
 from infomin.methods.bank_negatives import BankNegatives, needs_bank
 from infomin.methods.base import METHODS, Batch, Context, Embeddings
@@ -56,7 +56,7 @@ class CMC(ContrastiveMethod):
         if memory is None or memory["kind"] == "none":
             needs_bank(graph, "none")
             return
-        with blamed_on("memory=bank"):
+        with option_errors("memory=bank"):
             self.bank = BankNegatives(self.others, encoders.width, context, **options)
         self.cap = math.log(self.bank.negatives + 1)
 

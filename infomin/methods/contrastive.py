@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomin.core.errors import InputError, blamed_on, one_of, whole_number
+from infomin.core.errors import InputError, one_of, option_errors, whole_number
 from infomin.losses import (
     anchors_and_others,
     check_pair_weights,
@@ -131,7 +131,7 @@ def build_pair_loss(
     own = dict(options)
     name = own.pop("name")
     one_of("loss", name, PAIR_LOSSES)
-    with blamed_on(f"loss={name}"):
+    with option_errors(f"loss={name}"):
         return PAIR_LOSSES[name](directions, samples, temperature, **own)
 
 

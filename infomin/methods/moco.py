@@ -23,7 +23,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infomin.core import rng
-from infomin.core.errors import InputError, blamed_on, whole_number
+from infomin.core.errors import InputError, option_errors, whole_number
 from infomin.methods.bank_negatives import needs_bank
 from infomin.methods.base import METHODS, Batch, Context, Embeddings, Views, follow
 from infomin.methods.contrastive import SOFTMAX, ContrastiveMethod, memory_options
@@ -59,7 +59,7 @@ class MoCo(ContrastiveMethod):
     ) -> None:
         needs_bank(graph, "queue")
         super().__init__(encoders, context, 1, loss, graph, pair_weights)
-        with blamed_on("memory=queue"):
+        with option_errors("memory=queue"):
             self._remember(**memory_options(memory, "moco", ("queue",)))
         self.momentum_encoders = deepcopy(encoders).requires_grad_(False)
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.core.errors import InputError, blamed_on, true_or_false
+from infomin.core.errors import InputError, option_errors, true_or_false
 from infomin.core.rng import seeded
 from infomin.core.shapes import Image, Images
 from infomin.models.backbones import BACKBONES, Backbone, feature_width
@@ -201,7 +201,7 @@ def build_encoders(
     encoders = []
     for i, channels in enumerate(view_channels[:1] if shared else view_channels):
         # "tower" is the first name of an encoder: another word would change all initial weights
-        with seeded(seed, "tower", int(normalize), i), blamed_on(f"encoder {name}"):
+        with seeded(seed, "tower", int(normalize), i), option_errors(f"encoder {name}"):
             backbone = build_backbone(channels, size=size, **options)
             encoders.append(Encoder(backbone, channels, size, dim, normalize, head))
     return Encoders(encoders, len(view_channels) if shared else None)

@@ -20,9 +20,9 @@ class Log:
 
     def draw(self, line: str) -> None:
         """Show the current line."""
-        self.say(line)
+        self.show_line(line)
 
-    def say(self, text: str) -> None:
+    def show_line(self, text: str) -> None:
         """Show a text that stays."""
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
@@ -44,7 +44,7 @@ class Terminal(Log):
         self.live.start()
         self.live.update(Text(line, no_wrap=True, overflow="crop"), refresh=True)
 
-    def say(self, text: str) -> None:
+    def show_line(self, text: str) -> None:
         """Print above the line."""
         self.live.console.print(text, soft_wrap=True, markup=False)
 
@@ -96,10 +96,10 @@ class Display:
             self.thread = Thread(target=self._redraw, args=[self.screen], daemon=True)
             self.thread.start()
 
-    def say(self, text: str) -> None:
+    def show_line(self, text: str) -> None:
         """Show a text that stays, above the line."""
         if self.screen:
-            self.screen.say(text)
+            self.screen.show_line(text)
 
     def __enter__(self: _Self) -> _Self:
         return self

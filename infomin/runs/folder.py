@@ -46,7 +46,7 @@ class Run:
         self.folder, self.config, self.main, self.show = folder, config, main, show and main
         self.began = time.perf_counter()
         self.checkpoint = folder / CHECKPOINT
-        self.rate: dict[str, float] = {}
+        self.speed: dict[str, float] = {}
         self._progress: Progress | None = None
         self._board: Any = None
         self._purge: int | None = None
@@ -139,16 +139,16 @@ class Run:
                 raise InputError(f"{error}; {self._save_diverged(loop)}") from None
             finally:
                 self._progress = None
-        self.rate = {
+        self.speed = {
             "images_per_second": progress.images_per_second,
             "waiting": progress.waiting,
         }
         self.save(loop)
 
-    def say(self, text: str) -> None:
+    def show_line(self, text: str) -> None:
         """Show a line above the progress, while `follow` runs."""
         if self._progress:
-            self._progress.say(text)
+            self._progress.show_line(text)
 
     def save(self, loop: TrainingLoop) -> None:
         """Write a checkpoint and flush TensorBoard's events."""
@@ -188,13 +188,13 @@ class Run:
             self._board = SummaryWriter(str(self.folder), purge_step=self._purge)
         return self._board
 
-    def place(self, name: str) -> Path:
+    def product_folder(self, name: str) -> Path:
         """Return the path for a product of this run; remove what a killed run left there."""
         path = self.folder / name
         shutil.rmtree(path, ignore_errors=True)
         return files.shown(path)
 
-    def picture(self, name: str, figure: Any, step: int = 0) -> Path:
+    def save_picture(self, name: str, figure: Any, step: int = 0) -> Path:
         """Save a matplotlib figure as PNG, add it to TensorBoard, and return its path."""
         path = files.make_folder(self.folder / "pictures") / f"{name}.png"
         files.write_figure(path, figure)

@@ -15,7 +15,7 @@ def list_generators() -> tuple[str, ...]:
     return tuple(sorted(card.parent.name for card in _HOME.glob("*/card.json")))
 
 
-def located(generator: str | Path) -> Path:
+def generator_folder(generator: str | Path) -> Path:
     """Return the folder of a generator, given its path or its name in this package.
 
     Raises:

@@ -75,7 +75,7 @@ class Game(TrainingLoop):
         self.settings, self.augment = settings, augment
         self.informed, self.classified = settings.informed, settings.classified
         self.pairs = view_pairs(len(estimators))
-        check_complete(train.present, "train", "the game")
+        check_complete(train.view_mask, "train", "the game")
         self.train = train.to(fabric.device)
         self.part = distributed.share(fabric, settings.batch)
         self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")

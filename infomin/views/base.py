@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import nn
 
-from infomin.core.errors import InputError, blamed_on, one_of
+from infomin.core.errors import InputError, one_of, option_errors
 from infomin.core.registry import Registry
 from infomin.core.shapes import Image, Images, Views
 from infomin.core.value_range import UNIT, ValueRange, parse_range
@@ -155,7 +155,7 @@ def build_view(config: Mapping[str, Any]) -> View:
         InputError: for an unknown kind or option.
     """
     options = dict(config)
-    with blamed_on("views"):
+    with option_errors("views"):
         views = VIEWS.find(options.pop("kind")).from_config(options)
     known = views.to_config()
     if unknown := [name for name in options if name not in known]:

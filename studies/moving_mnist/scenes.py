@@ -256,7 +256,7 @@ def moving_mnist(
         InputError: for digits or backgrounds of one class, or as `MovingMnist` does.
     """
     for data in (digits, backgrounds):
-        data.needs_classes("Colorful-Moving-MNIST")
+        data.check_classes("Colorful-Moving-MNIST")
     train = MovingMnist(digits.train, backgrounds.train, motion)
     return train, MovingMnist(digits.test, backgrounds.test, motion)
 

@@ -24,7 +24,7 @@ from infomin.cli.main import command, instantiate, open_run, plain
 from infomin.core import rng
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
-from infomin.experiments.audits import audit_chart, audit_rows
+from infomin.experiments.factor_readouts import audit_chart, audit_rows
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
 from studies.moving_mnist import evaluation
@@ -93,16 +93,16 @@ def share_factors(cfg: DictConfig) -> None:
     # Pictures and records
     v1, v2 = test.sample_pairs(8, sharing, rng.generator(cfg.seed, "picture"))
     title = "trained on labels" if supervised else f"v2 shares {', '.join(sharing.factors)}"
-    run.picture("views", pairs_picture(test.render(v1), test.render(v2)[:, 0], title))
+    run.save_picture("views", pairs_picture(test.render(v1), test.render(v2)[:, 0], title))
     shared = None if supervised else sharing.factors
-    picture = run.picture("audit", audit_chart(readouts, title, shared))
+    picture = run.save_picture("audit", audit_chart(readouts, title, shared))
     result = {"digits": digits.name, "backgrounds": backgrounds.name, "seed": cfg.seed}
     result |= {"shared": shared and list(shared), "supervised": supervised}
     result |= {f"{r.factor}_error": r.error for r in readouts}
     result |= {f"{r.factor}_chance": r.chance for r in readouts}
     result |= {"survival": {r.factor: r.score for r in readouts}, "cap": learner.cap}
     result |= {"i_nce": asdict(i_nce) if i_nce else None, "n": cfg.readout.n_test}
-    run.finish(result | run.rate)
+    run.finish(result | run.speed)
     print(f"I_NCE held out: {i_nce or 'not part of supervised=true'}")
     print(f"{tables.plain(audit_rows(readouts))}\npicture: {picture}")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 
 from infomin.core import rng
-from infomin.core.errors import InputError, called
+from infomin.core.errors import InputError, renamed_option
 from infomin.data import DataSet, ImageSet
 from infomin.data.folder import image_folder
 from infomin.data.photos import photos
 from infomin.data.standard import mnist
-from infomin.data.values import fit
+from infomin.data.values import resize_to_square
 
 SIDE = 28
 """Side of a digit of MNIST, in pixels."""
@@ -35,7 +35,7 @@ def load_digits(root: str | None = None, cache: str | None = None) -> DataSet:
         return _scikit_learn_digits()
     if not (Path(root).expanduser() / "MNIST" / "raw").is_dir():
         raise InputError(f"digits.root: expected a folder with MNIST/raw in it, got {root}")
-    with called("data.", "digits."):
+    with renamed_option("data.", "digits."):
         return mnist(str(Path(root).expanduser()), SIDE, cache)
 
 
@@ -53,7 +53,7 @@ def load_backgrounds(root: str | None = None, size: int = 96, cache: str | None 
     """
     if root is None:
         return photos(size=size, patch=96, train=1600, test=800)
-    with called("data.", "backgrounds."):
+    with renamed_option("data.", "backgrounds."):
         data = image_folder(root, size, convert=True, cache=cache)
         if data.channels != 3 or data.train.images.dtype != torch.uint8:
             raise InputError(f"data.root: expected 8-bit colour images in {root}")
@@ -70,7 +70,7 @@ def _scikit_learn_digits() -> DataSet:
         ) from None
     source = sklearn_digits()
     levels = torch.from_numpy(source.images).mul(255 / 16).round().to(torch.uint8)
-    images, labels = fit(levels[:, None], SIDE), torch.from_numpy(source.target).long()
+    images, labels = resize_to_square(levels[:, None], SIDE), torch.from_numpy(source.target).long()
     order = torch.randperm(len(labels), generator=rng.generator(0, "moving digits"))
     held_out = round(_TEST_SHARE * len(labels))
     train, test = (

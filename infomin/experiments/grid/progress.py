@@ -39,7 +39,7 @@ class GridProgress:
         """Seconds until the next update is due."""
         return max(0.0, self.shown + self.every - time.monotonic())
 
-    def say(self, line: str) -> None:
+    def show_line(self, line: str) -> None:
         """Show a line that stays."""
         self.console.print(line, soft_wrap=True, markup=False)
 
@@ -53,4 +53,4 @@ class GridProgress:
             self.live.update(text, refresh=True)
         else:
             for line in lines:
-                self.say(line)
+                self.show_line(line)

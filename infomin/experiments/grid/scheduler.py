@@ -115,7 +115,9 @@ def run(
     waiting.sort(key=lambda cell: (cell.seed, cell.dependency != cell, -len(todo[cell])))
     threads = max(1, (os.cpu_count() or 1) // jobs)
     done = len(todo) - len(waiting)
-    progress.say(f"{len(todo)} cells, {done} done before, {jobs} at a time, {threads} threads each")
+    progress.show_line(
+        f"{len(todo)} cells, {done} done before, {jobs} at a time, {threads} threads each"
+    )
     processes, running = Processes(), dict[Cell, float]()
     stopped = "stopped; the same command continues with the remaining cells"
     with raised(stopped), ThreadPoolExecutor(jobs) as pool, progress:
@@ -138,7 +140,7 @@ def run(
                     cell = pending.pop(future)
                     future.result()
                     number = len(waiting) - len(pending)
-                    progress.say(f"[{number}/{len(waiting)}] {cell}: {describe(cell)}")
+                    progress.show_line(f"[{number}/{len(waiting)}] {cell}: {describe(cell)}")
                 progress.show([_state(cell, since) for cell, since in [*running.items()]])
         except BaseException as error:
             if isinstance(error, Interrupted | KeyboardInterrupt):

@@ -44,7 +44,7 @@ def thumbnails(rows: Sequence[ResultRow], room: int) -> list[Thumbnail]:
 
 def _read(path: Path) -> tuple[str, int, int] | None:
     """Return a smaller picture and its size; None if the file is not a picture or too large."""
-    if files.unreadable(path, _MOST_BYTES):
+    if files.reason_not_to_read(path, _MOST_BYTES):
         return None
     try:
         with Picture.open(path, formats=["PNG"]) as image:
