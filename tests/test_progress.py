@@ -1,6 +1,7 @@
 """The line of progress: 80 columns, in place on a terminal and in a notebook, plain in a log."""
 
 import builtins
+import re
 import sys
 import time
 from types import ModuleType, SimpleNamespace
@@ -8,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from infomin.runs import display
-from infomin.runs.progress import Progress, count_progress
+from infomin.runs.progress import Progress, show_work
 from infomin.training.trainer import TrainingLoop
 
 METRICS = {"loss": 5.479, "i_nce": 0.06, "accuracy": 0.02, "data_seconds": 0.0}
@@ -82,8 +83,8 @@ def test_the_least_important_parts_leave_a_line_that_is_too_long(metrics, option
 def test_a_label_of_any_length_fits(capsys, monkeypatch):
     monkeypatch.setattr(display.Log, "every", 0.02)
     assert len(line(METRICS, label="x" * 200)) <= 80
-    with count_progress("x" * 200, 10**9) as advance:
-        advance()
+    with show_work("x" * 200, 10**9) as update:
+        update(1)
         time.sleep(2.2)
     assert all(len(text) <= 80 for text in capsys.readouterr().err.splitlines())
 
@@ -146,16 +147,20 @@ def test_a_notebook_updates_one_output(capsys, monkeypatch):
     assert capsys.readouterr().err == "a warning [sic]\n"
 
 
-def test_a_count_is_shown_only_when_it_takes_long(capsys, monkeypatch):
-    with count_progress("decode", 9469) as advance:
-        advance(9469)
+def test_work_is_shown_only_when_it_takes_long(capsys, monkeypatch):
+    with show_work("decode", 9469) as update:
+        update(9469)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(display.Log, "every", 0.1)
     began = time.perf_counter()
-    with count_progress("decode", 9469) as advance, count_progress("inside", 2):
+    with show_work("decode", 9469) as update, show_work("inside", 2):
         while time.perf_counter() < began + 2.25:
-            advance(1000 * (time.perf_counter() > began + 2.1))
+            update(1000 * (time.perf_counter() > began + 2.1))
             time.sleep(0.05)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "decode 0/9,469" and 2 <= len(lines) <= 5
     assert all(text.startswith("decode ") for text in lines) and "left" in lines[-1]
+    monkeypatch.setattr(display.Log, "every", 9)
+    with show_work("measure"):
+        time.sleep(2.1)
+    assert re.fullmatch(r"(measure 0:0\d\n){2}", capsys.readouterr().err)  # and the end

@@ -11,12 +11,14 @@ from omegaconf import DictConfig
 from infomin.augment import Augmentation, CropFlip, Pipeline, RandAugment, Whole
 from infomin.augment.color_jitter import ColorJitter
 from infomin.cli.main import instantiate, origin, plain
+from infomin.cli.read_data import read_data
 from infomin.core import artifact
 from infomin.core.errors import InputError, one_of, option_errors
 from infomin.core.value_range import UNIT
 from infomin.data import DataSet
 from infomin.generator import ViewGenerator, load_generator
 from infomin.runs.folder import newest
+from infomin.runs.progress import show_work
 from infomin.shipped import generator_folder
 from infomin.views import VIEWS, CombinedViews, LearnedViews, View
 from infomin.views.base import ImageInfo
@@ -86,14 +88,26 @@ def build_views(
         return VIEWS.find(kind).from_options(options, info), {}
 
 
+def generator_of(cfg: DictConfig) -> str:
+    """Return the folder or the name of the generator of learned views: the given or the newest."""
+    v = cfg.views
+    folder = str(v.generator or newest(v.runs or cfg.out, "learn_views", "generator"))
+    return folder if v.at is None else _along(Path(folder).parent / "along", v.at)
+
+
+def read_viewed_data(cfg: DictConfig) -> DataSet:
+    """Read the data of a configuration with views; learned views know what they were trained on."""
+    if cfg.views.kind != "learned":
+        return read_data(cfg)
+    folder = generator_of(cfg)
+    return read_data(cfg, folder, load_generator(folder))
+
+
 def learned_views(
     cfg: DictConfig, data: DataSet, augmentation: AugmentationPlan, fabric: Fabric
 ) -> tuple[View, dict[str, Any]]:
-    """Build the views of a saved generator: the given one, or the newest."""
-    v = cfg.views
-    folder = str(v.generator or newest(v.runs or cfg.out, "learn_views", "generator"))
-    if v.at is not None:
-        folder = _along(Path(folder).parent / "along", v.at)
+    """Build the views of a saved generator."""
+    v, folder = cfg.views, generator_of(cfg)
     g = load_generator(folder)
     fabric.print(origin("generator", folder, data.name))
     data.check_images(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
@@ -104,7 +118,8 @@ def learned_views(
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
     views = combined_views(cfg, g, augmentation, fabric)
     if looked_up:  # last: the table of a new g takes longest
-        views.table = ColorTable.cached(g)
+        with show_work("building the table of 2^24 colours", show=fabric.is_global_zero):
+            views.table = ColorTable.cached(g)
     training = artifact.read_card(generator_folder(folder), "generator")["training"]
     names = ("data", "objective", "seed", "steps", "settings")
     return views, {"generator": {name: training.get(name) for name in names}}

@@ -16,8 +16,9 @@ from omegaconf import DictConfig
 
 from infomin import evaluation
 from infomin.cli.build import build_trainer, plan_pretraining, seen_by
-from infomin.cli.build_views import build_views
-from infomin.cli.main import command, instantiate, open_run, origin, plain
+from infomin.cli.build_views import build_views, read_viewed_data
+from infomin.cli.main import command, open_run, origin, plain
+from infomin.cli.read_data import read_data
 from infomin.cli.self_test import self_test
 from infomin.core import artifact
 from infomin.core.errors import InputError, one_of
@@ -26,6 +27,7 @@ from infomin.data.missing_views import having
 from infomin.losses import PREDICTIVE
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import load_encoder
+from infomin.runs.progress import show_work
 from infomin.shipped import generator_folder
 from infomin.training.distributed import make_fabric
 from infomin.views import View
@@ -58,7 +60,10 @@ def run_estimate(
         temperature = trained_temperature(cfg.pretrained) or cfg.pretrain.temperature
         cfg.encoder.size, views = encoder.size, encoder.views
     plan = plan_pretraining(cfg)
-    data = instantiate(cfg.data) if data is None else data
+    if data is None and encoder is not None:
+        data = read_data(cfg, cfg.pretrained, encoder)
+    elif data is None:
+        data = read_viewed_data(cfg)
     fabric = make_fabric(cfg.device, 1, cfg.precision)
     augment = plan.augmentation.of_crops(data)
     if encoder is not None:
@@ -89,9 +94,10 @@ def run_estimate(
             pass
 
     images = test.images.to(fabric.device)
-    z = evaluation.held_out_embeddings(
-        views.to(fabric.device), encoders.to(fabric.device), images, augment
-    )
+    with show_work("measuring on held-out images"):
+        z = evaluation.held_out_embeddings(
+            views.to(fabric.device), encoders.to(fabric.device), images, augment
+        )
     estimates = []
     for i, j in pairs:
         both = having(test.view_mask, n, i, j)

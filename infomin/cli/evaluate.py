@@ -13,12 +13,14 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.cli.main import command, instantiate, open_run, origin, plain
+from infomin.cli.main import command, open_run, origin, plain
+from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
 from infomin.experiments.factor_readouts import audit_chart, audit_rows
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
+from infomin.runs.progress import show_work
 
 SHOWN = ("top1", "knn")
 """Numbers that are shown for every layer."""
@@ -31,7 +33,7 @@ def evaluate(cfg: DictConfig) -> None:
     folder = cfg.pretrained or newest(cfg.out, "pretrain", "encoder")
     encoder = load_encoder(folder)
     encoder.encoders.tap(cfg.probe.tap)
-    data = instantiate(cfg.data)
+    data = read_data(cfg, folder, encoder)
     print(origin("encoder", folder, data.name))
     data.check_images(
         f"encoder: {folder}", encoder.channels, encoder.value_range, encoder.channel_names
@@ -39,19 +41,22 @@ def evaluate(cfg: DictConfig) -> None:
     encoder = encoder.only(plain(cfg.only_views))
 
     run, probe = open_run(cfg, "linear_eval", data.name), plain(cfg.probe)
-    result = evaluation.evaluate(encoder, data, seed=cfg.seed, **probe)
-    by_layer = {
-        layer: evaluation.evaluate(encoder, data, seed=cfg.seed, **probe | {"tap": layer})
-        for layer in (encoder.layers if cfg.layers else ())
-    }
+    by_layer = {}
+    with show_work("linear probe and kNN"):
+        result = evaluation.evaluate(encoder, data, seed=cfg.seed, **probe)
+    for layer in encoder.layers if cfg.layers else ():
+        with show_work(f"linear probe and kNN of {layer}"):
+            options = probe | {"tap": layer}
+            by_layer[layer] = evaluation.evaluate(encoder, data, seed=cfg.seed, **options)
     result["layers"] = {
         layer: {name: numbers[name] for name in SHOWN} for layer, numbers in by_layer.items()
     }
     factors = []
     if data.test.factors:
-        factors = evaluation.probe_encoder(
-            encoder, data, cfg.probe.tap, cfg.seed, epochs=cfg.probe.epochs
-        )
+        with show_work("probes of factors"):
+            factors = evaluation.probe_encoder(
+                encoder, data, cfg.probe.tap, cfg.seed, epochs=cfg.probe.epochs
+            )
         run.save_picture("audit", audit_chart(factors, f"encoder of {encoder.views}"))
         result["audit"] = [asdict(s) | {"survival": s.score} for s in factors]
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from infomin.augment import resize
-from infomin.cli.main import command, instantiate, origin, plain, show
+from infomin.cli.main import command, origin, plain, show
+from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, at_least
 from infomin.core.files import read_json
 from infomin.export import encoder as export
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
+from infomin.runs.progress import show_work
 
 
 @command("export_encoder")
@@ -28,7 +30,7 @@ def export_encoder(cfg: DictConfig) -> None:
     at_least("images", cfg.images, 1)
     source = cfg.pretrained or newest(cfg.runs, "pretrain", "encoder")
     encoder = load_encoder(source)
-    data = instantiate(cfg.data)
+    data = read_data(cfg, source, encoder)
     data.check_complete("an export")
     print(origin("encoder", source, data.name))
     data.check_images(
@@ -36,7 +38,8 @@ def export_encoder(cfg: DictConfig) -> None:
     )
     step = max(1, len(data.test) // cfg.images)
     images = resize(data.test.images[::step][: cfg.images], encoder.size)
-    folder = export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
+    with show_work("writing and verifying files"):
+        folder = export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
     for part in read_json(folder / "card.json")["encoders"]:
         for file, facts in part["files"].items():
             print(f"{file}: {part['input']}; largest error {facts['max_error']:.1e}")

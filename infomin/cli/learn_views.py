@@ -21,6 +21,7 @@ from infomin import evaluation
 from infomin.augment import CropFlip, resize
 from infomin.cli.build import fitting, launch
 from infomin.cli.main import command, instantiate, open_run, plain, show
+from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, one_of
 from infomin.core.rng import seeded
 from infomin.data import DataSet, labelled_subset
@@ -29,6 +30,7 @@ from infomin.generator import ViewGenerator, load_generator
 from infomin.models import Encoders, build_encoders
 from infomin.runs.folder import Run
 from infomin.runs.pictures import color_picture, views_picture
+from infomin.runs.progress import show_work
 from infomin.training.diagnosis import diagnose
 from infomin.training.game_settings import GameSettings
 from infomin.training.trainer import Metrics, PretrainSettings
@@ -54,7 +56,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
         data: given images; None reads those of the configuration.
     """
     settings, augment, kept = plan_game(cfg)
-    data = instantiate(cfg.data) if data is None else data
+    data = read_data(cfg) if data is None else data
     game, labelled = build_game(cfg, settings, augment, data)
     fabric, settings = game.fabric, game.settings
 
@@ -72,9 +74,10 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
         g, f, chosen = select(cfg, run, game, labelled)
     views, i_nce, class_accuracy = LearnedViews(g, cfg.crops), None, []
     if settings.informed or chosen:
-        i_nce = evaluation.held_out_i_nce(
-            views, f, test.images, augment, settings.temperature, settings.batch
-        )
+        with show_work("measuring I_NCE on held-out images"):
+            i_nce = evaluation.held_out_i_nce(
+                views, f, test.images, augment, settings.temperature, settings.batch
+            )
     if settings.classified and not chosen:  # c are those of the last g
         class_accuracy = evaluation.classifier_accuracy(views, game.c, test, augment.size)
     sample = resize(test.images[:: max(1, len(test) // 256)][:256], data.size)
@@ -183,9 +186,10 @@ def select(
         eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
         views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
         f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
-        folds, i_nce = selection.score_views(
-            views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
-        )
+        with show_work(f"candidate {len(tried) + 1}"):
+            folds, i_nce = selection.score_views(
+                views, f, game.train, labelled, game.augment, settings, s.folds, game.fabric
+            )
         candidate = selection.Candidate(int(folder.name), folds, i_nce)
         print(f"candidate {len(tried) + 1}: {candidate}", file=sys.stderr)
         tried.append((candidate, g, f))

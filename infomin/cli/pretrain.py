@@ -21,7 +21,8 @@ from omegaconf import DictConfig
 from infomin import evaluation
 from infomin.augment import resize
 from infomin.cli.build import Pretraining, build_pretraining, launch, plan_pretraining
-from infomin.cli.main import command, instantiate, open_run, plain, show
+from infomin.cli.build_views import read_viewed_data
+from infomin.cli.main import command, open_run, plain, show
 from infomin.core import rng
 from infomin.data import DataSet
 from infomin.evaluation.collapse import collapse_history, find_collapses
@@ -32,6 +33,7 @@ from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.runs.folder import Run
 from infomin.runs.pictures import views_picture
 from infomin.runs.prediction_pictures import predictions_picture
+from infomin.runs.progress import show_work
 from infomin.views import PatchViews, View
 
 MONITOR = "monitor/"
@@ -54,7 +56,7 @@ def run_pretraining(
         data, views: given ones; None builds those of the configuration.
     """
     plan = plan_pretraining(cfg)
-    data = instantiate(cfg.data) if data is None else data
+    data = read_viewed_data(cfg) if data is None else data
     fabric = launch(cfg, data)
     built = build_pretraining(cfg, plan, data, fabric, views)
     encoder, views = built.encoder, built.encoder.views
@@ -66,9 +68,11 @@ def run_pretraining(
 
     data = data.to(fabric.device)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "method": cfg.method}
-    result |= {"trained_by": cfg.loss.name} | held_out(built, data)
+    with show_work("measuring I_NCE on held-out images"):
+        result |= {"trained_by": cfg.loss.name} | held_out(built, data)
     if data.classes:
-        result |= evaluation.evaluate(encoder, data, seed=cfg.seed, **plain(cfg.probe))
+        with show_work("linear probe and kNN"):
+            result |= evaluation.evaluate(encoder, data, seed=cfg.seed, **plain(cfg.probe))
     result |= run.speed | facts
     folder = encoder.save(run.product_folder("encoder"), result)
     picture = draw(run, built, data)

@@ -9,10 +9,12 @@ PATH is that of NYU Depth V2. Minutes on two cores with budget=small.
 from omegaconf import DictConfig
 
 from infomin.cli.main import command, instantiate, open_run, origin, plain, show
+from infomin.cli.read_data import data_of_run, is_told, read_data
 from infomin.evaluation.segmentation import Segmentation
 from infomin.experiments.segments import segmentation_picture
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
+from infomin.runs.progress import show_work
 from infomin.training.distributed import make_fabric
 
 SHOWN = 6
@@ -25,7 +27,10 @@ def segment(cfg: DictConfig) -> None:
     settings = instantiate(cfg.segment)
     folder = cfg.pretrained or newest(cfg.out, "pretrain", "encoder")
     encoder = load_encoder(folder)
-    frames = instantiate(cfg.data)
+    known = data_of_run(folder) or {}
+    if known.get("_target_") == "infomin.data.nyuv2" and not is_told(cfg):
+        cfg.data.root, cfg.data.channels = known["root"], known["channels"]
+    frames = read_data(cfg)
     name = frames.images.name
     print(origin("encoder", folder, name))
     frames.images.check_images(
@@ -40,7 +45,8 @@ def segment(cfg: DictConfig) -> None:
     for _ in run.follow(loop, f"segment {views}", cfg.save_every):
         pass
 
-    scores = loop.evaluate()
+    with show_work("measuring on test frames"):
+        scores = loop.evaluate()
     step = max(1, len(frames.images.test.images) // SHOWN)
     images = frames.images.test.images[::step][:SHOWN]
     labels = frames.test[::step][:SHOWN]

@@ -33,6 +33,7 @@ from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet, from_torch
 from infomin.generator import ViewGenerator
 from infomin.models.pretrained_encoder import PretrainedEncoder
+from infomin.shipped import generator_folder
 from infomin.views import LearnedViews, View
 
 Data = DataSet | Dataset[Any] | Any
@@ -178,7 +179,7 @@ def view_options(views: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any]
     """Return the words of a command for views, and the views where they are there already.
 
     Raises:
-        InputError: for options of views that are there already.
+        InputError: for unknown views, or options of views that are there already.
     """
     if isinstance(views, View | ViewGenerator):
         for name in options:
@@ -188,8 +189,16 @@ def view_options(views: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any]
                     f'own options; pass them to it, as in LearnedViews(g, crops="shared")'
                 )
         return {}, LearnedViews(views) if isinstance(views, ViewGenerator) else views
-    if isinstance(views, str) and (CONF / "views" / f"{views}.yaml").is_file():
+    words = sorted(path.stem for path in (CONF / "views").glob("*.yaml"))
+    if views in words:
         return {"views": views}, None
+    try:
+        generator_folder(views)
+    except InputError:
+        raise InputError(
+            f"views: expected a generator, views, or one of {', '.join(words)}, or the folder or "
+            f"name of a generator, got {views!r}; infomin.list_generators() has the names"
+        ) from None
     return {"views": "learned", "views.generator": str(views)}, None
 
 

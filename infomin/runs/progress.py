@@ -1,9 +1,8 @@
-"""Progress of long work: the metrics of a training loop, or a count of items."""
+"""Progress of long work: the metrics of a training loop, a count of items, or the time."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Lock
 
 from infomin.runs.display import Display
 from infomin.training.trainer import Metrics, TrainingLoop
@@ -71,35 +70,39 @@ class Progress(Display):
         return fit(self.label, parts, optional)
 
 
-class _Count(Display):
-    """A line with a count of items."""
+class _Work(Display):
+    """A line with a count of items, or with the time since the start."""
 
-    def __init__(self, label: str, total: int, show: bool) -> None:
+    def __init__(self, label: str, total: int | None, show: bool) -> None:
         super().__init__(delay=2.0, last=False, show=show)
         self.label, self.total = label, total
-        self.done, self.began, self.lock = 0, time.perf_counter(), Lock()
+        self.done, self.began = 0, time.perf_counter()
 
-    def advance(self, items: int = 1) -> None:
-        with self.lock:
-            self.done += items
+    def update(self, done: int) -> None:
+        self.done = done
 
     def line(self) -> str:
+        elapsed = time.perf_counter() - self.began
+        if self.total is None:
+            return fit(self.label[:40], {"time": _clock(elapsed)})
         parts = {"count": f"{self.done:,}/{self.total:,}"}
         if self.done:
-            elapsed = time.perf_counter() - self.began
             parts["time left"] = _time(self.done, self.total - self.done, elapsed)
         return fit(self.label[:40], parts)
 
 
 @contextmanager
-def count_progress(label: str, total: int, show: bool = True) -> Iterator[Callable[..., None]]:
-    """Yield a function that counts finished items: `advance()` or `advance(64)`, in any thread.
+def show_work(
+    label: str, total: int | None = None, show: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show that work goes on; yield a function that takes the number of finished items.
 
-    Shows a line such as `label 1,200/9,469 | 0:12 left`, and nothing in the first two seconds.
+    Shows a line such as `label 1,200/9,469 | 0:12 left`, or `label 0:07` without a total, and
+    nothing in the first two seconds.
     """
-    with _Count(label, total, show) as count:
-        count.start()
-        yield count.advance
+    with _Work(label, total, show) as work:
+        work.start()
+        yield work.update
 
 
 def fit(label: str, parts: Mapping[str, str], optional: Sequence[str] = ()) -> str:
@@ -130,7 +133,11 @@ def _number(value: float) -> str:
 
 def _time(done: int, left: int, elapsed: float) -> str:
     """Return the time left at the mean speed, or the whole time at the end."""
-    seconds = round(elapsed * left / max(done, 1) if left else elapsed)
-    minutes, hours = seconds // 60, seconds // 3600
+    seconds = elapsed * left / max(done, 1) if left else elapsed
+    return f"{_clock(seconds)} left" if left else f"in {_clock(seconds)}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, hours = round(seconds) // 60, round(seconds) // 3600
     clock = f"{hours}:{minutes % 60:02d}" if hours else f"{minutes}"
-    return f"{clock}:{seconds % 60:02d} left" if left else f"in {clock}:{seconds % 60:02d}"
+    return f"{clock}:{round(seconds) % 60:02d}"

@@ -1,0 +1,129 @@
+"""Data of a command: those that the user names, or those that a generator or encoder knows."""
+
+import inspect
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from infomin.cli import CONF
+from infomin.cli.main import instantiate
+from infomin.core import files
+from infomin.core.errors import InputError
+from infomin.core.value_range import UNIT, parse_channel_names
+from infomin.data import SOURCES
+from infomin.generator import ViewGenerator
+from infomin.models.pretrained_encoder import PretrainedEncoder
+from infomin.runs import settings
+from infomin.runs.folder import CONFIG
+from infomin.runs.progress import show_work
+from infomin.shipped import generator_folder
+
+
+def read_data(
+    cfg: DictConfig,
+    folder: str | Path | None = None,
+    trained: ViewGenerator | PretrainedEncoder | None = None,
+) -> Any:
+    """Read the data of a configuration, and show a count.
+
+    Without `data=` on the command line, data are those that a generator or encoder was trained on;
+    `cfg.data` becomes theirs. Its card tells the value range and the names of channels, unless the
+    command line does.
+
+    Arguments:
+        cfg: configuration.
+        folder: of a generator or encoder that takes the images.
+        trained: this generator or encoder.
+
+    Raises:
+        InputError: for data that cannot be read.
+    """
+    is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+    sources = []
+    if folder is not None and not is_told(cfg) and (known := data_of_run(folder)):
+        if isinstance(trained, ViewGenerator) and known.get("size"):  # g takes images of any size
+            known["size"] = cfg.budget.size
+        with open_dict(cfg):
+            cfg.data = known
+        sources.append("data")
+        if is_first:
+            print(f"data as in the training of {folder}")
+    if trained is not None:
+        sources += take_from_card(cfg.data, trained)
+    with ExitStack() as stack:
+        update: Callable[[int], None] | None = None
+
+        def progress(done: int, total: int) -> None:
+            nonlocal update
+            update = update or stack.enter_context(show_work("decoding", total, is_first))
+            update(done)
+
+        takes = inspect.signature(hydra.utils.get_method(cfg.data._target_)).parameters
+        try:
+            return instantiate(cfg.data, **{"progress": progress} if "progress" in takes else {})
+        except InputError as error:
+            if not sources:
+                raise
+            names = " and ".join(sources)
+            raise InputError(
+                f"{error}; {names} came from {folder}, {sources[0]}= changes it"
+            ) from None
+
+
+def is_told(cfg: DictConfig) -> bool:
+    """Return whether a word or a preset of the command chose the data."""
+    if not HydraConfig.initialized():  # a verb of the Python API, with data of its own
+        return True
+    job = HydraConfig.get()
+    words = [word.lstrip("+~") for word in job.overrides.task]
+    if any(word.startswith(("data=", "data.")) for word in words):
+        return True
+    path = CONF / f"{job.job.config_name}.yaml"
+    defaults = yaml.safe_load(path.read_text(encoding="utf-8")).get("defaults", [])
+    usual = {name: choice for d in defaults if isinstance(d, dict) for name, choice in d.items()}
+    return bool(job.runtime.choices.get("data") != usual.get("data"))
+
+
+def data_of_run(folder: str | Path) -> dict[str, Any] | None:
+    """Return the options of the data source in the run that a generator or encoder lies in.
+
+    Nothing in the file is executed: the source has to be registered, its options are plain values.
+
+    Returns:
+        None without a run, or where its data came from somewhere else.
+    """
+    path = generator_folder(folder)
+    for run in (path.parent, path.parent.parent):  # generators along a game lie one folder deeper
+        if files.reason_not_to_read(run / CONFIG, 2**15):
+            continue
+        data = settings.read((run / CONFIG).read_text(encoding="utf-8")).get("data")
+        name = str(data.get("_target_", "")) if isinstance(data, dict) else ""
+        source = SOURCES.get(name.removeprefix("infomin.data."))
+        if source is None or not isinstance(data, dict):
+            return None
+        known = set(data) <= {"_target_", *inspect.signature(source).parameters}
+        plain = str(data).count("_target_") == 1 and "${" not in str(data)
+        return data if known and plain else None
+    return None
+
+
+def take_from_card(data: DictConfig, trained: ViewGenerator | PretrainedEncoder) -> list[str]:
+    """Fill options that are null from a generator or encoder; return the names of those."""
+    usual = parse_channel_names(None, trained.channels, "channel_names")
+    names = trained.channel_names or usual
+    values: dict[str, list[Any]] = {}
+    if tuple(trained.value_range) != UNIT:
+        values["data.value_range"] = list(trained.value_range)
+    if tuple(names) != tuple(usual):
+        values["data.channel_names"] = list(names)
+    taken = [name for name in values if data.get(name[5:], "none") is None]
+    for name in taken:
+        data[name[5:]] = values[name]
+    return taken
