@@ -10,10 +10,12 @@ from typing import Any
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
 from infomin.cli import CONF
 from infomin.cli.main import instantiate
+from infomin.cli.plainly import one_line
 from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.core.value_range import UNIT, parse_channel_names
