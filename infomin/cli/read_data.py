@@ -70,12 +70,12 @@ def read_data(
         takes = inspect.signature(hydra.utils.get_method(cfg.data._target_)).parameters
         try:
             return instantiate(cfg.data, **{"progress": progress} if "progress" in takes else {})
-        except InputError as error:
+        except (InputError, HydraException) as error:
             if not sources:
                 raise
-            names = " and ".join(sources)
             raise InputError(
-                f"{error}; {names} came from {folder}, {sources[0]}= changes it"
+                f"{one_line(error)}; {' and '.join(sources)} came from {folder}, {sources[0]}= "
+                "changes it"
             ) from None
 
 
