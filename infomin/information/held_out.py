@@ -118,10 +118,9 @@ def _log_ratios(
     Each score is computed once. A block of rows gives all sums over its rows and a part of the
     sums over columns.
     """
-    k, sums = len(z1), z1.new_empty(3, measured, dtype=torch.float64)
-    positive, by_row, by_column = (
-        sums  # one allocation: small tensors between large ones fragment memory
-    )
+    k = len(z1)
+    # one allocation: small tensors between large ones fragment memory
+    positive, by_row, by_column = z1.new_empty(3, measured, dtype=torch.float64)
     by_column.fill_(-torch.inf)
     for begin in range(0, k, rows):
         block, anchors = (slice(begin, min(begin + rows, end)) for end in (k, measured))
