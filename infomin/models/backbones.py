@@ -6,12 +6,15 @@ InfoMax; 64-pixel input, 3x3 convolutions, 96-192-384-384-192), and on Colorful-
 which costs a quarter of the elementwise work.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from infomin.core.errors import InputError, at_least, one_of
 from infomin.core.registry import Registry
@@ -44,12 +47,11 @@ class Backbone(nn.Module):
     @property
     def dense_taps(self) -> tuple[str, ...]:
         """The names of the stages with rows and columns: those before a fully connected one."""
-        full = [
-            name
-            for name, stage in self.stages.items()
-            if any(isinstance(part, nn.Linear) for part in stage.modules())
-        ]
-        return self.taps[: self.taps.index(full[0])] if full else self.taps
+
+        def dense(name: str) -> bool:
+            return not any(isinstance(part, nn.Linear) for part in self.stages[name].modules())
+
+        return tuple(takewhile(dense, self.taps))
 
     def tap(self, name: str | None) -> str:
         """Return the name of a tap, the last one for None.
@@ -62,30 +64,22 @@ class Backbone(nn.Module):
         return name or self.taps[-1]
 
     def forward(self, x: Images, tap: str | None = None) -> Float[Tensor, "b d"]:
-        """Return the features at a tap, flattened; the last one by default.
-
-        Raises:
-            InputError: for an unknown tap.
-        """
+        """Return the features at a tap, flattened; see `maps`."""
         return self.maps(x, [self.tap(tap)])[0].flatten(1)
 
     def maps(self, x: Images, taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
-        """Return the features at several taps as the stages give them, before flattening.
+        """Return the features at several taps, in any order, before flattening.
 
-        Convolutions take images of any size, so that whole frames go through a backbone that was
-        trained on smaller squares; a fully connected stage takes its own size only. Stages behind
-        the last of these taps are not computed.
-
-        Arguments:
-            x: images.
-            taps: names of stages, in any order.
+        Convolutions take images of any size, so a backbone that was trained on small squares takes
+        whole frames. A fully connected stage takes its own size only. Stages after the last tap are
+        not computed.
 
         Raises:
             InputError: for an unknown tap.
         """
         wanted = {self.tap(name) for name in taps}
         maps: dict[str, Tensor] = {}
-        # statistics of one or two channels are ten times slower to take in channels_last
+        # batch statistics of one or two channels are ten times slower in channels_last
         x = self.standardize(x.contiguous()).contiguous(memory_format=torch.channels_last)
         for name, stage in self.stages.items():
             x = stage(x)
@@ -121,10 +115,10 @@ class FourConv(Backbone):
         widths: Sequence[int] = (16, 32, 64, 64),
         pools: int = 3,
     ) -> None:
-        _some_width(widths)
+        _check_widths(widths)
         if type(pools) is not int or not 0 <= pools <= len(widths):
             raise InputError(f"encoder.pools: expected 0 to {len(widths)}, got {pools!r}")
-        _at_least(size, 2**pools, "FourConv")
+        _check_size(size, 2**pools, "FourConv")
         stages, before = [], in_channels
         for i, width in enumerate(widths):
             convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)
@@ -146,7 +140,7 @@ class SmallAlexNet(Backbone):
     """
 
     def __init__(self, in_channels: int, size: int = 64, width: float = 1.0) -> None:
-        _at_least(size, 16, "SmallAlexNet")
+        _check_size(size, 16, "SmallAlexNet")
         widths = [round(width * w) for w in (96, 192, 384, 384, 192)]
         hidden = round(width * 4096)
         stages, before, side = [], in_channels, size
@@ -172,10 +166,9 @@ class SmallAlexNet(Backbone):
 class StridedConv(Backbone):
     """Four convolutions of stride 2, then the mean over places; taps conv1..conv4, pool (d = 64).
 
-    The net of the paper's Colorful-Moving-MNIST, as far as it is known: four layers, these
-    filters, an average pool. Kernel, stride and normalisation are ours. Where an object stands is
-    in the mean over places only because the zeros around an image tell its borders; a kernel of 5
-    lets every place see one of them.
+    The paper's net for Colorful-Moving-MNIST has four layers, these widths and an average pool.
+    Kernel, stride and normalisation are ours. The mean over places keeps the position of an object
+    only because zero padding marks the borders; with a kernel of 5 every place sees one of them.
 
     Arguments:
         in_channels: of a frame.
@@ -194,11 +187,11 @@ class StridedConv(Backbone):
         widths: Sequence[int] = (8, 16, 32, 64),
         kernel: int = 5,
     ) -> None:
-        _some_width(widths)
+        _check_widths(widths)
         at_least("encoder.kernel", kernel, 1)
         if kernel % 2 != 1:
             raise InputError(f"encoder.kernel: expected an odd number of pixels, got {kernel}")
-        _at_least(size, 2 ** len(widths), "StridedConv")
+        _check_size(size, 2 ** len(widths), "StridedConv")
         stages, before = [], in_channels
         for i, width in enumerate(widths):
             convolution = nn.Conv2d(before, width, kernel, 2, padding=kernel // 2, bias=False)
@@ -243,13 +236,9 @@ class ResNet(Backbone):
 
 
 def feature_width(backbone: Backbone, channels: int, size: int, tap: str | None = None) -> int:
-    """Return d, the number of features that a backbone makes of an image.
+    """Return d, the number of features of an image at a tap, the last one for None.
 
-    Arguments:
-        backbone: unchanged; it is asked on the meta device, so that an image of any size costs
-            neither time nor memory.
-        channels, size: of the images.
-        tap: where; None is the last.
+    The backbone runs on the meta device, so an image of any size costs neither time nor memory.
     """
     weights = {name: w.to("meta") for name, w in backbone.state_dict().items()}
     images = torch.zeros(1, channels, size, size, device="meta")
@@ -260,11 +249,24 @@ def feature_width(backbone: Backbone, channels: int, size: int, tap: str | None 
     return width
 
 
-def _some_width(widths: Sequence[int]) -> None:
+@contextmanager
+def uncounted(module: nn.Module) -> Iterator[None]:
+    """Let batch normalisation use the statistics of a batch without adding them to its own."""
+    counting = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    for m in counting:
+        m.track_running_stats = False
+    try:
+        yield
+    finally:
+        for m in counting:
+            m.track_running_stats = True
+
+
+def _check_widths(widths: Sequence[int]) -> None:
     if not widths:
         raise InputError("encoder.widths: expected the width of one convolution or more, got []")
 
 
-def _at_least(size: int, least: int, name: str) -> None:
+def _check_size(size: int, least: int, name: str) -> None:
     if size < least:
         raise InputError(f"size: {name} needs images of at least {least} pixels, got {size}")
