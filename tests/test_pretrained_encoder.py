@@ -57,7 +57,7 @@ def test_every_registered_view_is_tested():
 def test_forward_returns_what_evaluations_extract(kind, layer):
     encoder = pretrained(MAKE[kind]())
     x = images(encoder)
-    expected = extract(encoder.views, encoder.encoders, x, 8, layer, chunk=2)
+    expected = extract(encoder.views, encoder.encoders, x, layer, chunk=2)
     torch.testing.assert_close(encoder(x, layer).detach(), expected)
     assert encoder.layers == ("conv1", "conv2") and expected.std() > 0
 

@@ -13,7 +13,7 @@ from running import Script
 
 from infomin.core import rng
 from infomin.data import ImageSet, scenes
-from infomin.evaluation.ridge import mean_distance
+from infomin.evaluation.factor_probe import mean_distance
 from infomin.losses import cosine_scores, infonce
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
@@ -61,7 +61,7 @@ def make(shared=("background",), supervised=False, one_backbone=True, **options)
 
     if supervised:
         return SupervisedFactors(moving(), FactorHeads(f2, 2, 3), optimizer, settings, fabric)
-    f1 = SequenceEncoder((f2 if one_backbone else other).backbone, 3, 16, hidden=16, dim=16)
+    f1 = SequenceEncoder(f2 if one_backbone else other, hidden=16)
     return ContrastiveFactors(moving(), Sharing(shared), f1, f2, optimizer, settings, fabric)
 
 
@@ -72,9 +72,7 @@ def parameters(learner):
 def test_the_sequence_encoder_is_an_lstm_over_the_features_of_frames():
     """One frame at a time, gates from the weights."""
     (f2,) = build_encoders("strided", (3,), 16, dim=4).encoders
-    encoder, same, other = (
-        SequenceEncoder(f2.backbone, 3, 16, 8, 4, seed).eval() for seed in (0, 0, 1)
-    )
+    encoder, same, other = (SequenceEncoder(f2, 8, seed).eval() for seed in (0, 0, 1))
     assert torch.equal(encoder.head.weight, same.head.weight)
     assert not torch.equal(encoder.head.weight, other.head.weight)
     frames, h, c = torch.rand(2, 3, 3, 16, 16), torch.zeros(2, 8), torch.zeros(2, 8)
@@ -89,7 +87,7 @@ def test_the_sequence_encoder_is_an_lstm_over_the_features_of_frames():
         z = torch.nn.functional.normalize(encoder.head(h), dim=1)
         torch.testing.assert_close(encoder(frames), z, atol=1e-5, rtol=1e-4)
     with refused("encoder.hidden: expected at least 1, got 0"):
-        SequenceEncoder(f2.backbone, 3, 16, hidden=0)
+        SequenceEncoder(f2, hidden=0)
 
 
 @pytest.mark.parametrize("one_backbone", [True, False])

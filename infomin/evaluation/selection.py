@@ -146,7 +146,7 @@ def score_views(
     trainer = Trainer(method, loader, partial(torch.optim.AdamW, lr=2e-3), settings, fabric)
     values = [metrics["i_nce"] for metrics in trainer]
     known = images.subset(labelled.to(images.labels.device))
-    features = extract(views, encoders, known.images, augment.size)
+    features = extract(views, encoders, known.images)
     accuracies = cross_validate(features, known.labels.cpu(), folds, settings.seed)
     return accuracies, statistics.mean(values[-max(1, len(values) // 10) :])
 

@@ -44,12 +44,9 @@ _INCHES = 0.8  # side of a frame in the picture
 def share_factors(cfg: DictConfig) -> None:
     """Train on pairs that share chosen factors, and read all factors out."""
     # Scenes
-    true_or_false("supervised", cfg.supervised)
-    sharing, settings, supervised = (
-        instantiate(cfg.sharing),
-        instantiate(cfg.training),
-        cfg.supervised,
-    )
+    supervised = cfg.supervised
+    true_or_false("supervised", supervised)
+    sharing, settings = instantiate(cfg.sharing), instantiate(cfg.training)
     digits, backgrounds = instantiate(cfg.digits), instantiate(cfg.backgrounds)
     motion = instantiate(cfg.motion)
     train, test = moving_mnist(digits, backgrounds, motion)
@@ -62,8 +59,7 @@ def share_factors(cfg: DictConfig) -> None:
     true_or_false("encoder.one_backbone", one_backbone)
     encoders: Any = build_encoders(view_channels=(3, 3), seed=cfg.seed, **net).encoders
     f2, other = encoders
-    backbone = (f2 if one_backbone else other).backbone
-    f1 = SequenceEncoder(backbone, 3, net["size"], hidden, net["dim"], cfg.seed)
+    f1 = SequenceEncoder(f2 if one_backbone else other, hidden, cfg.seed)
     learner: ContrastiveFactors | SupervisedFactors
     if supervised:
         model = FactorHeads(f2, len(digits.classes), len(backgrounds.classes), cfg.seed)
