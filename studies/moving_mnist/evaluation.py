@@ -31,7 +31,6 @@ def probe_backbone(
     """Read all factors out of a frozen backbone, by linear readouts of single images.
 
     Arguments:
-        backbone: its mode is restored.
         train: data that train the readouts.
         test: data that test them; other digits over other backgrounds.
         n_train, n_test: numbers of images.
@@ -58,10 +57,7 @@ def supervised_errors(
 ) -> list[FactorReadout]:
     """Return the test errors of heads that were trained with their backbone.
 
-    Arguments:
-        model: its mode is restored.
-        train: data for the errors of chance, as in `probe_backbone`.
-        test, n_train, n_test, seed: see `probe_backbone`.
+    The arguments are those of `probe_backbone`; training data give the errors of chance.
     """
     with evaluating(model):
         output, truth = _read(model, test, n_test, seed, "test")
@@ -91,8 +87,6 @@ def held_out_i_nce(
     """Estimate I_NCE between sequences and images of the test set, sampled as in training.
 
     Arguments:
-        f1, f2: encoders; their modes are restored.
-        test, sharing: see `MovingMnist.sample_pairs`.
         temperature: of the cosine critic.
         k: K, the pairs in the denominator.
         n: number of pairs, raised to a multiple of K.

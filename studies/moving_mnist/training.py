@@ -30,7 +30,6 @@ class TrainingSettings:
     """Settings of a training.
 
     Attributes:
-        steps: number of batches.
         batch: pairs or images in a batch; K of the loss.
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the learning rate rises.
@@ -80,7 +79,6 @@ class FactorHeads(nn.Module):
     """The backbone of an encoder with one linear head per factor: two of classes, one position.
 
     Arguments:
-        encoder: owner of the backbone.
         digits, backgrounds: numbers of classes.
         seed: of the initial weights of the heads.
     """
@@ -103,11 +101,8 @@ class _FactorTraining(TrainingLoop):
     """The optimiser step that both trainings share; in one process.
 
     Arguments:
-        scenes: the training set.
         modules: networks by name; they may share a backbone.
         optimizer: makes an optimiser from parameters.
-        settings: see `TrainingSettings`.
-        fabric: device and precision.
     """
 
     def __init__(
@@ -128,8 +123,8 @@ class _FactorTraining(TrainingLoop):
     def descend(self, loss: Tensor, name: str) -> Metrics:
         """Take one step down a loss; return the loss and the learning rate."""
         value = self.finite(name, loss)
-        share = factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
-        set_rate(self.optimizer, share)
+        warmup = self.settings.warmup
+        set_rate(self.optimizer, factor("cosine", self.step, self.steps, warmup=warmup))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
