@@ -1,9 +1,7 @@
 """Calibration of I_NCE: train critics on distributions with known information, and compare.
 
-A row of the calibration has the true information, the held-out I_NCE of a critic trained on samples
-alone, its interval and cap, and the I_NCE of the best critic at the same K. The last value
-separates two causes of a low estimate: a critic that learned too little, and a bound that cannot
-exceed its cap. The loss near the cap grows with the variance of the log-ratios.
+The I_NCE of the best critic at the same K separates two causes of a low estimate: a critic that
+learned too little, and a bound that cannot exceed its cap.
 """
 
 import math
@@ -30,37 +28,23 @@ _CHUNK = 4096  # pairs embedded at once
 
 @dataclass(frozen=True)
 class Case:
-    """A distribution and a critic that can learn it.
-
-    Attributes:
-        known: the distribution.
-        critic: builds an untrained critic.
-        settings: of its training.
-        k, anchors: of the held-out estimate.
-    """
+    """A distribution and a critic that can learn it."""
 
     known: KnownDistribution
-    critic: Callable[[], Critic]
+    critic: Callable[[], Critic]  # builds an untrained one
     settings: CriticSettings
-    k: int
+    k: int  # of the held-out estimate, as anchors
     anchors: int
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """True and estimated information of a case.
-
-    Attributes:
-        name: of the distribution.
-        truth: its information, nats.
-        learned: estimate with the trained critic.
-        best: estimate with the best critic; None if it is not known.
-    """
+    """True information of a distribution, nats, and its estimates with two critics."""
 
     name: str
     truth: float
     learned: Estimate
-    best: Estimate | None
+    best: Estimate | None  # None if the best critic is not known
 
 
 class ImageCritic(CosineCritic):

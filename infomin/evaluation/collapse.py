@@ -25,11 +25,7 @@ NO_I_NCE = 0.02
 
 
 def find_collapses(metrics: Metrics) -> dict[str, str]:
-    """Return one line per kind of collapse, by kind; empty without collapse.
-
-    Arguments:
-        metrics: of one measurement.
-    """
+    """Return one line per kind of collapse, by kind; empty without collapse."""
     lines: dict[str, str] = {}
     for name, deviation in metrics.items():
         if name.startswith("deviation_"):
@@ -49,11 +45,7 @@ def find_collapses(metrics: Metrics) -> dict[str, str]:
 
 
 def collapse_history(measurements: Sequence[Metrics]) -> list[str]:
-    """Return one line per collapse of a training, with its epochs.
-
-    Arguments:
-        measurements: of the training, in order of time.
-    """
+    """Return one line per collapse of a training, with its epochs, from all its measurements."""
     active: dict[str, tuple[float, str]] = {}
     lines = []
     for metrics in measurements:

@@ -46,13 +46,7 @@ class FactorReadout:
     def from_error(
         cls, factor: str, error: float, train: Tensor, test: Tensor, unit: str = ""
     ) -> "FactorReadout":
-        """Add the error of chance to the error of any readout.
-
-        Arguments:
-            factor, error: see the class.
-            train, test: values of the factor in both sets.
-            unit: of numbers; classes have `%`.
-        """
+        """Add the error of chance, from the values of a factor in both sets."""
         if train.is_floating_point():
             chance = mean_distance(_columns(train).mean(0), _columns(test))
         else:
@@ -78,9 +72,8 @@ def probe_factors(
 
     Arguments:
         train, test: features.
-        train_factors, test_factors: values of the same factors, each with two or more values.
-        units: units of numbers, by factor.
-        seed: of the readouts.
+        train_factors, test_factors: the same factors, each with two or more values.
+        units: of numbers, by factor.
         fit: options of `linear_probe`: `epochs`, `rates`, ...
     """
     readouts = []
@@ -103,16 +96,11 @@ def ridge_probe(
     penalties: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Fit ridge regressions on standardised features and test the best one.
-
-    A validation split of the training set chooses the penalty, never the test set. The regression
-    is then fitted again on the whole training set.
+    """Fit ridge regressions on standardised features and test the best one, as in the linear probe.
 
     Arguments:
-        train, test: frozen features.
         train_targets, test_targets: numbers, such as a position.
         penalties: weights of the squared norm, beside the *mean* squared error.
-        seed: of the split.
 
     Returns:
         Mean Euclidean distance on the test set, in the unit of the targets, and the chosen penalty.
@@ -152,10 +140,9 @@ def probe_encoder(
     """Read the known factors of images, such as those of `scenes`, out of a pretrained encoder.
 
     Arguments:
-        pretrained: encoder and views.
         data: its training images train the readouts, its test images test them.
         tap: layer of the backbones; None is the last.
-        seed, fit: see `probe_factors`.
+        fit: see `probe_factors`.
 
     Raises:
         InputError: if no factor is known or varies, or if images lack views.

@@ -18,7 +18,7 @@ from infomin.views import View
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and back afterwards."""
+    """Put a module into evaluation mode, and restore its mode afterwards."""
     training = module.training
     module.eval()
     try:
@@ -39,10 +39,8 @@ def extract(
     """Return frozen features of whole images, all encoders side by side, on the CPU.
 
     Arguments:
-        views, encoders: put into evaluation mode for the time, then back.
         images: `n c h w`, of a data set, in its own type.
         tap: layer of the backbones; None is the last.
-        chunk: images at a time.
         view_mask: views that each image has; the features of the others are zeros.
     """
     parts = []
@@ -67,7 +65,7 @@ def held_out_embeddings(
     """Return the embeddings of every view of held-out images, sampled as in training, on the CPU.
 
     Arguments:
-        views, encoders, images, chunk: see `extract`.
+        images: `n c h w`, of a data set, in its own type.
         augment: cuts the crops.
         seed: of crops and of all other sampling.
     """
@@ -104,10 +102,7 @@ def held_out_i_nce(
     seed: int = 0,
     view_mask: ViewMask | None = None,
 ) -> Estimate:
-    """Estimate I_NCE between the first two views of held-out images; see `i_nce_between`.
-
-    Where images lack views, those that have both are used.
-    """
+    """Estimate I_NCE between the first two views of the held-out images that have both."""
     z1, z2, *_ = held_out_embeddings(views, encoders, images, augment, seed)
     both = having(view_mask, len(z1), 0, 1)
     return i_nce_between(z1[both], z2[both], temperature, k, seed)

@@ -56,9 +56,7 @@ class Monitor:
     metrics of features only.
 
     Arguments:
-        trainer: its encoders are measured; nothing of it changes.
-        data: as its views see it; see `DataSet.with_views`.
-        settings: the numbers.
+        data: as the views of the trainer see it; see `DataSet.with_views`.
         tap: layer of the backbones where features are read; None is the last.
 
     Attributes:
@@ -79,9 +77,9 @@ class Monitor:
         self.steps = {*range(every, steps, every), steps} if every else set()
         train, test = data.train.labelled(), data.test.labelled()
         self.train = self._some(train, "train")
-        judged = len(self.train) >= 10 and len(torch.unique(self.train.labels)) >= 2
-        self.judged = judged and len(test) > 0
-        self.test = self._some(test if self.judged else data.test, "test")
+        several = len(self.train) >= 10 and len(torch.unique(self.train.labels)) >= 2
+        self.has_labels = several and len(test) > 0
+        self.test = self._some(test if self.has_labels else data.test, "test")
 
     def measure(self, metrics: Metrics) -> Metrics:
         """Measure the encoders; return nothing where embeddings or features are not finite.
@@ -116,7 +114,7 @@ class Monitor:
             "feature_deviation": deviation(features),
             "feature_directions": float(min(features.shape)),
         }
-        return result | (self._scores(features) if self.judged else {})
+        return result | (self._scores(features) if self.has_labels else {})
 
     def _of_embeddings(self, z: tuple[Tensor, ...]) -> Metrics:
         """Measure embeddings, of each view those of the images that have it."""

@@ -80,10 +80,7 @@ def confusion_matrix(
 ) -> Int64[Tensor, "k k"]:
     """Return the number of pixels by true class (rows) and predicted class (columns).
 
-    Arguments:
-        truth: labels 0..k-1, or `IGNORED`.
-        prediction: labels 0..k-1.
-        classes: k.
+    Labels are 0..k-1. Pixels whose true label is `IGNORED` do not count.
     """
     known = truth != IGNORED
     pairs = truth[known].long() * classes + prediction[known].long()
@@ -112,13 +109,7 @@ def segmentation_scores(counts: Int64[Tensor, "k k"]) -> SegmentationScores:
 class Segmentation(TrainingLoop):
     """Training of a decoder on the feature maps of an encoder, which is frozen by default.
 
-    The only augmentation is a random horizontal flip.
-
-    Arguments:
-        pretrained: encoder and views; they stay unchanged.
-        frames: images with a label for every pixel.
-        settings: see `SegmentationSettings`.
-        fabric: device and precision.
+    The given encoder stays unchanged. The only augmentation is a random horizontal flip.
     """
 
     def __init__(
@@ -188,12 +179,7 @@ class Segmentation(TrainingLoop):
 
     @torch.no_grad()
     def predict(self, images: Tensor, chunk: int = 32) -> Int64[Tensor, "n h w"]:
-        """Return the class of every pixel, on the CPU.
-
-        Arguments:
-            images: frames `n c h w`, of any type that `as_float` takes.
-            chunk: frames per forward pass.
-        """
+        """Return the class of every pixel of frames `n c h w` of any type, on the CPU."""
         self._train_mode(False)
         predictions = []
         for part in images.split(chunk):

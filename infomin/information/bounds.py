@@ -67,7 +67,6 @@ def clipped_donsker_varadhan(scores: Scores, clip: float = 5.0) -> Nats:
     Clipping limits the weight of large scores in the mean of exp s. The value may exceed I(v1; v2).
 
     Arguments:
-        scores: of the critic.
         clip: tau, nats, > 0; scores of independent pairs are clipped to [-clip, clip].
 
     Raises:

@@ -64,16 +64,13 @@ def estimate(
     anchors: int | None = None,
     resamples: int = 1000,
 ) -> Estimate:
-    """Estimate I_NCE from held-out pairs, in random groups of K.
+    """Estimate I_NCE from held-out pairs, in random groups of K; a remainder is dropped.
 
-    Pairs are shuffled and split into groups of K; the remainder is dropped. Each measured pair has
-    a log-ratio against the others of its group, averaged over both directions. The bootstrap
-    resamples these log-ratios. Memory does not depend on K.
+    Each measured pair has a log-ratio against the others of its group, averaged over both
+    directions. The bootstrap resamples these log-ratios. Memory does not depend on K.
 
     Arguments:
         z1, z2: pairs, or their embeddings if `critic` is a function of scores.
-        critic: a critic, or a function that scores all pairs of embeddings.
-        k: K.
         generator: of groups and bootstrap.
         anchors: approximate number of measured pairs; None measures all.
         resamples: number of bootstrap samples.

@@ -25,8 +25,7 @@ class KnownDistribution:
         name: for tables and random streams.
         nats: I(x; y).
         sample: returns n independent pairs, `(n, d1)` and `(n, d2)`.
-        log_ratio: log p(x, y) / p(x) p(y) of all pairs, `(n, d1)` and `(m, d2)` to `(n, m)`; None
-            if not implemented.
+        log_ratio: log p(x, y) / p(x) p(y) of all pairs; None if it is not known.
     """
 
     name: str

@@ -8,7 +8,7 @@ which costs a quarter of the elementwise work.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import torch
 from jaxtyping import Float
@@ -99,7 +99,6 @@ class FourConv(Backbone):
     """Four 3x3 convolutions, 16-32-64-64, three 2x2 max-pools; taps conv1..conv4.
 
     Arguments:
-        in_channels: of one view.
         size: side of the input, at least 2 to the power of `pools`.
         widths: of the convolutions; more or fewer than four make a deeper or shallower net.
         pools: how many of the first convolutions are followed by a pool.
@@ -119,13 +118,12 @@ class FourConv(Backbone):
         if type(pools) is not int or not 0 <= pools <= len(widths):
             raise InputError(f"encoder.pools: expected 0 to {len(widths)}, got {pools!r}")
         _check_size(size, 2**pools, "FourConv")
-        stages, before = [], in_channels
-        for i, width in enumerate(widths):
+        stages = []
+        for i, (before, width) in enumerate(pairwise([in_channels, *widths])):
             convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)
             pool = [nn.MaxPool2d(2)] if i < pools else []
             stage = nn.Sequential(convolution, *pool, nn.BatchNorm2d(width), nn.ReLU())
             stages.append((f"conv{i + 1}", stage))
-            before = width
         super().__init__(in_channels, stages)
 
 
@@ -134,7 +132,6 @@ class SmallAlexNet(Backbone):
     """The STL-10 AlexNet of Deep InfoMax and CMC; taps conv1..conv5, fc6, fc7 (d = 4096).
 
     Arguments:
-        in_channels: of one view.
         size: side of the input, 64 in the paper.
         width: multiplies all widths; 1/2 gives the half encoders of CMC's ImageNet code.
     """
@@ -143,8 +140,8 @@ class SmallAlexNet(Backbone):
         _check_size(size, 16, "SmallAlexNet")
         widths = [round(width * w) for w in (96, 192, 384, 384, 192)]
         hidden = round(width * 4096)
-        stages, before, side = [], in_channels, size
-        for i, out in enumerate(widths):
+        stages, side = [], size
+        for i, (before, out) in enumerate(pairwise([in_channels, *widths])):
             layers: list[nn.Module] = [
                 nn.Conv2d(before, out, 3, padding=1, bias=False),
                 nn.BatchNorm2d(out),
@@ -154,8 +151,7 @@ class SmallAlexNet(Backbone):
                 layers.append(nn.MaxPool2d(3, 2))
                 side = (side - 3) // 2 + 1
             stages.append((f"conv{i + 1}", nn.Sequential(*layers)))
-            before = out
-        for name, inputs in (("fc6", before * side * side), ("fc7", hidden)):
+        for name, inputs in (("fc6", widths[-1] * side * side), ("fc7", hidden)):
             linear = nn.Linear(inputs, hidden, bias=False)
             layers = [nn.Flatten(), linear, nn.BatchNorm1d(hidden), nn.ReLU()]
             stages.append((name, nn.Sequential(*layers)))
@@ -171,7 +167,6 @@ class StridedConv(Backbone):
     only because zero padding marks the borders; with a kernel of 5 every place sees one of them.
 
     Arguments:
-        in_channels: of a frame.
         size: side of the input, at least 2 to the power of the number of layers.
         widths: of the convolutions.
         kernel: side of their kernels, odd.
@@ -192,12 +187,11 @@ class StridedConv(Backbone):
         if kernel % 2 != 1:
             raise InputError(f"encoder.kernel: expected an odd number of pixels, got {kernel}")
         _check_size(size, 2 ** len(widths), "StridedConv")
-        stages, before = [], in_channels
-        for i, width in enumerate(widths):
+        stages: list[tuple[str, nn.Module]] = []
+        for i, (before, width) in enumerate(pairwise([in_channels, *widths])):
             convolution = nn.Conv2d(before, width, kernel, 2, padding=kernel // 2, bias=False)
             stage = nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
             stages.append((f"conv{i + 1}", stage))
-            before = width
         super().__init__(in_channels, [*stages, ("pool", nn.AdaptiveAvgPool2d(1))])
 
 
@@ -206,9 +200,7 @@ class ResNet(Backbone):
     """torchvision's ResNet; taps stem, layer1..layer4, pool (d = 512 or 2048).
 
     Arguments:
-        in_channels: of one view.
         depth: 18 or 50.
-        size: side of the input; any.
         stem: `small` (3x3, stride 1, no pool), for small images, or `imagenet`, torchvision's own
             (7x7, stride 2, max-pool), for those of 224 pixels.
 

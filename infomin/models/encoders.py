@@ -55,7 +55,6 @@ class Encoder(nn.Module):
     """A backbone and a head, `b c h w -> (b, dim)`.
 
     Arguments:
-        backbone: of named stages.
         in_channels, size: of the images, in pixels.
         dim: of the embedding, or number of classes.
         normalize: whether embeddings have length 1 (CMC); if not, they are the logits of c_i.
