@@ -31,13 +31,10 @@ def test_the_probe_agrees_with_scikit_learn():
 
 
 def test_settings_fitted_at_once_are_those_fitted_alone():
-    x, y = clusters(400)
-    both = [
-        linear_probe(x, y, x, y, rates=rates, decays=(1e-2,), epochs=3).validation
-        for rates in ((1e-3,), (3e-2,))
-    ]
-    together = linear_probe(x, y, x, y, rates=(1e-3, 3e-2), decays=(1e-2,), epochs=3)
-    assert together.validation == pytest.approx(max(both))
+    data, rates = clusters(400) * 2, (1e-3, 3e-2)
+    alone = [linear_probe(*data, rates=(r,), decays=(1e-2,), epochs=3).validation for r in rates]
+    together = linear_probe(*data, rates=rates, decays=(1e-2,), epochs=3)
+    assert together.validation == pytest.approx(max(alone))
 
 
 def test_the_chosen_setting_is_fitted_on_the_whole_training_set():
@@ -72,11 +69,9 @@ def test_knn_equals_its_slow_reference_and_scikit_learn():
 
 
 def encoder(views):
-    return PretrainedEncoder(
-        views,
-        build_encoders("fourconv", views.view_channels, 16, dim=8),
-        {"name": "fourconv", "size": 16, "dim": 8},
-    )
+    options = {"name": "fourconv", "size": 16, "dim": 8}
+    encoders = build_encoders(view_channels=views.view_channels, **options)
+    return PretrainedEncoder(views, encoders, options)
 
 
 @pytest.mark.usefixtures("single")

@@ -133,7 +133,7 @@ def test_the_density_ratio_of_independent_pairs_has_mean_1_for_every_x(name):
 @pytest.mark.parametrize("name", KNOWN)
 def test_bounds_reach_the_known_information_with_the_best_critic(name):
     known, bounds = KNOWN[name], (i_nce, donsker_varadhan, nwj)
-    scores = [known.log_ratio(*known.sample(1024, rng.generator(i, name))) for i in range(8)]
+    scores = [known.log_ratio(*known.sample(768, rng.generator(i, name))) for i in range(8)]
     for bound in bounds:
         mean = sum(bound(s).item() for s in scores) / 8
         assert mean == pytest.approx(known.nats, abs=0.08), bound
@@ -158,13 +158,8 @@ def test_critics_score_every_pair_independently(make, sizes):
     assert scores.shape == (4, 6)
     for i, j in ((0, 0), (3, 5), (1, 4)):
         torch.testing.assert_close(critic(x[i : i + 1], y[j : j + 1])[0, 0], scores[i, j])
-    torch.testing.assert_close(critic.score(critic.first(x), critic.second(y)), scores)
-
-
-def test_the_joint_critic_sees_both_sides_in_order():
-    critic = JointCritic(2, 3)
-    x, y = torch.randn(1, 2), torch.randn(1, 3)
-    torch.testing.assert_close(critic(x, y)[0, 0], critic.h(torch.cat([x, y], 1))[0, 0])
+    if make is JointCritic:
+        torch.testing.assert_close(scores[1, 4], critic.h(torch.cat([x[1], y[4]]))[0])
 
 
 COSINE = CosineCritic(0.3).score
@@ -206,13 +201,10 @@ def test_the_estimate_embeds_for_a_critic_and_not_for_a_score_function():
     assert by_critic == estimate(*embedded, critic.score, 16, rng.generator(0, "t"))
 
 
-def test_the_estimate_of_independent_views_is_not_above_zero():
+def test_the_estimate_of_independent_views_is_zero_and_of_equal_views_saturated():
     result = estimate(unit(512, 8), unit(512, 8), CosineCritic(0.5), 64, rng.generator(0, "t"))
     assert result.value < 0.02 and result.low <= result.value <= result.high
     assert not result.saturated
-
-
-def test_the_estimate_of_equal_views_is_saturated():
     z = unit(300, 64)
     result = estimate(z, z, CosineCritic(0.05), 64, rng.generator(0, "t"))
     assert result.saturated and result.images == 256 and result.cap == pytest.approx(math.log(64))
