@@ -15,7 +15,12 @@ NETS = [
         {"size": 16, "width": 0.125},
         ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
     ),
-    ("resnet", {"size": 16}, ("stem", "layer1", "layer2", "layer3", "layer4", "pool")),
+    pytest.param(
+        "resnet",
+        {"size": 16},
+        ("stem", "layer1", "layer2", "layer3", "layer4", "pool"),
+        marks=pytest.mark.slow,
+    ),
     ("strided", {"size": 16}, ("conv1", "conv2", "conv3", "conv4", "pool")),
 ]
 

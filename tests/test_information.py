@@ -130,6 +130,7 @@ def test_the_density_ratio_of_independent_pairs_has_mean_1_for_every_x(name):
     assert ((ratio.mean(1) - 1).abs() < 5 * error + 1e-9).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KNOWN)
 def test_bounds_reach_the_known_information_with_the_best_critic(name):
     known, bounds = KNOWN[name], (i_nce, donsker_varadhan, nwj)

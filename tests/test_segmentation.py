@@ -123,6 +123,7 @@ def trained(one, frames, **numbers):
     return learner, metrics
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("single")
 @pytest.mark.parametrize("views", [*VIEWS, None], ids=str)
 def test_a_decoder_learns_and_leaves_the_encoder_bit_identical(frames, views):

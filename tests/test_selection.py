@@ -32,6 +32,7 @@ def test_kept_steps_are_evenly_spaced_and_include_the_last():
         steps_to_keep(7, 8)
 
 
+@pytest.mark.slow
 def test_every_label_is_held_out_once():
     """One feature is the label itself; another tells only whether a sample was there before."""
     labels = torch.arange(60) % 3
@@ -77,6 +78,7 @@ def test_luck_selects_nothing_and_a_real_gain_does():
     assert "less than after 300 steps, which may be chance" in explain_selection(scored, 7)
 
 
+@pytest.mark.slow
 def test_views_are_scored_with_new_encoders_and_few_labels():
     images, views = scenes(size=16, train=64, test=8).train, ChannelViews(3, "ydbdr", None)
     settings, labelled = PretrainSettings(epochs=2, batch=32), torch.arange(0, 64, 2)

@@ -108,6 +108,7 @@ def test_a_step_follows_the_gradient_of_infonce_in_both_encoders(monkeypatch, on
         assert parameter.ndim == 1 or parameter.grad.abs().max() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("supervised", [False, True])
 def test_a_saved_training_goes_on_to_the_same_numbers(supervised):
     whole, first, second, other = (make(supervised=supervised, seed=s) for s in (0, 0, 0, 1))
