@@ -10,7 +10,7 @@ from torch import nn
 
 from infomin.losses import infonce, pair_scores
 from infomin.methods import Batch, Context, Method
-from infomin.models.statistics import uncounted
+from infomin.models.backbones import uncounted
 from infomin.training.gradient_cache import embed, pass_on
 
 B, CHUNK = 10, 4

@@ -181,10 +181,10 @@ def test_missing_views_have_zero_features_and_no_part_in_estimates():
         others[(~there).nonzero(), list(group)] = 255
     parts = {"views": encoder.views, "encoders": encoder.encoders}
     features, same_features = (
-        extract(**parts, images=x, size=16, chunk=5, view_mask=mask) for x in (images, others)
+        extract(**parts, images=x, chunk=5, view_mask=mask) for x in (images, others)
     )
     assert torch.equal(features, same_features)
-    of_all = extract(**parts, images=images, size=16).chunk(3, 1)
+    of_all = extract(**parts, images=images).chunk(3, 1)
     for there, some, every in zip(mask.T, features.chunk(3, 1), of_all, strict=True):
         assert not some[~there].any()
         torch.testing.assert_close(some[there], every[there])

@@ -23,6 +23,12 @@ FEATURES = {"feature_rank", "feature_deviation", "feature_directions"}
 SCORES = {"knn", "probe"}
 
 
+def names(views):
+    return {
+        f"{name}_{i}" for name in ("uniformity", "deviation", "rank") for i in range(1, views + 1)
+    }
+
+
 def images(n, labelled=True, view_mask=None):
     """Images whose brightness is their label: two classes."""
     generator = rng.generator(n)
@@ -48,31 +54,25 @@ def monitor(trained, given=None, **settings):
     return Monitor(trained, given or data(), MonitorSettings(**settings))
 
 
-def names(views):
-    return {
-        f"{name}_{i}" for name in ("uniformity", "deviation", "rank") for i in range(1, views + 1)
-    }
-
-
 def test_measuring_changes_nothing_and_repeats_its_numbers():
     watched, alone = learner(), learner()
-    looks = monitor(watched, every=1, images=16)
+    watch = monitor(watched, every=1, images=16)
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    found = []
+    measured = []
     for metrics, expected in zip(watched, alone, strict=True):
-        if watched.step in looks.steps:
-            found.append(looks.measure(metrics))
-            assert looks.measure(metrics) == found[-1]
+        if watched.step in watch.steps:
+            measured.append(watch.measure(metrics))
+            assert watch.measure(metrics) == measured[-1]
         assert metrics["loss"] == expected["loss"]
     assert watched.method.encoders.training
     assert torch.random.get_rng_state().equal(before)
-    assert [f["epoch"] for f in found] == [1, 2, 3]
+    assert [f["epoch"] for f in measured] == [1, 2, 3]
     expected = alone.method.encoders.state_dict()
     assert all(w.equal(expected[name]) for name, w in watched.method.encoders.state_dict().items())
-    assert found[-1].keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
-    assert min(found[-1]["probe"], found[-1]["knn"]) > 0.7, "brightness is told apart"
-    assert found[-1]["i_nce"] == metrics["i_nce"] and found[-1]["directions"] == 16
+    assert measured[-1].keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(2)
+    assert min(measured[-1]["probe"], measured[-1]["knn"]) > 0.7, "brightness is told apart"
+    assert measured[-1]["i_nce"] == metrics["i_nce"] and measured[-1]["directions"] == 16
 
 
 def test_the_last_step_is_measured_whatever_the_interval():
@@ -82,23 +82,23 @@ def test_the_last_step_is_measured_whatever_the_interval():
     assert due == {0: [], 1: [3, 6, 9], 2: [6, 9], 5: [9]}
 
 
-def test_three_views_are_each_measured_and_aligned_in_pairs():
-    trained = learner(groups=((0,), (1,), (2,)))
-    found = monitor(trained).measure({"i_nce": 1.0})
-    assert found.keys() == {"epoch"} | EMBEDDINGS | FEATURES | SCORES | names(3)
-    assert "uniformity" in line(found) and line(found).count("/") == 6
-
-
-def test_without_labels_there_are_no_accuracies():
-    found = monitor(learner(), data(labelled=False)).measure({"i_nce": 1.0})
-    assert found.keys() == {"epoch"} | EMBEDDINGS | FEATURES | names(2)
-    assert "kNN" not in line(found)
-
-
-def test_of_prediction_features_alone_are_measured():
-    found = monitor(learner(prediction=True)).measure({"loss": 1.0})
-    assert found.keys() == {"epoch"} | FEATURES | SCORES
-    assert line(found).startswith("epoch 0 | features rank ") and find_collapses(found) == {}
+@pytest.mark.parametrize(
+    ("options", "labelled", "expected", "text", "slashes"),
+    [
+        ({"groups": ((0,), (1,), (2,))}, True, EMBEDDINGS | SCORES | names(3), "uniformity ", 6),
+        ({}, False, EMBEDDINGS | names(2), "loss 64% of log K | features rank ", 3),
+        ({"prediction": True}, True, SCORES, "epoch 0 | features rank ", 0),
+    ],
+)
+def test_contrast_measures_embeddings_and_labels_give_accuracies(
+    options, labelled, expected, text, slashes
+):
+    metrics = {"loss": 1.0} if options.get("prediction") else {"i_nce": 1.0}
+    measured = monitor(learner(**options), data(labelled)).measure(metrics)
+    assert measured.keys() == {"epoch"} | FEATURES | expected
+    assert find_collapses(measured) == {}
+    shown = line(measured)
+    assert text in shown and ("kNN" in shown) == labelled and shown.count("/") == slashes
 
 
 def test_missing_views_are_left_out():
@@ -116,7 +116,7 @@ def test_missing_views_are_left_out():
 
 def test_embeddings_that_are_not_finite_are_not_measured():
     trained = learner()
-    nn.init.constant_(trained.method.encoders.encoders[0].head.bias, float("nan"))
+    nn.init.constant_(trained.method.encoders[0].head.bias, float("nan"))
     assert monitor(trained).measure({"i_nce": 0.0}) == {}
 
 
@@ -136,8 +136,8 @@ def test_collapse_is_named_as_it_happens():
     flat(trained.method.encoders.encoders[0].head, 0)
     flat(trained.method.encoders.encoders[1].head, 1)
     bad = monitor(trained).measure({"i_nce": 0.01})
-    told = find_collapses(bad)
-    assert told == {
+    collapses = find_collapses(bad)
+    assert collapses == {
         "place_1": "embeddings of view 1 are almost equal for all images: deviation 0 of "
         "1/sqrt(d), below 0.1",
         "rank_2": "embeddings of view 2 have few directions: effective rank 1.0 of 16, below 2.0",
@@ -151,10 +151,10 @@ def test_collapse_of_features_is_named_apart_from_that_of_embeddings():
     trained = learner()
     for encoder in trained.method.encoders.encoders:
         nn.init.zeros_(encoder.backbone.stages["conv2"][0].weight)
-    found = monitor(trained).measure({"i_nce": 1.0})
-    assert line(found).split(" | ")[6] == "features rank 1 of 40"
-    told = find_collapses(found)["place_features"]
-    assert told.startswith(
+    measured = monitor(trained).measure({"i_nce": 1.0})
+    assert line(measured).split(" | ")[6] == "features rank 1 of 40"
+    collapses = find_collapses(measured)["place_features"]
+    assert collapses.startswith(
         "features are almost equal for all images: deviation 0 of 1/sqrt(d), below 0.1"
     )
     few = {"epoch": 5.0, "feature_deviation": 0.5, "feature_rank": 3.0, "feature_directions": 256.0}
@@ -179,15 +179,7 @@ def test_the_history_tells_from_when_to_when():
     assert collapse_history([]) == []
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"every": -1}, "monitor.every: expected a whole number of at least 0, got -1"),
-        ({"images": 2}, "monitor.images: expected a whole number of at least 16, got 2"),
-        ({"neighbours": 0}, "monitor.neighbours: expected a whole number of at least 1, got 0"),
-        ({"epochs": 0}, "monitor.epochs: expected a whole number of at least 1, got 0"),
-    ],
-)
-def test_wrong_numbers_are_refused(settings, message):
-    with refused(message):
-        MonitorSettings(**settings)
+def test_wrong_numbers_are_refused():
+    for name, least in (("every", 0), ("images", 16), ("neighbours", 1), ("epochs", 1)):
+        with refused(f"monitor.{name}: expected a whole number of at least {least}, got"):
+            MonitorSettings(**{name: least - 1})

@@ -50,6 +50,7 @@ def test_the_figure_has_a_bar_for_every_error(tmp_path):
     assert "n = 3 runs" in figure.get_suptitle()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("single")
 def test_cells_are_the_seven_sharings_of_the_paper_and_labels(tmp_path):
     GlobalHydra.instance().clear()

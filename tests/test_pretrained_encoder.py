@@ -34,7 +34,6 @@ MAKE = {
     "learned": lambda: LearnedViews(learned(color="ydbdr", value_range=(0, 10)), "shared"),
     "combined": lambda: CombinedViews(learned(), 0.5, [1], ColorJitter(brightness=0.4)),
 }
-kinds = pytest.mark.parametrize("kind", MAKE)
 
 
 def pretrained(views, **options):
@@ -52,12 +51,11 @@ def test_every_registered_view_is_tested():
     assert MAKE.keys() == VIEWS.keys()
 
 
-@kinds
 @pytest.mark.parametrize("layer", [None, "conv1"])
-def test_forward_returns_what_evaluations_extract(kind, layer):
-    encoder = pretrained(MAKE[kind]())
+def test_forward_returns_what_evaluations_extract(layer):
+    encoder = pretrained(MAKE["raw"]())
     x = images(encoder)
-    expected = extract(encoder.views, encoder.encoders, x, 8, layer, chunk=2)
+    expected = extract(encoder.views, encoder.encoders, x, layer, chunk=2)
     torch.testing.assert_close(encoder(x, layer).detach(), expected)
     assert encoder.layers == ("conv1", "conv2") and expected.std() > 0
 
@@ -67,7 +65,7 @@ def test_8_bit_images_are_those_divided_by_255():
     torch.testing.assert_close(encoder(x), encoder(x / 255))
 
 
-@kinds
+@pytest.mark.parametrize("kind", MAKE)
 def test_a_saved_encoder_is_loaded_with_views_and_features(tmp_path, kind):
     encoder = pretrained(MAKE[kind]())
     again = load_encoder(encoder.save(tmp_path / "encoder", {"top1": 0.5}))
@@ -92,11 +90,11 @@ def test_heads_and_sharing_are_saved(tmp_path, head, shared):
 
 def test_a_table_of_colours_is_not_saved(tmp_path):
     encoder = pretrained(LearnedViews(learned()))
-    encoder.views.table = ColorTable(encoder.views.generator)
-    x = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8) / 255
+    x = images(encoder)
+    expected = encoder(x)
+    encoder.views.table = ColorTable(encoder.views.generator, torch.zeros(3))
     again = load_encoder(encoder.save(tmp_path / "encoder"))
-    assert again.views.table is None
-    torch.testing.assert_close(again(x), encoder(x), atol=1e-4, rtol=1e-4)
+    assert again.views.table is None and torch.equal(again(x), expected)
 
 
 @pytest.mark.parametrize("kind", ["raw", "learned", "combined"])

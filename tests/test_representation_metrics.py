@@ -5,6 +5,7 @@ import math
 import pytest
 import reference
 import torch
+from scipy.special import hyp0f1
 from torch.nn import functional as F
 
 from infomin.evaluation.representation_metrics import (
@@ -12,7 +13,6 @@ from infomin.evaluation.representation_metrics import (
     deviation,
     effective_rank,
     uniformity,
-    uniformity_of_sphere,
 )
 
 
@@ -23,9 +23,7 @@ def sphere(n, d):
 def test_all_equal_their_definitions():
     z1, z2 = torch.randn(2, 7, 5)
     assert alignment(z1, z2) == pytest.approx(reference.alignment(z1, z2, 2))
-    assert alignment(z1, z2, 1.5) == pytest.approx(reference.alignment(z1, z2, 1.5))
     assert uniformity(z1) == pytest.approx(reference.uniformity(z1, 2))
-    assert uniformity(z1, 0.5) == pytest.approx(reference.uniformity(z1, 0.5))
     assert deviation(z1) == pytest.approx(reference.deviation(z1))
     for x in (z1, z1.T, torch.randn(40, 3)):
         assert effective_rank(x) == pytest.approx(reference.effective_rank(x))
@@ -50,21 +48,13 @@ def test_orthonormal_embeddings():
 
 
 def test_embeddings_uniform_on_the_sphere():
+    """Of two samples |z - z'|^2 = 2 - 2 cos, and E exp(4 cos) is 0F1(; d/2; 4)."""
     for d in (2, 3, 32):
         z = sphere(2000, d)
-        assert uniformity(z) == pytest.approx(uniformity_of_sphere(d), abs=0.02)
+        assert uniformity(z) == pytest.approx(math.log(hyp0f1(d / 2, 4)) - 4, abs=0.02)
         assert deviation(z) == pytest.approx(1, abs=0.02)
         assert effective_rank(z) == pytest.approx(d, rel=0.02)
         assert alignment(z, sphere(2000, d)) == pytest.approx(2, abs=0.1)
-
-
-def test_uniformity_of_the_sphere_in_closed_form():
-    # in three dimensions the cosine is uniform within [-1, 1]: E exp(4 cos) = sinh(4) / 4
-    assert uniformity_of_sphere(3) == pytest.approx(math.log(math.sinh(4) / 4) - 4)
-    angle = torch.linspace(0, 2 * math.pi, 100_001)[:-1]
-    on_circle = (4 * angle.cos() - 4).exp().mean().log().item()
-    assert uniformity_of_sphere(2) == pytest.approx(on_circle)
-    assert uniformity_of_sphere(4096) == pytest.approx(-4, abs=0.01), "almost orthogonal"
 
 
 def test_deviation_is_bounded_by_the_mean_cosine():
@@ -72,7 +62,6 @@ def test_deviation_is_bounded_by_the_mean_cosine():
     unit = F.normalize(z, dim=1)
     cosine = (unit @ unit.T).mean().item()
     assert deviation(z) <= math.sqrt(1 - cosine)
-    assert deviation(F.normalize(torch.randn(400, 8), dim=1)) == pytest.approx(1, abs=0.03)
 
 
 def test_length_and_rotation_change_nothing():

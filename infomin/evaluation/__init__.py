@@ -1,7 +1,12 @@
 """Evaluation of frozen encoders on their features: linear probe, kNN, factor probe, prediction."""
 
-from infomin.evaluation.evaluate import classifier_accuracy, evaluate
-from infomin.evaluation.factor_probe import FactorReadout, probe_encoder, probe_factors
+from infomin.evaluation.evaluate import classifier_accuracy, evaluate, knn_accuracy
+from infomin.evaluation.factor_probe import (
+    FactorReadout,
+    probe_encoder,
+    probe_factors,
+    ridge_probe,
+)
 from infomin.evaluation.features import (
     extract,
     held_out_embeddings,
@@ -9,16 +14,12 @@ from infomin.evaluation.features import (
     i_nce_between,
     sizes,
 )
-from infomin.evaluation.knn import knn_accuracy
-from infomin.evaluation.linear_probe import ProbeResult, linear_probe
+from infomin.evaluation.linear_probe import linear_probe
 from infomin.evaluation.prediction import PredictionError, predict, prediction_errors
-from infomin.evaluation.ridge import RidgeResult, ridge_probe
 
 __all__ = [
     "FactorReadout",
     "PredictionError",
-    "ProbeResult",
-    "RidgeResult",
     "classifier_accuracy",
     "evaluate",
     "extract",

@@ -7,7 +7,7 @@ Features of 256 images had deviations of at least 0.48 and effective ranks of at
 measurements of 27 trainings.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 Metrics = Mapping[str, float]
 """The metrics of one measurement, by name; see `monitoring.Monitor`."""
@@ -25,18 +25,16 @@ NO_I_NCE = 0.02
 
 
 def find_collapses(metrics: Metrics) -> dict[str, str]:
-    """Return one line per kind of collapse, by kind; empty without collapse.
-
-    Arguments:
-        metrics: of one measurement.
-    """
+    """Return one line per kind of collapse, by kind; empty without collapse."""
     lines: dict[str, str] = {}
-    for view in _views(metrics):
-        spread = (metrics[name] for name in (f"deviation_{view}", f"rank_{view}", "directions"))
-        lines |= _check_spread(f"embeddings of view {view}", f"_{view}", *spread)
+    for name, deviation in metrics.items():
+        if name.startswith("deviation_"):
+            view = name.removeprefix("deviation_")
+            rank, largest = metrics[f"rank_{view}"], metrics["directions"]
+            lines |= _check_spread(f"embeddings of view {view}", view, deviation, rank, largest)
     if "feature_directions" in metrics:  # missing in logs of earlier versions
         names = ("feature_deviation", "feature_rank", "feature_directions")
-        lines |= _check_spread("features", "_features", *(metrics[name] for name in names))
+        lines |= _check_spread("features", "features", *(metrics[name] for name in names))
     if "i_nce" in metrics and metrics["i_nce"] < NO_I_NCE * metrics["log_k"]:
         lines["i_nce"] = (
             f"the loss is at log K: I_NCE {round(metrics['i_nce'], 2) + 0:.2f} of "
@@ -47,11 +45,7 @@ def find_collapses(metrics: Metrics) -> dict[str, str]:
 
 
 def collapse_history(measurements: Sequence[Metrics]) -> list[str]:
-    """Return one line per collapse of a training, with its epochs.
-
-    Arguments:
-        measurements: of the training, in order of time.
-    """
+    """Return one line per collapse of a training, with its epochs, from all its measurements."""
     active: dict[str, tuple[float, str]] = {}
     lines = []
     for metrics in measurements:
@@ -71,14 +65,8 @@ def _check_spread(
     least = max(LEAST_RANK, RANK * largest)
     if deviation < DEVIATION:
         text = f"deviation {deviation:.2g} of 1/sqrt(d), below {DEVIATION}"
-        return {f"place{kind}": f"{name} are almost equal for all images: {text}"}
+        return {f"place_{kind}": f"{name} are almost equal for all images: {text}"}
     if rank < least:
         text = f"effective rank {rank:.1f} of {largest:.0f}, below {least:.1f}"
-        return {f"rank{kind}": f"{name} have few directions: {text}"}
+        return {f"rank_{kind}": f"{name} have few directions: {text}"}
     return {}
-
-
-def _views(metrics: Metrics) -> Iterator[int]:
-    """Yield the numbers of the measured views."""
-    prefix = "deviation_"
-    yield from (int(name.removeprefix(prefix)) for name in metrics if name.startswith(prefix))

@@ -3,12 +3,14 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional as F
 
 from infomin.augment import resize
+from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
 from infomin.evaluation.features import evaluating, extract
-from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import linear_probe
 from infomin.models import Encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder
@@ -37,16 +39,16 @@ def evaluate(
     seen = data.with_views(encoder.views.sources)
     seen.check_classes("evaluation")
     train, test = seen.train.labelled(), seen.test.labelled()
-    features = [
-        extract(encoder.views, encoder.encoders, s.images, encoder.size, tap, view_mask=s.view_mask)
+    z_train, z_test = (
+        extract(encoder.views, encoder.encoders, s.images, tap, view_mask=s.view_mask)
         for s in (train, test)
-    ]
-    labels = [s.labels.cpu() for s in (train, test)]
-    probe = linear_probe(features[0], labels[0], features[1], labels[1], seed=seed, **fit)
+    )
+    y_train, y_test = train.labels.cpu(), test.labels.cpu()
+    probe = linear_probe(z_train, y_train, z_test, y_test, seed=seed, **fit)
     k = min(neighbours, len(train))
     return {
         "top1": probe.test,
-        "knn": knn_accuracy(features[0], labels[0], features[1], labels[1], k),
+        "knn": knn_accuracy(z_train, y_train, z_test, y_test, k),
         "validation": probe.validation,
         "chance": 1 / len(data.classes),
         "protocol": f"{probe.protocol}; tap {tap or encoder.layers[-1]}; "
@@ -59,15 +61,44 @@ def _missing(data: DataSet, used: tuple[ImageSet, ImageSet]) -> str:
     labelled = data.train.labelled(), data.test.labelled()
     left_out = [len(every) - len(part) for every, part in zip(labelled, used, strict=True)]
     zeros = [0 if s.view_mask is None else int((~s.view_mask.all(1)).sum()) for s in used]
-    notes = [
+    states = {
+        "lack views, with zeros for their features": zeros,
+        "have none of the views and are left out": left_out,
+    }
+    return "".join(
         f"; {train} training and {test} test images {state}"
-        for (train, test), state in (
-            (zeros, "lack views, with zeros for their features"),
-            (left_out, "have none of the views and are left out"),
-        )
+        for state, (train, test) in states.items()
         if train or test
-    ]
-    return "".join(notes)
+    )
+
+
+@torch.no_grad()
+def knn_accuracy(
+    train: Float[Tensor, "n d"],
+    train_labels: Int64[Tensor, " n"],
+    test: Float[Tensor, "m d"],
+    test_labels: Int64[Tensor, " m"],
+    k: int = 20,
+    temperature: float = 0.07,
+) -> float:
+    """Return the accuracy of a vote of the k nearest training features, weighted by exp(cos / tau).
+
+    Source: Wu et al. 2018, arXiv:1805.01978, section 3.4.
+
+    Raises:
+        InputError: if k is not within 1..n.
+    """
+    if not 1 <= k <= len(train):
+        raise InputError(f"k: expected 1..{len(train)} neighbours, got {k}")
+    bank = F.normalize(train, dim=1)
+    classes, hits = int(train_labels.max()) + 1, 0
+    unit = F.normalize(test, dim=1)
+    for part, labels in zip(unit.split(512), test_labels.split(512), strict=True):
+        nearest = (part @ bank.mT).topk(k, dim=1)
+        votes = part.new_zeros(len(part), classes)
+        votes.scatter_add_(1, train_labels[nearest.indices], (nearest.values / temperature).exp())
+        hits += int((votes.argmax(1) == labels).sum())
+    return hits / len(test)
 
 
 @torch.no_grad()

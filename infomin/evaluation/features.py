@@ -18,7 +18,7 @@ from infomin.views import View
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and back afterwards."""
+    """Put a module into evaluation mode, and restore its mode afterwards."""
     training = module.training
     module.eval()
     try:
@@ -32,7 +32,6 @@ def extract(
     views: View,
     encoders: Encoders,
     images: Tensor,
-    size: int,
     tap: str | None = None,
     chunk: int = 512,
     view_mask: ViewMask | None = None,
@@ -40,20 +39,16 @@ def extract(
     """Return frozen features of whole images, all encoders side by side, on the CPU.
 
     Arguments:
-        views, encoders: put into evaluation mode for the time, then back.
         images: `n c h w`, of a data set, in its own type.
-        size: side that the encoders expect.
         tap: layer of the backbones; None is the last.
-        chunk: images at a time.
-        view_mask: mask of the views that each image has; the features of the others are zeros. None
-            is all.
+        view_mask: views that each image has; the features of the others are zeros.
     """
     parts = []
     with evaluating(encoders):
         for start in range(0, len(images), chunk):
             part = slice(start, start + chunk)
             mask = None if view_mask is None else view_mask[part]
-            whole = resize(images[part], size)
+            whole = resize(images[part], encoders.size)
             parts.append(encoders.features(views.split(whole), tap, mask).cpu())
     return torch.cat(parts)
 
@@ -67,14 +62,12 @@ def held_out_embeddings(
     seed: int = 0,
     chunk: int = 512,
 ) -> tuple[Float[Tensor, "n d"], ...]:
-    """Return the embeddings of every view of held-out images, drawn as in training, on the CPU.
+    """Return the embeddings of every view of held-out images, sampled as in training, on the CPU.
 
     Arguments:
-        views, encoders: put into evaluation mode for the time, then back.
         images: `n c h w`, of a data set, in its own type.
         augment: cuts the crops.
         seed: of crops and of all other sampling.
-        chunk: images at a time.
     """
     z: list[list[Tensor]] = []
     with evaluating(encoders):
@@ -93,8 +86,7 @@ def i_nce_between(
 ) -> Estimate:
     """Estimate I_NCE between the embeddings of two views, with the critic of pretraining.
 
-    Both directions are averaged. K is that of the denominator, or the number of images where there
-    are fewer. The bootstrap interval is over images.
+    K is that of the denominator, or the number of images where there are fewer.
     """
     generator = rng.generator(seed, "bootstrap")
     return estimate(z1, z2, CosineCritic(temperature), min(k, len(z1)), generator)
@@ -110,10 +102,7 @@ def held_out_i_nce(
     seed: int = 0,
     view_mask: ViewMask | None = None,
 ) -> Estimate:
-    """Estimate I_NCE between the first two views of held-out images; see `i_nce_between`.
-
-    Where images lack views, those that have both are used.
-    """
+    """Estimate I_NCE between the first two views of the held-out images that have both."""
     z1, z2, *_ = held_out_embeddings(views, encoders, images, augment, seed)
     both = having(view_mask, len(z1), 0, 1)
     return i_nce_between(z1[both], z2[both], temperature, k, seed)

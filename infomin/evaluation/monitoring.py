@@ -14,10 +14,15 @@ from infomin.core import rng
 from infomin.core.errors import whole_number
 from infomin.data import DataSet, ImageSet
 from infomin.data.missing_views import FEWEST, having
-from infomin.evaluation import representation_metrics
+from infomin.evaluation.evaluate import knn_accuracy
 from infomin.evaluation.features import extract, held_out_embeddings
-from infomin.evaluation.knn import knn_accuracy
 from infomin.evaluation.linear_probe import linear_probe
+from infomin.evaluation.representation_metrics import (
+    alignment,
+    deviation,
+    effective_rank,
+    uniformity,
+)
 from infomin.training.trainer import Metrics, Trainer
 
 
@@ -51,9 +56,7 @@ class Monitor:
     metrics of features only.
 
     Arguments:
-        trainer: its encoders are measured; nothing of it changes.
-        data: as its views see it; see `DataSet.with_views`.
-        settings: the numbers.
+        data: as the views of the trainer see it; see `DataSet.with_views`.
         tap: layer of the backbones where features are read; None is the last.
 
     Attributes:
@@ -74,9 +77,9 @@ class Monitor:
         self.steps = {*range(every, steps, every), steps} if every else set()
         train, test = data.train.labelled(), data.test.labelled()
         self.train = self._some(train, "train")
-        judged = len(self.train) >= 10 and len(torch.unique(self.train.labels)) >= 2
-        self.judged = judged and len(test) > 0
-        self.test = self._some(test if self.judged else data.test, "test")
+        several = len(self.train) >= 10 and len(torch.unique(self.train.labels)) >= 2
+        self.has_labels = several and len(test) > 0
+        self.test = self._some(test if self.has_labels else data.test, "test")
 
     def measure(self, metrics: Metrics) -> Metrics:
         """Measure the encoders; return nothing where embeddings or features are not finite.
@@ -96,13 +99,8 @@ class Monitor:
         trainer, loader = self.trainer, self.trainer.loader
         result: Metrics = {"epoch": trainer.step / loader.batches.per_epoch}
         if trainer.method.trains_embeddings:
-            z = held_out_embeddings(
-                loader.views,
-                self.encoders,
-                self.test.images,
-                loader.augment,
-                trainer.settings.seed,
-            )
+            images, seed = self.test.images, trainer.settings.seed
+            z = held_out_embeddings(loader.views, self.encoders, images, loader.augment, seed)
             if not all(of_view.isfinite().all() for of_view in z):
                 return {}
             result |= self._of_embeddings(z)
@@ -112,58 +110,45 @@ class Monitor:
         if not features.isfinite().all():
             return {}
         result |= {
-            "feature_rank": representation_metrics.effective_rank(features),
-            "feature_deviation": representation_metrics.deviation(features),
+            "feature_rank": effective_rank(features),
+            "feature_deviation": deviation(features),
             "feature_directions": float(min(features.shape)),
         }
-        return result | (self._scores(features) if self.judged else {})
+        return result | (self._scores(features) if self.has_labels else {})
 
     def _of_embeddings(self, z: tuple[Tensor, ...]) -> Metrics:
         """Measure embeddings, of each view those of the images that have it."""
         mask, n = self.test.view_mask, len(self.test)
         pairs = [(i, j, having(mask, n, i, j)) for j in range(len(z)) for i in range(j)]
-        aligned = [
-            representation_metrics.alignment(z[i][both], z[j][both])
-            for i, j, both in pairs
-            if both.any()
-        ]
+        aligned = [alignment(z[i][both], z[j][both]) for i, j, both in pairs if both.any()]
         result = {"alignment": sum(aligned) / len(aligned)} if aligned else {}
         result["directions"] = float(min(len(self.test), z[0].shape[1]))
         for i, of_view in enumerate(z, 1):
             of_view = of_view[having(mask, n, i - 1)]
             if len(of_view) >= FEWEST:
-                result[f"uniformity_{i}"] = representation_metrics.uniformity(of_view)
-                result[f"deviation_{i}"] = representation_metrics.deviation(of_view)
-                result[f"rank_{i}"] = representation_metrics.effective_rank(of_view)
+                result[f"uniformity_{i}"] = uniformity(of_view)
+                result[f"deviation_{i}"] = deviation(of_view)
+                result[f"rank_{i}"] = effective_rank(of_view)
         return result
 
     def _scores(self, features: Tensor) -> Metrics:
         """Return the accuracy of kNN and of a probe on features."""
         bank, labels = self._features(self.train), self.train.labels.cpu()
-        held = (features, self.test.labels.cpu())
-        settings, seed = self.settings, self.trainer.settings.seed
-        k = min(settings.neighbours, len(bank))
+        truth, settings = self.test.labels.cpu(), self.settings
         probe = linear_probe(
-            bank,
-            labels,
-            *held,
+            *(bank, labels, features, truth),
             rates=(2e-3,),
             decays=(3.0,),
             epochs=settings.epochs,
             batch=128,
-            seed=seed,
+            seed=self.trainer.settings.seed,
         )
-        return {"knn": knn_accuracy(bank, labels, *held, k), "probe": probe.test}
+        k = min(settings.neighbours, len(bank))
+        return {"knn": knn_accuracy(bank, labels, features, truth, k), "probe": probe.test}
 
     def _features(self, images: ImageSet) -> Tensor:
-        return extract(
-            self.trainer.loader.views,
-            self.encoders,
-            images.images,
-            self.encoders.size,
-            self.tap,
-            view_mask=images.view_mask,
-        )
+        views, mask = self.trainer.loader.views, images.view_mask
+        return extract(views, self.encoders, images.images, self.tap, view_mask=mask)
 
     def _some(self, images: ImageSet, name: str) -> ImageSet:
         """Return a sample of the images, always the same, on the device of the encoders."""
@@ -177,23 +162,16 @@ def line(measured: Metrics) -> str:
     parts = [f"epoch {measured['epoch']:g}"]
     if "alignment" in measured:
         parts.append(f"alignment {measured['alignment']:.2f}")
-    for name, digits, of in (
-        ("uniformity", 2, ""),
-        ("deviation", 2, ""),
-        ("rank", 0, "directions"),
-    ):
+    for name, digits in (("uniformity", 2), ("deviation", 2), ("rank", 0)):
         values = [v for key, v in measured.items() if key.startswith(f"{name}_")]
         if values:
-            text = "/".join(f"{v:.{digits}f}" for v in values)
-            parts.append(f"{name} {text}" + (f" of {measured[of]:.0f}" if of else ""))
+            of = f" of {measured['directions']:.0f}" if name == "rank" else ""
+            parts.append(f"{name} {'/'.join(f'{v:.{digits}f}' for v in values)}{of}")
     if "i_nce" in measured:
         share = (measured["log_k"] - measured["i_nce"]) / measured["log_k"]
         parts.append(f"loss {share:.0%} of log K")
     of = f" of {measured['feature_directions']:.0f}" if "feature_directions" in measured else ""
     parts.append(f"features rank {measured['feature_rank']:.0f}{of}")
-    parts += [
-        f"{name} {measured[key]:.1%}"
-        for name, key in (("kNN", "knn"), ("probe", "probe"))
-        if key in measured
-    ]
+    accuracies = {"kNN": "knn", "probe": "probe"}
+    parts += [f"{n} {measured[key]:.1%}" for n, key in accuracies.items() if key in measured]
     return " | ".join(parts)

@@ -41,8 +41,6 @@ def predict(
     """Return the views of whole images, and their pixels predicted from one another.
 
     Arguments:
-        method: put into evaluation mode for the time, then back.
-        views: of the training.
         images: `n c h w`, of a data set, in its own type, on the device of the method.
     """
     with evaluating(method):

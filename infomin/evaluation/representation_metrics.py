@@ -2,46 +2,35 @@ r"""Metrics of representations without labels: alignment, uniformity, deviation,
 
 They take embeddings or features, one row per image, and normalise rows to length 1.
 
-    alignment       E |z1 - z2|^alpha over positives; 0 if positives are equal
-    uniformity      log E exp(-t |z - z'|^2) over pairs of samples, nats; 0 if all rows are equal
+    alignment       E |z1 - z2|^2 over positives; 0 if positives are equal
+    uniformity      log E exp(-2 |z - z'|^2) over pairs of samples, nats; 0 if all rows are equal
     deviation       sqrt(d) times the standard deviation of a coordinate; 1 uniform, 0 all equal
     effective rank  exp of the entropy of the singular values, as shares of their sum
 
-Sources: Wang & Isola 2020, arXiv:2005.10242, section 4.1 (alpha = 2, t = 2, as in their experiments
-and code); Chen & He 2021 (SimSiam), arXiv:2011.10566, section 4.1; Roy & Vetterli, EUSIPCO 2007,
+Sources: Wang & Isola 2020, arXiv:2005.10242, section 4.1 (with alpha = 2 and t = 2, as in their
+experiments); Chen & He 2021 (SimSiam), arXiv:2011.10566, section 4.1; Roy & Vetterli, EUSIPCO 2007,
 which predicts accuracy in Garrido et al. 2023, arXiv:2210.02885 (RankMe).
 """
 
-from math import log, sqrt
+from math import sqrt
 
 import torch
 from jaxtyping import Float
-from scipy.special import hyp0f1
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def alignment(z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"], alpha: float = 2.0) -> float:
-    """Return the mean distance of positives to the power of alpha: 0 to 4 for alpha = 2."""
-    difference = _normalize(z1) - _normalize(z2)
-    return difference.norm(dim=1).pow(alpha).mean().item()
+def alignment(z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"]) -> float:
+    """Return the mean squared distance of positives, 0 to 4."""
+    return (_normalize(z1) - _normalize(z2)).norm(dim=1).square().mean().item()
 
 
-def uniformity(z: Float[Tensor, "n d"], t: float = 2.0) -> float:
+def uniformity(z: Float[Tensor, "n d"]) -> float:
     """Return the log of the mean Gaussian potential over all pairs of samples, nats.
 
-    The value is in [-4t, 0]; lower is more uniform. See `uniformity_of_sphere`.
+    The value is in [-8, 0]; lower is more uniform. Uniform in many dimensions is almost -4.
     """
-    return F.pdist(_normalize(z)).square().mul(-t).exp().mean().log().item()
-
-
-def uniformity_of_sphere(d: int, t: float = 2.0) -> float:
-    """Return the uniformity of the uniform distribution on the unit sphere in d dimensions.
-
-    For two samples |z - z'|^2 = 2 - 2 cos, and E exp(k cos) is the hypergeometric function
-    0F1(; d/2; k^2/4), the normalisation of a von Mises-Fisher distribution.
-    """
-    return log(hyp0f1(d / 2, t**2)) - 2 * t
+    return F.pdist(_normalize(z)).square().mul(-2).exp().mean().log().item()
 
 
 def deviation(z: Float[Tensor, "n d"]) -> float:

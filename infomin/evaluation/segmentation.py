@@ -9,14 +9,13 @@ AlexNet) these are four layers.
 """
 
 import time
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Integer
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,15 +23,10 @@ from torch.nn import functional as F
 from infomin.augment import as_float
 from infomin.core import rng
 from infomin.core.batching import take
-from infomin.core.errors import positive, true_or_false, whole_number
+from infomin.core.errors import InputError, positive, true_or_false, whole_number
 from infomin.core.shapes import Images
 from infomin.data import Batches, Frames
 from infomin.data.frames import IGNORED
-from infomin.evaluation.segmentation_metrics import (
-    confusion_matrix,
-    constant_scores,
-    segmentation_scores,
-)
 from infomin.models import Decoder, levels
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.training.schedule import factor, set_rate
@@ -66,16 +60,56 @@ class SegmentationSettings:
         positive("segment.rate", self.rate)
 
 
+@dataclass(frozen=True)
+class SegmentationScores:
+    """Agreement of predicted and true labels, shares within [0, 1].
+
+    Attributes:
+        mean_iou: mean over the classes that are present in the truth.
+        pixel_accuracy: share of correctly predicted pixels among the labelled ones.
+        iou: of every class; None for absent classes.
+    """
+
+    mean_iou: float
+    pixel_accuracy: float
+    iou: tuple[float | None, ...]
+
+
+def confusion_matrix(
+    truth: Integer[Tensor, "*n"], prediction: Integer[Tensor, "*n"], classes: int
+) -> Int64[Tensor, "k k"]:
+    """Return the number of pixels by true class (rows) and predicted class (columns).
+
+    Labels are 0..k-1. Pixels whose true label is `IGNORED` do not count.
+    """
+    known = truth != IGNORED
+    pairs = truth[known].long() * classes + prediction[known].long()
+    return torch.bincount(pairs, minlength=classes**2).view(classes, classes)
+
+
+def segmentation_scores(counts: Int64[Tensor, "k k"]) -> SegmentationScores:
+    """Return the scores of a confusion matrix, usually of the pixels of all frames together.
+
+    The mean leaves out classes that are predicted but never true. Their pixels count as errors of
+    the true classes.
+
+    Raises:
+        InputError: if no pixel has a label.
+    """
+    true, predicted, correct = counts.sum(1), counts.sum(0), counts.diagonal()
+    if not true.sum():
+        raise InputError("labels: expected a pixel with a label, got none")
+    iou = correct.double() / (true + predicted - correct).clamp(min=1)
+    present = true > 0
+    by_class = tuple(v if p else None for v, p in zip(iou.tolist(), present.tolist(), strict=True))
+    accuracy = (correct.sum().double() / true.sum()).item()
+    return SegmentationScores(iou[present].mean().item(), accuracy, by_class)
+
+
 class Segmentation(TrainingLoop):
     """Training of a decoder on the feature maps of an encoder, which is frozen by default.
 
-    The only augmentation is a random horizontal flip.
-
-    Arguments:
-        pretrained: encoder and views; they stay unchanged.
-        frames: images with a label for every pixel.
-        settings: see `SegmentationSettings`.
-        fabric: device and precision.
+    The given encoder stays unchanged. The only augmentation is a random horizontal flip.
     """
 
     def __init__(
@@ -106,11 +140,10 @@ class Segmentation(TrainingLoop):
             self.modules["backbones"] = nn.ModuleList(self.encoders.backbones).requires_grad_()
         trained = [p for module in self.modules.values() for p in module.parameters()]
         self.optimizer = torch.optim.Adam(trained, lr=settings.rate)
-        self._train_mode(True)
         self.optimizers = {"decoder": self.optimizer}
+        self._train_mode(True)
 
     def _train_mode(self, mode: bool) -> None:
-        """Set the mode of the trained modules."""
         for module in self.modules.values():
             module.train(mode)
 
@@ -125,7 +158,7 @@ class Segmentation(TrainingLoop):
         images = torch.where(flip[:, None], images.flip(-1), images).to(self.fabric.device)
         labels = torch.where(flip, labels.flip(-1), labels).to(self.fabric.device)
         data_seconds = time.perf_counter() - start
-        logits = self.logits(images, labels.shape[1:])
+        logits = self.logits(images)
         loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
         value = self.finite("loss", loss)
         set_rate(self.optimizer, factor("cosine", self.step, self.steps))
@@ -136,27 +169,21 @@ class Segmentation(TrainingLoop):
         rate = self.optimizer.param_groups[0]["lr"]
         return {"loss": value, "accuracy": accuracy, "rate": rate, "data_seconds": data_seconds}
 
-    def logits(self, images: Images, size: Sequence[int]) -> Float[Tensor, "b k h w"]:
-        """Return the logits of frames at the size of their labels."""
+    def logits(self, images: Images) -> Float[Tensor, "b k h w"]:
+        """Return the logits of frames, at their size."""
         with self.fabric.autocast():
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.settings.frozen):
                 maps = self.encoders.maps(self.views.split(images), self.taps)
             coarse = self.decoder(maps, [m.shape[2:] for m in maps])
-        return F.interpolate(coarse.float(), list(size), mode="bilinear")
+        return F.interpolate(coarse.float(), [*images.shape[2:]], mode="bilinear")
 
     @torch.no_grad()
     def predict(self, images: Tensor, chunk: int = 32) -> Int64[Tensor, "n h w"]:
-        """Return the class of every pixel, on the CPU.
-
-        Arguments:
-            images: frames `n c h w`, of any type that `as_float` takes.
-            chunk: frames per forward pass.
-        """
+        """Return the class of every pixel of frames `n c h w` of any type, on the CPU."""
         self._train_mode(False)
         predictions = []
         for part in images.split(chunk):
-            frames = as_float(part.to(self.fabric.device))
-            predictions.append(self.logits(frames, frames.shape[2:]).argmax(1).cpu())
+            predictions.append(self.logits(as_float(part.to(self.fabric.device))).argmax(1).cpu())
         self._train_mode(True)
         return torch.cat(predictions)
 
@@ -168,10 +195,10 @@ class Segmentation(TrainingLoop):
         frames, classes = self.frames, self.frames.classes
         height, width = frames.test.shape[1:]
         prediction = self.predict(frames.images.test.images)
-        counts = confusion_matrix(frames.test, prediction, len(classes))
-        scores = segmentation_scores(counts)
+        scores = segmentation_scores(confusion_matrix(frames.test, prediction, len(classes)))
         frequent = int(torch.bincount(frames.train[frames.train != IGNORED]).argmax())
-        chance = constant_scores(counts, frequent)
+        constant = torch.full_like(prediction, frequent)
+        chance = segmentation_scores(confusion_matrix(frames.test, constant, len(classes)))
         named = zip(classes, scores.iou, strict=True)
         features = "frozen features" if self.settings.frozen else "features, trained along with it,"
         return {

@@ -68,10 +68,7 @@ def select_candidate(candidates: Sequence[Candidate]) -> int:
     """Return the index of the selected generator.
 
     It is the most accurate of those that are better than the last one at a level of 5 %, with
-    Bonferroni's correction. Without any it is the last one.
-
-    Arguments:
-        candidates: in order of time.
+    Bonferroni's correction. Without any it is the last one. Candidates are in order of time.
     """
     *earlier, last = candidates
     better = [i for i, c in enumerate(earlier) if p_value(c, last) < LEVEL / len(earlier)]
@@ -132,12 +129,10 @@ def score_views(
     Arguments:
         views: of a frozen generator.
         encoders: untrained.
-        images: training images, with or without labels.
         labelled: indices of the images whose labels may be used.
         augment: crops images to the size that the encoders take.
         settings: of a short pretraining.
         folds: number of folds of the cross-validation.
-        fabric: device and precision.
     """
     numbers = images.images.to(fabric.device)
     batches = Batches(len(images), settings.batch, settings.seed, "pretrain", "game.batch")
@@ -146,7 +141,7 @@ def score_views(
     trainer = Trainer(method, loader, partial(torch.optim.AdamW, lr=2e-3), settings, fabric)
     values = [metrics["i_nce"] for metrics in trainer]
     known = images.subset(labelled.to(images.labels.device))
-    features = extract(views, encoders, known.images, augment.size)
+    features = extract(views, encoders, known.images)
     accuracies = cross_validate(features, known.labels.cpu(), folds, settings.seed)
     return accuracies, statistics.mean(values[-max(1, len(values) // 10) :])
 

@@ -1,14 +1,7 @@
 """Mutual information between views: bounds from scores, critics, and a held-out estimate."""
 
-from infomin.information.bounds import (
-    BOUNDS,
-    clipped_donsker_varadhan,
-    donsker_varadhan,
-    i_nce,
-    nwj,
-)
+from infomin.information.bounds import clipped_donsker_varadhan, donsker_varadhan, i_nce, nwj
 from infomin.information.critics import (
-    CRITICS,
     BilinearCritic,
     CosineCritic,
     Critic,
@@ -18,8 +11,6 @@ from infomin.information.critics import (
 from infomin.information.held_out import Estimate, estimate
 
 __all__ = [
-    "BOUNDS",
-    "CRITICS",
     "BilinearCritic",
     "CosineCritic",
     "Critic",

@@ -11,7 +11,6 @@ scores stand for independent pairs. All bounds are symmetric in the views. Their
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -68,7 +67,6 @@ def clipped_donsker_varadhan(scores: Scores, clip: float = 5.0) -> Nats:
     Clipping limits the weight of large scores in the mean of exp s. The value may exceed I(v1; v2).
 
     Arguments:
-        scores: of the critic.
         clip: tau, nats, > 0; scores of independent pairs are clipped to [-clip, clip].
 
     Raises:
@@ -78,14 +76,6 @@ def clipped_donsker_varadhan(scores: Scores, clip: float = 5.0) -> Nats:
     positive("clip", clip)
     clipped = _independent(scores).clamp(-clip, clip)
     return (scores.diagonal() - log_mean_exp(clipped, 0)).mean()
-
-
-BOUNDS: dict[str, Callable[[Tensor], Tensor]] = {
-    "i_nce": i_nce,
-    "donsker_varadhan": donsker_varadhan,
-    "nwj": nwj,
-    "clipped_donsker_varadhan": clipped_donsker_varadhan,
-}
 
 
 def log_mean_exp(x: Tensor, dim: int) -> Tensor:

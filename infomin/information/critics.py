@@ -24,9 +24,9 @@ ScoreFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 class Critic(nn.Module):
-    """A network that scores every pair of two batches.
+    """A network that scores every pair of two batches, here by the product x^T y.
 
-    Subclasses define `score`, and `first` and `second` if they embed.
+    Subclasses override `first` and `second` to embed, and `score`.
     """
 
     def first(self, x: Tensor) -> Tensor:
@@ -37,9 +37,9 @@ class Critic(nn.Module):
         """Embed the second side."""
         return y
 
-    def score(self, z1: Tensor, z2: Tensor) -> Tensor:
-        """Score all pairs of embeddings, `(a, ...)` and `(b, ...)` to `(a, b)`."""
-        raise NotImplementedError
+    def score(self, z1: Float[Tensor, "a d1"], z2: Float[Tensor, "b d2"]) -> Float[Tensor, "a b"]:
+        """Score all pairs of embeddings."""
+        return z1 @ z2.mT
 
     def forward(self, x: Tensor, y: Tensor) -> Float[Tensor, "a b"]:
         """Embed both sides and score all pairs, `(a, ...)` and `(b, ...)` to `(a, b)`."""
@@ -58,11 +58,11 @@ class CosineCritic(Critic):
         positive("temperature", temperature)
         self.temperature = temperature
 
-    def first(self, x: Float[Tensor, "a d"]) -> Float[Tensor, "a d"]:
+    def first(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Normalise x to length 1."""
         return F.normalize(x, dim=1)
 
-    def second(self, y: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+    def second(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Normalise y to length 1."""
         return F.normalize(y, dim=1)
 
@@ -86,10 +86,6 @@ class BilinearCritic(Critic):
         """Return x^T W."""
         return x @ self.weight
 
-    def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
-        """Score all pairs of embeddings."""
-        return z1 @ z2.mT
-
 
 class SeparableCritic(Critic):
     """s = f(x)^T g(y), a network per side.
@@ -107,17 +103,11 @@ class SeparableCritic(Critic):
 
     def first(self, x: Float[Tensor, "a d1"]) -> Float[Tensor, "a d"]:
         """Return f(x)."""
-        z1: Tensor = self.f(x)
-        return z1
+        return self.f(x)
 
     def second(self, y: Float[Tensor, "b d2"]) -> Float[Tensor, "b d"]:
         """Return g(y)."""
-        z2: Tensor = self.g(y)
-        return z2
-
-    def score(self, z1: Float[Tensor, "a d"], z2: Float[Tensor, "b d"]) -> Float[Tensor, "a b"]:
-        """Score all pairs of embeddings."""
-        return z1 @ z2.mT
+        return self.g(y)
 
 
 class JointCritic(Critic):
@@ -140,17 +130,8 @@ class JointCritic(Critic):
         return rearrange(self.h(pairs), "a b 1 -> a b")
 
 
-CRITICS: dict[str, Callable[..., Critic]] = {
-    "cosine": CosineCritic,
-    "bilinear": BilinearCritic,
-    "separable": SeparableCritic,
-    "joint": JointCritic,
-}
-
-
 def _network(inputs: int, hidden: int, layers: int, outputs: int) -> nn.Sequential:
-    widths = [inputs] + [hidden] * layers
     stages: list[nn.Module] = []
-    for a, b in pairwise(widths):
+    for a, b in pairwise([inputs] + [hidden] * layers):
         stages += [nn.Linear(a, b), nn.GELU()]  # log-ratios are smooth
     return nn.Sequential(*stages, nn.Linear(hidden, outputs))

@@ -64,16 +64,13 @@ def estimate(
     anchors: int | None = None,
     resamples: int = 1000,
 ) -> Estimate:
-    """Estimate I_NCE from held-out pairs, in random groups of K.
+    """Estimate I_NCE from held-out pairs, in random groups of K; a remainder is dropped.
 
-    Pairs are shuffled and split into groups of K; the remainder is dropped. Each measured pair has
-    a log-ratio against the others of its group, averaged over both directions. The bootstrap
-    resamples these log-ratios. Memory does not depend on K.
+    Each measured pair has a log-ratio against the others of its group, averaged over both
+    directions. The bootstrap resamples these log-ratios. Memory does not depend on K.
 
     Arguments:
         z1, z2: pairs, or their embeddings if `critic` is a function of scores.
-        critic: a critic, or a function that scores all pairs of embeddings.
-        k: K.
         generator: of groups and bootstrap.
         anchors: approximate number of measured pairs; None measures all.
         resamples: number of bootstrap samples.
@@ -118,10 +115,9 @@ def _log_ratios(
     Each score is computed once. A block of rows gives all sums over its rows and a part of the
     sums over columns.
     """
-    k, sums = len(z1), z1.new_empty(3, measured, dtype=torch.float64)
-    positive, by_row, by_column = (
-        sums  # one allocation: small tensors between large ones fragment memory
-    )
+    k = len(z1)
+    # one allocation: small tensors between large ones fragment memory
+    positive, by_row, by_column = z1.new_empty(3, measured, dtype=torch.float64)
     by_column.fill_(-torch.inf)
     for begin in range(0, k, rows):
         block, anchors = (slice(begin, min(begin + rows, end)) for end in (k, measured))

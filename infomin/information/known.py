@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.core.errors import InputError, at_least, positive
 from infomin.information.critics import ScoreFunction
 
 Pairs = tuple[Tensor, Tensor]
@@ -26,8 +25,7 @@ class KnownDistribution:
         name: for tables and random streams.
         nats: I(x; y).
         sample: returns n independent pairs, `(n, d1)` and `(n, d2)`.
-        log_ratio: log p(x, y) / p(x) p(y) of all pairs, `(n, d1)` and `(m, d2)` to `(n, m)`; None
-            if not implemented.
+        log_ratio: log p(x, y) / p(x) p(y) of all pairs; None if it is not known.
     """
 
     name: str
@@ -40,12 +38,7 @@ def gaussians(dimensions: int, nats: float) -> KnownDistribution:
     r"""Return standard Gaussians with correlation rho in every dimension.
 
     I = -(d / 2) log(1 - rho^2); rho follows from the requested information.
-
-    Raises:
-        InputError: for less than one dimension, or information that is not > 0.
     """
-    at_least("dimensions", dimensions, 1)
-    positive("nats", nats)
     noise_variance = math.exp(-2 * nats / dimensions)  # 1 - rho^2
     rho = math.sqrt(1 - noise_variance)
 
@@ -75,9 +68,7 @@ def bent(known: KnownDistribution) -> KnownDistribution:
         x, y = x.sign() * x.abs() ** (2 / 3), y.sinh() @ _rotation(y.shape[1], y).mT
         return known.log_ratio(x, y)
 
-    return KnownDistribution(
-        f"{known.name}, bent", known.nats, sample, log_ratio if known.log_ratio else None
-    )
+    return KnownDistribution(f"{known.name}, bent", known.nats, sample, log_ratio)
 
 
 def mixture(dimensions: int, rho: float = 0.95) -> KnownDistribution:
@@ -85,13 +76,7 @@ def mixture(dimensions: int, rho: float = 0.95) -> KnownDistribution:
 
     x and y are uncorrelated but dependent, so a bilinear critic finds nothing. I is an integral
     over the plane, computed to 1e-6, times the number of dimensions.
-
-    Raises:
-        InputError: for less than one dimension, or a rho outside (0, 1).
     """
-    at_least("dimensions", dimensions, 1)
-    if not 0 < rho < 1:
-        raise InputError(f"rho: expected 0 < rho < 1, got {rho}")
 
     def sample(n: int, generator: torch.Generator) -> Pairs:
         x, noise = torch.randn(2, n, dimensions, generator=generator)
@@ -117,13 +102,7 @@ def channel(symbols: int, error: float) -> KnownDistribution:
 
     The output equals the input with probability 1 - e. Otherwise it is any other symbol:
     I = log M + (1 - e) log(1 - e) + e log(e / (M - 1)).
-
-    Raises:
-        InputError: for fewer than 2 symbols, or an error outside (0, 1).
     """
-    at_least("symbols", symbols, 2)
-    if not 0 < error < 1:
-        raise InputError(f"error: expected 0 < error < 1, got {error}")
     equal, different = math.log(symbols * (1 - error)), math.log(symbols * error / (symbols - 1))
 
     def sample(n: int, generator: torch.Generator) -> Pairs:

@@ -24,10 +24,8 @@ from infomin.core.rng import seeded
 from infomin.losses import weighted_sum
 from infomin.methods.base import Batch, Embeddings, LossOutput, Method, Views
 from infomin.methods.contrastive import ContrastiveMethod, build_pair_loss
-from infomin.models import Encoder
-from infomin.models.backbones import feature_width
-from infomin.models.heads import build_head
-from infomin.models.statistics import uncounted
+from infomin.models import Encoder, build_head
+from infomin.models.backbones import feature_width, uncounted
 
 PIECES = GRID**2
 

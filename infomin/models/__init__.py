@@ -9,8 +9,7 @@ from infomin.models.backbones import (
     StridedConv,
 )
 from infomin.models.decoder import Decoder, levels
-from infomin.models.encoders import Encoder, Encoders, build_encoders
-from infomin.models.heads import HEADS, build_head
+from infomin.models.encoders import HEADS, Encoder, Encoders, build_encoders, build_head
 
 __all__ = [
     "BACKBONES",

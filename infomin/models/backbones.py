@@ -6,12 +6,15 @@ InfoMax; 64-pixel input, 3x3 convolutions, 96-192-384-384-192), and on Colorful-
 which costs a quarter of the elementwise work.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise, takewhile
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from infomin.core.errors import InputError, at_least, one_of
 from infomin.core.registry import Registry
@@ -44,12 +47,11 @@ class Backbone(nn.Module):
     @property
     def dense_taps(self) -> tuple[str, ...]:
         """The names of the stages with rows and columns: those before a fully connected one."""
-        full = [
-            name
-            for name, stage in self.stages.items()
-            if any(isinstance(part, nn.Linear) for part in stage.modules())
-        ]
-        return self.taps[: self.taps.index(full[0])] if full else self.taps
+
+        def dense(name: str) -> bool:
+            return not any(isinstance(part, nn.Linear) for part in self.stages[name].modules())
+
+        return tuple(takewhile(dense, self.taps))
 
     def tap(self, name: str | None) -> str:
         """Return the name of a tap, the last one for None.
@@ -62,30 +64,22 @@ class Backbone(nn.Module):
         return name or self.taps[-1]
 
     def forward(self, x: Images, tap: str | None = None) -> Float[Tensor, "b d"]:
-        """Return the features at a tap, flattened; the last one by default.
-
-        Raises:
-            InputError: for an unknown tap.
-        """
+        """Return the features at a tap, flattened; see `maps`."""
         return self.maps(x, [self.tap(tap)])[0].flatten(1)
 
     def maps(self, x: Images, taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
-        """Return the features at several taps as the stages give them, before flattening.
+        """Return the features at several taps, in any order, before flattening.
 
-        Convolutions take images of any size, so that whole frames go through a backbone that was
-        trained on smaller squares; a fully connected stage takes its own size only. Stages behind
-        the last of these taps are not computed.
-
-        Arguments:
-            x: images.
-            taps: names of stages, in any order.
+        Convolutions take images of any size, so a backbone that was trained on small squares takes
+        whole frames. A fully connected stage takes its own size only. Stages after the last tap are
+        not computed.
 
         Raises:
             InputError: for an unknown tap.
         """
         wanted = {self.tap(name) for name in taps}
         maps: dict[str, Tensor] = {}
-        # statistics of one or two channels are ten times slower to take in channels_last
+        # batch statistics of one or two channels are ten times slower in channels_last
         x = self.standardize(x.contiguous()).contiguous(memory_format=torch.channels_last)
         for name, stage in self.stages.items():
             x = stage(x)
@@ -105,7 +99,6 @@ class FourConv(Backbone):
     """Four 3x3 convolutions, 16-32-64-64, three 2x2 max-pools; taps conv1..conv4.
 
     Arguments:
-        in_channels: of one view.
         size: side of the input, at least 2 to the power of `pools`.
         widths: of the convolutions; more or fewer than four make a deeper or shallower net.
         pools: how many of the first convolutions are followed by a pool.
@@ -121,17 +114,16 @@ class FourConv(Backbone):
         widths: Sequence[int] = (16, 32, 64, 64),
         pools: int = 3,
     ) -> None:
-        _some_width(widths)
+        _check_widths(widths)
         if type(pools) is not int or not 0 <= pools <= len(widths):
             raise InputError(f"encoder.pools: expected 0 to {len(widths)}, got {pools!r}")
-        _at_least(size, 2**pools, "FourConv")
-        stages, before = [], in_channels
-        for i, width in enumerate(widths):
+        _check_size(size, 2**pools, "FourConv")
+        stages = []
+        for i, (before, width) in enumerate(pairwise([in_channels, *widths])):
             convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)
             pool = [nn.MaxPool2d(2)] if i < pools else []
             stage = nn.Sequential(convolution, *pool, nn.BatchNorm2d(width), nn.ReLU())
             stages.append((f"conv{i + 1}", stage))
-            before = width
         super().__init__(in_channels, stages)
 
 
@@ -140,17 +132,16 @@ class SmallAlexNet(Backbone):
     """The STL-10 AlexNet of Deep InfoMax and CMC; taps conv1..conv5, fc6, fc7 (d = 4096).
 
     Arguments:
-        in_channels: of one view.
         size: side of the input, 64 in the paper.
         width: multiplies all widths; 1/2 gives the half encoders of CMC's ImageNet code.
     """
 
     def __init__(self, in_channels: int, size: int = 64, width: float = 1.0) -> None:
-        _at_least(size, 16, "SmallAlexNet")
+        _check_size(size, 16, "SmallAlexNet")
         widths = [round(width * w) for w in (96, 192, 384, 384, 192)]
         hidden = round(width * 4096)
-        stages, before, side = [], in_channels, size
-        for i, out in enumerate(widths):
+        stages, side = [], size
+        for i, (before, out) in enumerate(pairwise([in_channels, *widths])):
             layers: list[nn.Module] = [
                 nn.Conv2d(before, out, 3, padding=1, bias=False),
                 nn.BatchNorm2d(out),
@@ -160,8 +151,7 @@ class SmallAlexNet(Backbone):
                 layers.append(nn.MaxPool2d(3, 2))
                 side = (side - 3) // 2 + 1
             stages.append((f"conv{i + 1}", nn.Sequential(*layers)))
-            before = out
-        for name, inputs in (("fc6", before * side * side), ("fc7", hidden)):
+        for name, inputs in (("fc6", widths[-1] * side * side), ("fc7", hidden)):
             linear = nn.Linear(inputs, hidden, bias=False)
             layers = [nn.Flatten(), linear, nn.BatchNorm1d(hidden), nn.ReLU()]
             stages.append((name, nn.Sequential(*layers)))
@@ -172,13 +162,11 @@ class SmallAlexNet(Backbone):
 class StridedConv(Backbone):
     """Four convolutions of stride 2, then the mean over places; taps conv1..conv4, pool (d = 64).
 
-    The net of the paper's Colorful-Moving-MNIST, as far as it is known: four layers, these
-    filters, an average pool. Kernel, stride and normalisation are ours. Where an object stands is
-    in the mean over places only because the zeros around an image tell its borders; a kernel of 5
-    lets every place see one of them.
+    The paper's net for Colorful-Moving-MNIST has four layers, these widths and an average pool.
+    Kernel, stride and normalisation are ours. The mean over places keeps the position of an object
+    only because zero padding marks the borders; with a kernel of 5 every place sees one of them.
 
     Arguments:
-        in_channels: of a frame.
         size: side of the input, at least 2 to the power of the number of layers.
         widths: of the convolutions.
         kernel: side of their kernels, odd.
@@ -194,17 +182,16 @@ class StridedConv(Backbone):
         widths: Sequence[int] = (8, 16, 32, 64),
         kernel: int = 5,
     ) -> None:
-        _some_width(widths)
+        _check_widths(widths)
         at_least("encoder.kernel", kernel, 1)
         if kernel % 2 != 1:
             raise InputError(f"encoder.kernel: expected an odd number of pixels, got {kernel}")
-        _at_least(size, 2 ** len(widths), "StridedConv")
-        stages, before = [], in_channels
-        for i, width in enumerate(widths):
+        _check_size(size, 2 ** len(widths), "StridedConv")
+        stages: list[tuple[str, nn.Module]] = []
+        for i, (before, width) in enumerate(pairwise([in_channels, *widths])):
             convolution = nn.Conv2d(before, width, kernel, 2, padding=kernel // 2, bias=False)
             stage = nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
             stages.append((f"conv{i + 1}", stage))
-            before = width
         super().__init__(in_channels, [*stages, ("pool", nn.AdaptiveAvgPool2d(1))])
 
 
@@ -213,9 +200,7 @@ class ResNet(Backbone):
     """torchvision's ResNet; taps stem, layer1..layer4, pool (d = 512 or 2048).
 
     Arguments:
-        in_channels: of one view.
         depth: 18 or 50.
-        size: side of the input; any.
         stem: `small` (3x3, stride 1, no pool), for small images, or `imagenet`, torchvision's own
             (7x7, stride 2, max-pool), for those of 224 pixels.
 
@@ -243,13 +228,9 @@ class ResNet(Backbone):
 
 
 def feature_width(backbone: Backbone, channels: int, size: int, tap: str | None = None) -> int:
-    """Return d, the number of features that a backbone makes of an image.
+    """Return d, the number of features of an image at a tap, the last one for None.
 
-    Arguments:
-        backbone: unchanged; it is asked on the meta device, so that an image of any size costs
-            neither time nor memory.
-        channels, size: of the images.
-        tap: where; None is the last.
+    The backbone runs on the meta device, so an image of any size costs neither time nor memory.
     """
     weights = {name: w.to("meta") for name, w in backbone.state_dict().items()}
     images = torch.zeros(1, channels, size, size, device="meta")
@@ -260,11 +241,24 @@ def feature_width(backbone: Backbone, channels: int, size: int, tap: str | None 
     return width
 
 
-def _some_width(widths: Sequence[int]) -> None:
+@contextmanager
+def uncounted(module: nn.Module) -> Iterator[None]:
+    """Let batch normalisation use the statistics of a batch without adding them to its own."""
+    counting = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    for m in counting:
+        m.track_running_stats = False
+    try:
+        yield
+    finally:
+        for m in counting:
+            m.track_running_stats = True
+
+
+def _check_widths(widths: Sequence[int]) -> None:
     if not widths:
         raise InputError("encoder.widths: expected the width of one convolution or more, got []")
 
 
-def _at_least(size: int, least: int, name: str) -> None:
+def _check_size(size: int, least: int, name: str) -> None:
     if size < least:
         raise InputError(f"size: {name} needs images of at least {least} pixels, got {size}")

@@ -13,18 +13,48 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from infomin.core.errors import InputError, option_errors, true_or_false
+from infomin.core.errors import InputError, one_of, option_errors, true_or_false
 from infomin.core.rng import seeded
 from infomin.core.shapes import Image, Images
 from infomin.models.backbones import BACKBONES, Backbone, feature_width
-from infomin.models.heads import build_head
+
+HEADS = ("linear", "mlp", "mlp_bn", "expander")
+
+
+def build_head(kind: str, width: int, dim: int) -> nn.Module:
+    """Build a head, from the features of a backbone to an embedding.
+
+        linear     one layer                                      (CMC, InstDis, MoCo v1)
+        mlp        a hidden layer as wide as the features         (MoCo v2, SimCLR, InfoMin Aug)
+        mlp_bn     a hidden layer of twice that, normalised       (BYOL: 2048-4096-256)
+        expander   two hidden layers as wide as the embedding     (VICReg: 2048-8192-8192-8192)
+
+    Arguments:
+        kind: one of `HEADS`.
+        width: of the features.
+        dim: of the embedding.
+
+    Raises:
+        InputError: for an unknown kind.
+    """
+    one_of("encoder.head", kind, HEADS)
+    if kind == "linear":
+        return nn.Linear(width, dim)
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, dim))
+    if kind == "mlp_bn":
+        return nn.Sequential(*_normalized(width, 2 * width), nn.Linear(2 * width, dim))
+    return nn.Sequential(*_normalized(width, dim), *_normalized(dim, dim), nn.Linear(dim, dim))
+
+
+def _normalized(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
 
 
 class Encoder(nn.Module):
     """A backbone and a head, `b c h w -> (b, dim)`.
 
     Arguments:
-        backbone: of named stages.
         in_channels, size: of the images, in pixels.
         dim: of the embedding, or number of classes.
         normalize: whether embeddings have length 1 (CMC); if not, they are the logits of c_i.
@@ -49,13 +79,12 @@ class Encoder(nn.Module):
 
     def forward(self, v: Images) -> Float[Tensor, "b dim"]:
         """Return the embedding of a view, or its logits; float32."""
-        z: Tensor = self.head(self.backbone(v)).float()
+        z = self.project(v)
         return F.normalize(z, dim=1) if self.normalize else z
 
     def project(self, v: Images) -> Float[Tensor, "b dim"]:
         """Return the output of the head, of any length; float32."""
-        z: Tensor = self.head(self.backbone(v))
-        return z.float()
+        return self.head(self.backbone(v)).float()
 
 
 class Encoders(nn.Module):
@@ -127,18 +156,20 @@ class Encoders(nn.Module):
         tap: str | None = None,
         view_mask: Bool[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b d"]:
-        """Return the features of all encoders at a layer, side by side: what a probe reads.
+        """Return the features of all encoders at a layer, side by side, as probes read them.
 
-        The features of a shared encoder are there once for views that are one and the same tensor,
-        as whole images are in an evaluation.
+        A shared encoder reads views that are the same tensor once, such as whole images.
 
         Arguments:
             views: of all images.
             tap: name of the layer; None is the last.
             view_mask: views that each image has; the features of the others are zeros.
+
+        Raises:
+            InputError: for another number of views than encoders, or an unknown layer.
         """
         features = []
-        for i in self.different(views):
+        for i in self._different(views):
             of_view = self[i].backbone(views[i], tap).float()
             if view_mask is not None:
                 of_view = of_view * view_mask[:, i : i + 1].to(of_view)
@@ -147,15 +178,11 @@ class Encoders(nn.Module):
 
     def maps(self, views: Sequence[Image], taps: Sequence[str]) -> list[Float[Tensor, "b d ..."]]:
         """Return feature maps at several layers, the encoders side by side, before flattening."""
-        each = [self[i].backbone.maps(views[i], taps) for i in self.different(views)]
+        each = [self[i].backbone.maps(views[i], taps) for i in self._different(views)]
         return [torch.cat(same, dim=1).float() for same in zip(*each, strict=True)]
 
-    def different(self, views: Sequence[Tensor]) -> list[int]:
-        """Return the numbers of the views that tell more than an earlier one: all but repetitions.
-
-        Raises:
-            InputError: for another number of views than encoders.
-        """
+    def _different(self, views: Sequence[Tensor]) -> list[int]:
+        """Return the numbers of the views that a shared encoder has not read before."""
         if len(views) != self.number:
             raise InputError(f"views: expected {self.number}, got {len(views)}")
         first = {id(v): i for i, v in reversed([*enumerate(views)])}

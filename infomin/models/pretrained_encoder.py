@@ -30,7 +30,6 @@ class PretrainedEncoder(nn.Module):
 
     Arguments:
         views: frozen.
-        encoders: one per view, or one for all.
         options: of `build_encoders`, without channels and seed: `name`, `size`, `dim`, ...
     """
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from infomin.methods.base import Batch, Method
-from infomin.models.statistics import uncounted
+from infomin.models.backbones import uncounted
 
 Views = Mapping[int, Tensor]
 Autocast = Callable[[], AbstractContextManager[object]]

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from infomin.core.batching import take
 from infomin.core.errors import InputError, at_least, one_of, positive, whole_number
-from infomin.data import DataSet, ImageSet
+from infomin.data import ImageSet
 
 FACTORS = ("digit", "position", "background")
 
@@ -25,13 +25,12 @@ FACTORS = ("digit", "position", "background")
 class Sharing:
     """The factors that v2 shares with frame x_t, and how closely it shares them.
 
-    The paper does not define "the same digit". By default v2 shares it pixel by pixel: the same
-    instance of a digit, the same crop of the same image. With `class`, v2 shares the class alone.
+    The paper does not define "the same digit".
 
     Attributes:
         factors: at least one of `FACTORS`.
-        digit: `instance`, or `class`: another instance of the same class.
-        background: `image`, or `class`: another image of the same class.
+        digit: `instance` shares the pixels of a digit, `class` another instance of its class.
+        background: `image` shares the crop of an image, `class` another image of its class.
     """
 
     factors: Sequence[str]
@@ -111,11 +110,7 @@ class Scenes:
 
 
 class SameClass:
-    """A sampler of another member of the same class.
-
-    Arguments:
-        labels: of all members.
-    """
+    """A sampler of another member of the same class."""
 
     def __init__(self, labels: Int64[Tensor, " n"]) -> None:
         self.order = labels.argsort(stable=True)
@@ -136,10 +131,8 @@ class MovingMnist:
     """A data set of sequences and single images, sampled and rendered on demand.
 
     Arguments:
-        digits: `n 1 h w`, squares, uint8; unlabelled ones are left out.
-        backgrounds: `n 3 h w`, uint8, at least as large as the canvas; unlabelled ones are left
-            out.
-        motion: canvas, speed and frames.
+        digits: `n 1 h w`, squares, uint8; unlabelled ones are left out, as of backgrounds.
+        backgrounds: `n 3 h w`, uint8, at least as large as the canvas.
 
     Raises:
         InputError: if the canvas is not larger than a digit, or larger than a background.
@@ -148,18 +141,12 @@ class MovingMnist:
     def __init__(self, digits: ImageSet, backgrounds: ImageSet, motion: Motion) -> None:
         self.digits, self.backgrounds = digits.labelled(), backgrounds.labelled()
         self.motion = motion
-        self.side = digits.images.shape[-1]
+        self.side, largest = digits.images.shape[-1], min(backgrounds.images.shape[2:])
         self.span = motion.canvas - self.side
-        if self.span < 1:
+        if not self.side < motion.canvas <= largest:
             raise InputError(
-                f"motion.canvas: expected more than the {self.side} pixels of a digit, got "
-                f"{motion.canvas}"
-            )
-        smallest = min(backgrounds.images.shape[2:])
-        if motion.canvas > smallest:
-            raise InputError(
-                f"motion.canvas: expected at most the {smallest} pixels of a background, got "
-                f"{motion.canvas}"
+                f"motion.canvas: expected more than the {self.side} pixels of a digit and at most "
+                f"the {largest} of a background, got {motion.canvas}"
             )
         self._same_digit = SameClass(self.digits.labels)
         self._same_background = SameClass(self.backgrounds.labels)
@@ -167,8 +154,7 @@ class MovingMnist:
     def sample(self, n: int, frames: int, generator: torch.Generator) -> Scenes:
         """Sample n sequences, each factor uniformly and independently."""
         at_least("batch", n, 1)
-        height, width = self.backgrounds.images.shape[2:]
-        room = torch.tensor([height, width]) - self.motion.canvas + 1
+        room = torch.tensor(self.backgrounds.images.shape[2:]) - self.motion.canvas + 1
         crop = (torch.rand(n, 2, generator=generator) * room).floor().long()
         start = self.span * torch.rand(n, 2, generator=generator)
         angle = 2 * torch.pi * torch.rand(n, generator=generator)
@@ -195,12 +181,11 @@ class MovingMnist:
         if "digit" in sharing.factors:
             other = self._same_digit(x_t.digit, generator)
             image = replace(image, digit=x_t.digit if sharing.digit == "instance" else other)
-        if "background" in sharing.factors:
-            if sharing.background == "image":
-                image = replace(image, background=x_t.background, crop=x_t.crop)
-            else:
-                other = self._same_background(x_t.background, generator)
-                image = replace(image, background=other)
+        if "background" in sharing.factors and sharing.background == "image":
+            image = replace(image, background=x_t.background, crop=x_t.crop)
+        elif "background" in sharing.factors:
+            other = self._same_background(x_t.background, generator)
+            image = replace(image, background=other)
         if "position" in sharing.factors:
             image = replace(image, position=x_t.position)
         return sequence.frames(1, k), image
@@ -245,20 +230,6 @@ class MovingMnist:
         top, left = (corner.to(images.device) for corner in scenes.crop.unbind(1))
         crops = windows[scenes.background.to(images.device), :, top, left] / 255
         return F.avg_pool2d(crops, self.motion.shrink) if self.motion.shrink > 1 else crops
-
-
-def moving_mnist(
-    digits: DataSet, backgrounds: DataSet, motion: Motion
-) -> tuple[MovingMnist, MovingMnist]:
-    """Return the training and the test set, with disjoint digits and backgrounds.
-
-    Raises:
-        InputError: for digits or backgrounds of one class, or as `MovingMnist` does.
-    """
-    for data in (digits, backgrounds):
-        data.check_classes("Colorful-Moving-MNIST")
-    train = MovingMnist(digits.train, backgrounds.train, motion)
-    return train, MovingMnist(digits.test, backgrounds.test, motion)
 
 
 def trajectory(

@@ -28,7 +28,7 @@ from infomin.experiments.factor_readouts import audit_chart, audit_rows
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
 from studies.moving_mnist import evaluation
-from studies.moving_mnist.scenes import moving_mnist
+from studies.moving_mnist.scenes import MovingMnist
 from studies.moving_mnist.training import (
     ContrastiveFactors,
     FactorHeads,
@@ -44,15 +44,15 @@ _INCHES = 0.8  # side of a frame in the picture
 def share_factors(cfg: DictConfig) -> None:
     """Train on pairs that share chosen factors, and read all factors out."""
     # Scenes
-    true_or_false("supervised", cfg.supervised)
-    sharing, settings, supervised = (
-        instantiate(cfg.sharing),
-        instantiate(cfg.training),
-        cfg.supervised,
-    )
+    supervised = cfg.supervised
+    true_or_false("supervised", supervised)
+    sharing, settings = instantiate(cfg.sharing), instantiate(cfg.training)
     digits, backgrounds = instantiate(cfg.digits), instantiate(cfg.backgrounds)
     motion = instantiate(cfg.motion)
-    train, test = moving_mnist(digits, backgrounds, motion)
+    for data in (digits, backgrounds):
+        data.check_classes("Colorful-Moving-MNIST")
+    train = MovingMnist(digits.train, backgrounds.train, motion)
+    test = MovingMnist(digits.test, backgrounds.test, motion)
 
     # Encoders: f1 of sequences, f2 of images; the backbone of f2 is evaluated
     fabric = make_fabric(cfg.device, 1, cfg.precision)
@@ -62,8 +62,7 @@ def share_factors(cfg: DictConfig) -> None:
     true_or_false("encoder.one_backbone", one_backbone)
     encoders: Any = build_encoders(view_channels=(3, 3), seed=cfg.seed, **net).encoders
     f2, other = encoders
-    backbone = (f2 if one_backbone else other).backbone
-    f1 = SequenceEncoder(backbone, 3, net["size"], hidden, net["dim"], cfg.seed)
+    f1 = SequenceEncoder(f2 if one_backbone else other, hidden, cfg.seed)
     learner: ContrastiveFactors | SupervisedFactors
     if supervised:
         model = FactorHeads(f2, len(digits.classes), len(backgrounds.classes), cfg.seed)
@@ -111,12 +110,7 @@ def share_factors(cfg: DictConfig) -> None:
 def pairs_picture(
     v1: Float[Tensor, "b t 3 h w"], v2: Float[Tensor, "b 3 h w"], title: str
 ) -> Figure:
-    """Draw one pair per row: the frames of v1 from left to right, a gap, and v2.
-
-    Arguments:
-        v1, v2: in [0, 1].
-        title: of the picture.
-    """
+    """Draw one pair per row, in [0, 1]: the frames of v1 from left to right, a gap, and v2."""
     frames = torch.cat([v1, torch.ones_like(v1[:, :1]), v2[:, None]], 1)
     padded = F.pad(rearrange(frames, "b t c h w -> (b t) c h w"), (0, _GAP, 0, _GAP), value=1.0)
     image = rearrange(padded, "(b t) c h w -> (b h) (t w) c", b=len(v1)).cpu().numpy()
@@ -129,8 +123,7 @@ def pairs_picture(
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
     axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.spines[:].set_visible(False)
     axis.set_title(title, fontsize=12, loc="left")
     figure.tight_layout(pad=0.4)
     return figure

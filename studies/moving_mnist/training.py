@@ -20,7 +20,6 @@ from infomin.core import rng
 from infomin.core.errors import InputError, at_least, positive
 from infomin.losses import cosine_scores, infonce, top1
 from infomin.models import Encoder
-from infomin.models.backbones import Backbone, feature_width
 from infomin.training.schedule import factor, set_rate
 from infomin.training.trainer import MakeOptimizer, Metrics, TrainingLoop
 from studies.moving_mnist.scenes import MovingMnist, Sharing
@@ -31,7 +30,6 @@ class TrainingSettings:
     """Settings of a training.
 
     Attributes:
-        steps: number of batches.
         batch: pairs or images in a batch; K of the loss.
         temperature: tau of the cosine critic.
         warmup: share of the steps in which the learning rate rises.
@@ -57,53 +55,40 @@ class SequenceEncoder(nn.Module):
     """f1, `b t c h w -> (b, dim)`: a backbone per frame, an LSTM, and a unit embedding.
 
     Arguments:
-        backbone: of every frame; another encoder may use the same one.
-        channels, size: of a frame.
+        encoder: owner of the backbone.
         hidden: width of the LSTM, which has one layer; a linear head embeds its last state.
-        dim: of the embedding.
         seed: of the initial weights of LSTM and head.
     """
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        channels: int,
-        size: int,
-        hidden: int = 64,
-        dim: int = 64,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, encoder: Encoder, hidden: int = 64, seed: int = 0) -> None:
         super().__init__()
         at_least("encoder.hidden", hidden, 1)
-        self.backbone = backbone
+        self.backbone = encoder.backbone
         with rng.seeded(seed, "sequence tower"):  # another name would change all weights
-            width = feature_width(backbone, channels, size)
-            self.memory = nn.LSTM(width, hidden, batch_first=True)
-            self.head = nn.Linear(hidden, dim)
+            self.memory = nn.LSTM(encoder.inputs, hidden, batch_first=True)
+            self.head = nn.Linear(hidden, encoder.dim)
 
     def forward(self, frames: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b dim"]:
         """Embed sequences of any length; float32."""
         features = self.backbone(rearrange(frames, "b t c h w -> (b t) c h w"))
         states, _ = self.memory(rearrange(features, "(b t) d -> b t d", b=len(frames)))
-        z: Tensor = self.head(states[:, -1]).float()
-        return F.normalize(z, dim=1)
+        return F.normalize(self.head(states[:, -1]).float(), dim=1)
 
 
 class FactorHeads(nn.Module):
     """The backbone of an encoder with one linear head per factor: two of classes, one position.
 
     Arguments:
-        encoder: owner of the backbone.
         digits, backgrounds: numbers of classes.
         seed: of the initial weights of the heads.
     """
 
     def __init__(self, encoder: Encoder, digits: int, backgrounds: int, seed: int = 0) -> None:
         super().__init__()
-        self.backbone, width = encoder.backbone, encoder.inputs
+        self.backbone = encoder.backbone
         sizes = {"digit": digits, "position": 2, "background": backgrounds}
         with rng.seeded(seed, "heads"):
-            heads = {name: nn.Linear(width, size) for name, size in sizes.items()}
+            heads = {name: nn.Linear(encoder.inputs, size) for name, size in sizes.items()}
         self.heads = nn.ModuleDict(heads)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> dict[str, Tensor]:
@@ -113,7 +98,12 @@ class FactorHeads(nn.Module):
 
 
 class _FactorTraining(TrainingLoop):
-    """The optimiser step that both trainings share; in one process."""
+    """The optimiser step that both trainings share; in one process.
+
+    Arguments:
+        modules: networks by name; they may share a backbone.
+        optimizer: makes an optimiser from parameters.
+    """
 
     def __init__(
         self,
@@ -133,8 +123,8 @@ class _FactorTraining(TrainingLoop):
     def descend(self, loss: Tensor, name: str) -> Metrics:
         """Take one step down a loss; return the loss and the learning rate."""
         value = self.finite(name, loss)
-        share = factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
-        set_rate(self.optimizer, share)
+        warmup = self.settings.warmup
+        set_rate(self.optimizer, factor("cosine", self.step, self.steps, warmup=warmup))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -142,16 +132,9 @@ class _FactorTraining(TrainingLoop):
 
 
 class ContrastiveFactors(_FactorTraining):
-    """Training of f1 and f2 on pairs of views that share chosen factors.
+    """Training of f1, of sequences, and f2, of images, on pairs that share chosen factors.
 
-    Arguments:
-        scenes: the training set.
-        sharing: the shared factors.
-        f1: encoder of v1, a sequence.
-        f2: encoder of v2, an image; f1 may use its backbone.
-        optimizer: makes an optimiser from parameters.
-        settings: see `TrainingSettings`.
-        fabric: device and precision.
+    f1 may use the backbone of f2.
     """
 
     def __init__(
@@ -192,10 +175,6 @@ class SupervisedFactors(_FactorTraining):
 
     The loss is the sum of two cross-entropies and the mean squared error of the standardised
     position. So all three factors start with a weight of order 1.
-
-    Arguments:
-        scenes, optimizer, settings, fabric: see `ContrastiveFactors`; without a temperature.
-        model: backbone and heads.
     """
 
     def __init__(
