@@ -16,7 +16,7 @@ from infomin.evaluation import (
     ridge_probe,
 )
 from infomin.evaluation.ridge import mean_distance
-from infomin.experiments.factor_readouts import audit_chart, audit_rows
+from infomin.experiments.evaluation_figures import audit_chart, audit_rows
 from infomin.experiments.tables import markdown
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder

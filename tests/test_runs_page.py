@@ -14,7 +14,7 @@ from running import Script
 from infomin.core.errors import InputError
 from infomin.experiments import page
 from infomin.experiments.page import LARGEST
-from infomin.experiments.page.thumbnails import thumbnails
+from infomin.experiments.page.run_files import thumbnails
 from infomin.experiments.run_index import scan
 
 pytestmark = pytest.mark.usefixtures("single")

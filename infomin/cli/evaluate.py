@@ -16,7 +16,7 @@ from infomin import evaluation
 from infomin.cli.main import command, instantiate, open_run, origin, plain
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
-from infomin.experiments.factor_readouts import audit_chart, audit_rows
+from infomin.experiments.evaluation_figures import audit_chart, audit_rows
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 

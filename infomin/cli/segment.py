@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from infomin.cli.main import command, instantiate, open_run, origin, plain, show
 from infomin.evaluation.segmentation import Segmentation
-from infomin.experiments.segments import segmentation_picture
+from infomin.experiments.evaluation_figures import segmentation_picture
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 from infomin.training.distributed import make_fabric
