@@ -1,6 +1,7 @@
 """Tables and figures of evaluations: calibration of I_NCE, probe of known factors, segmentation."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import matplotlib
 import torch
@@ -53,7 +54,7 @@ def calibration_figure(rows: Sequence[CaseResult]) -> Figure:
     axis.plot([0, highest], [0, highest], color="#666666", linewidth=1, label="true = estimated")
     values = [each.value for each in learned]
     interval = [[e.value - e.low for e in learned], [e.high - e.value for e in learned]]
-    bars = {"fmt": "o", "color": "#0072b2", "capsize": 3, "label": "learned critic"}
+    bars: Any = {"fmt": "o", "color": "#0072b2", "capsize": 3, "label": "learned critic"}
     axis.errorbar(truth, values, interval, **bars)
     axis.plot(truth, caps, "_", color="#666666", markersize=12, label="cap log K")
     best = [(row.truth, row.best.value) for row in rows if row.best]
@@ -107,7 +108,7 @@ def audit_chart(
         color, hatch, _ = _SHARED if shared is None or r.factor in shared else _OTHER
         axis.barh(place, r.score, color=color, hatch=hatch, edgecolor="black", linewidth=0.8)
         text = f"{_with_unit(r.error, r.unit)} (chance {_with_unit(r.chance, r.unit)})"
-        beside = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+        beside: Any = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
         axis.annotate(text, (max(r.score, 0), place), fontsize=12, **beside)
     axis.axvline(0, color="black", linewidth=2)
     axis.axvline(1, color="#666666", linewidth=1, linestyle=":")
