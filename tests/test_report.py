@@ -113,7 +113,7 @@ def test_a_sweep_marks_the_peak_that_is_there():
             top1 = 0.6 - 0.05 * (value - 2) ** 2
             some.append(record("frequency", seed, top1, str(i)))
             some[-1].metrics["I_NCE, nats"] = value + 0.01 * seed
-    spot = find_sweet_spot(records.runs_by_setting(some), resamples=200)
+    spot = find_sweet_spot(records.runs_by_setting(some))
     assert spot.verdict == "peak" and spot.settings == 6 and spot.runs == 18
     assert spot.peak == pytest.approx(2.0, abs=0.05)
     figure = figures.accuracy_figure(records.result_table(some), "Title", spot=spot)

@@ -114,7 +114,8 @@ def commands(
     own = [f"seed={cell.seed}", override("out", cell.folder)]
     known = {CROP: [], **(augmentations or {})}
     one_of("rows: augmentation", cell.augmentation, known)
-    lines, views = [], ["views=learned"]
+    lines: list[list[str]] = []
+    views = ["views=learned"]
     if cell.generator is not None:
         views.append(override("views.generator", cell.generator))
     elif not cell.learned:
