@@ -209,26 +209,28 @@ TINY = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["shared=[digit,position]", "supervised=true"])
-def test_a_stopped_run_goes_on_to_the_results_of_an_undisturbed_one(tmp_path, kind):
+def test_a_stopped_run_goes_on_to_the_results_of_an_undisturbed_one(tmp_path):
+    kind = "shared=[digit,position]"
     whole = Script(tmp_path / "whole", "share_factors", *TINY, kind)
     stopped = Script(tmp_path, "share_factors", *TINY, kind, signal_at=(5, signal.SIGTERM))
+    labelled = Script(tmp_path / "labelled", "share_factors", *TINY, "supervised=true")
     assert (whole.wait(), stopped.wait()) == (0, 128 + signal.SIGTERM), whole.err
     resumed = Script(tmp_path, "share_factors", *TINY, kind, "resume=true")
-    assert resumed.wait() == 0, resumed.err
-    (run,), (other,) = resumed.folders, whole.folders
-    results = [json.loads((folder / "result.json").read_text()) for folder in (run, other)]
-    for result in results:
+    assert (resumed.wait(), labelled.wait()) == (0, 0), resumed.err + labelled.err
+    results = []
+    for script in (resumed, whole, labelled):
+        (folder,) = script.folders
+        results.append(json.loads((folder / "result.json").read_text()))
         for name in ("seconds", "images_per_second", "waiting"):
-            assert result.pop(name) >= 0
+            assert results[-1].pop(name) >= 0
+        for factor in ("digit", "position", "background"):
+            assert results[-1][f"{factor}_error"] >= 0 and results[-1][f"{factor}_chance"] > 0
+        for name in ("views", "audit"):
+            with Image.open(folder / "pictures" / f"{name}.png") as image:
+                assert image.format == "PNG" and min(image.size) > 100
     assert results[0] == results[1] and results[0]["cap"] == pytest.approx(math.log(8))
-    for factor in ("digit", "position", "background"):
-        assert results[0][f"{factor}_error"] >= 0 and results[0][f"{factor}_chance"] > 0
-    assert (results[0]["i_nce"] is None) == results[0]["supervised"] == (kind == "supervised=true")
-    for name in ("views", "audit"):
-        with Image.open(run / "pictures" / f"{name}.png") as image:
-            assert image.format == "PNG" and min(image.size) > 100
-    assert "chance" in resumed.out
+    assert [r["i_nce"] is None for r in results] == [r["supervised"] for r in results]
+    assert results[2]["supervised"] and "chance" in resumed.out
 
 
 @pytest.mark.slow
