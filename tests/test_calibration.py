@@ -11,7 +11,7 @@ from refusal import refused
 from infomin.evaluation import calibration
 from infomin.evaluation.calibration import Case, shared_scenes
 from infomin.evaluation.features import sizes
-from infomin.experiments import calibration as report
+from infomin.experiments import evaluation_figures as report
 from infomin.information import BilinearCritic, SeparableCritic
 from infomin.information.known import gaussians, mixture
 from infomin.training.critic_learning import CriticSettings
@@ -77,10 +77,10 @@ def test_table_and_figure_show_all_cases():
     case = Case(gaussians(2, 1.0), partial(SeparableCritic, 2, 2), CriticSettings(1, 16), 64, 64)
     learner = calibration.make_learner(case, make_fabric("cpu", 1, "32-true"))
     rows = [calibration.evaluate_case(case, learner.critic)]
-    nats, bits = report.table(rows), report.table(rows, bits=True)
+    nats, bits = report.calibration_table(rows), report.calibration_table(rows, bits=True)
     assert nats[0]["true, nats"] == "1.00" and bits[0]["true, bits"] == "1.44"
     assert nats[0]["cap"] == "4.16" and bits[0]["cap"] == "6.00"
-    axis = report.figure(rows).axes[0]
+    axis = report.calibration_figure(rows).axes[0]
     assert "nats" in axis.get_xlabel() and "1 distribution" in axis.get_title(loc="left")
 
 

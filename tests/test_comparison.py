@@ -8,10 +8,9 @@ from recorded import judged, pretraining, record, several
 from scipy import stats
 
 from infomin.experiments.comparison import differing, result_tables
-from infomin.experiments.metrics import I_NCE, IOU, TOP1, metrics
 from infomin.experiments.page.sections import table_title
 from infomin.experiments.page.summary import summarize
-from infomin.experiments.results import mean_and_std, paired_difference
+from infomin.experiments.results import I_NCE, IOU, TOP1, mean_and_std, metrics, paired_difference
 from infomin.experiments.run_index import scan
 
 GAME = {"data": "photos", "seed": 0, "steps": 40}

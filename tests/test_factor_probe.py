@@ -17,7 +17,7 @@ from infomin.evaluation import (
 )
 from infomin.evaluation.factor_probe import mean_distance
 from infomin.evaluation.linear_probe import split_validation
-from infomin.experiments.factor_readouts import audit_chart, audit_rows
+from infomin.experiments.evaluation_figures import audit_chart, audit_rows
 from infomin.experiments.tables import markdown
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder

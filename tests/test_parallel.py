@@ -122,10 +122,6 @@ def played(make, fabric):
     return metrics, {name: module.state_dict() for name, module in learner.modules.items()}
 
 
-def play_as_one_of_two(rank, port, path, make):
-    torch.save(played(make, join(rank, port)), path)
-
-
 def join(rank, port):
     """Become one of two processes, as those that fabric starts are."""
     os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "GLOO_SOCKET_IFNAME": "lo"}
@@ -157,15 +153,30 @@ MAKERS += [grouped_pretraining, predictive_pretraining, byol_pretraining, vicreg
 MAKERS += [patient_game, supervised_game]
 
 
+def work_as_one_of_two(rank, port, path):
+    """Do everything in one pair of processes: to start them takes longer than the work."""
+    fabric = join(rank, port)
+    results = {make.__name__: played(make, fabric) for make in MAKERS}
+    results["measured"] = measured(fabric, rank)
+    norm = share_batch_norm(fabric, nn.Sequential(tiny_channel_norm()))
+    results["norm"] = normalised(norm, small_on_large()[4 * rank : 4 * rank + 4])
+    torch.save(results, path)
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    return together(tmp_path_factory.mktemp("two"), work_as_one_of_two)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS)
-def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, make):
+def test_two_processes_learn_what_one_learns_from_the_joined_batch(theirs, make):
     metrics, state = played(make, make_fabric("cpu", 1, "32-true"))
-    for their_metrics, their_state in together(tmp_path, play_as_one_of_two, make):
-        for ours, theirs in zip(metrics, their_metrics, strict=True):
-            assert ours.keys() == theirs.keys()
+    for their_metrics, their_state in (results[make.__name__] for results in theirs):
+        for ours, other in zip(metrics, their_metrics, strict=True):
+            assert ours.keys() == other.keys()
             for name in ours.keys() - TIMES:
-                assert theirs[name] == pytest.approx(ours[name], rel=1e-6, abs=1e-6), name
+                assert other[name] == pytest.approx(ours[name], rel=1e-6, abs=1e-6), name
         assert state.keys() == their_state.keys()
         for module in state:
             for name, ours in state[module].items():
@@ -173,18 +184,18 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(tmp_path, mak
     assert any("running_var" in name for module in state.values() for name in module)
 
 
-def measure_as_one_of_two(rank, port, path):
+def measured(fabric, rank):
     """Only the first process measures; the other one waits for it at the next step."""
-    trainer = pretraining(join(rank, port))
+    trainer = pretraining(fabric)
     x = ImageSet(images(), torch.arange(40) % 2)
     monitor = Monitor(trainer, DataSet("noise", x, x, ("a", "b")))
     measured = [monitor.measure(metrics) for metrics in trainer if rank == 0]
-    torch.save((len(measured), trainer.method.state_dict()), path)
+    return len(measured), trainer.method.state_dict()
 
 
 @pytest.mark.slow
-def test_measuring_in_one_of_two_processes_changes_nothing(tmp_path):
-    (measured, first), (none, second) = together(tmp_path, measure_as_one_of_two)
+def test_measuring_in_one_of_two_processes_changes_nothing(theirs):
+    (measured, first), (none, second) = (results["measured"] for results in theirs)
     assert measured == 3 and none == 0
     trainer = pretraining(make_fabric("cpu", 1, "32-true"))
     list(trainer)
@@ -234,12 +245,6 @@ def test_a_device_or_precision_that_is_not_there_is_told_in_one_line(options, me
     assert "\n" not in str(caught.value)
 
 
-def normalise_as_one_of_two(rank, port, path):
-    fabric = join(rank, port)
-    norm = share_batch_norm(fabric, nn.Sequential(tiny_channel_norm()))
-    torch.save(normalised(norm, small_on_large()[4 * rank : 4 * rank + 4]), path)
-
-
 def tiny_channel_norm():
     return nn.BatchNorm2d(3, eps=1e-8, affine=False)
 
@@ -258,11 +263,11 @@ def normalised(norm, x):
 
 
 @pytest.mark.slow
-def test_batch_norm_of_two_processes_keeps_a_small_channel_on_a_large_offset(tmp_path):
+def test_batch_norm_of_two_processes_keeps_a_small_channel_on_a_large_offset(theirs):
     """Sums of squares would not: their difference is rounding, and can be negative."""
     y, gradient, state = normalised(nn.Sequential(tiny_channel_norm()), small_on_large())
-    ours = together(tmp_path, normalise_as_one_of_two)
-    torch.testing.assert_close(torch.cat([o[0] for o in ours]), y, rtol=1e-3, atol=2e-3)
-    torch.testing.assert_close(torch.cat([o[1] for o in ours]), gradient, rtol=1e-2, atol=2)
-    for _, _, theirs in ours:
-        torch.testing.assert_close(theirs, state, rtol=1e-3, atol=1e-6)
+    (y1, gradient1, state1), (y2, gradient2, state2) = (results["norm"] for results in theirs)
+    torch.testing.assert_close(torch.cat([y1, y2]), y, rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(torch.cat([gradient1, gradient2]), gradient, rtol=1e-2, atol=2)
+    for their_state in (state1, state2):
+        torch.testing.assert_close(their_state, state, rtol=1e-3, atol=1e-6)

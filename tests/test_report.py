@@ -49,15 +49,12 @@ def test_the_table_is_mean_and_deviation_over_seeds():
     assert "5 minutes" in records.origin(some, "x")
 
 
-def test_a_table_of_segmentations_has_both_of_their_scores():
+def test_segmentations_have_both_of_their_scores_and_layers_a_column_each():
     scores = [(0.12, 0.4), (0.14, 0.5)]
     some = [record("raw", i, 0.5, segmented=segmented) for i, segmented in enumerate(scores)]
     (row,) = records.summary(some)
     assert (row["mean IoU %"], row["pixel accuracy %"]) == ("13.0 ± 1.4", "45.0 ± 7.1")
     assert "kNN %" not in row and row["minutes"] == "2.0" and row[I_NCE] == "2.50 ± 0.71"
-
-
-def test_layers_that_were_read_have_a_column_each():
     layers = [{"conv1": {"top1": 0.3}, "pool": {"top1": 0.4 + i / 10}} for i in (0, 1)]
     (row,) = records.summary([record("raw", i, 0.5, layers=layers[i]) for i in (0, 1)])
     assert (row["conv1, top-1 %"], row["pool, top-1 %"]) == ("30.0 ± 0.0", "45.0 ± 7.1")
@@ -109,7 +106,7 @@ def test_encoders_without_i_nce_have_a_dash_and_a_strip_of_the_figure():
         records.runs_by_setting([*with_i_nce, *without])
 
 
-def test_a_sweep_marks_the_peak_that_is_there(tmp_path):
+def test_a_sweep_marks_the_peak_that_is_there():
     some = []
     for i, value in enumerate((0.5, 1.0, 2.0, 3.0, 4.0, 4.5)):
         for seed in (0, 1, 2):
@@ -123,8 +120,6 @@ def test_a_sweep_marks_the_peak_that_is_there(tmp_path):
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names[:2] == ["1 0, n = 3", "2 1, n = 3"]
     assert names[6:] == ["best parabola", "peak, 95 % interval"]
-    figure.savefig(tmp_path / "sweep.png")
-    assert (tmp_path / "sweep.png").stat().st_size > 5000
 
 
 def test_a_section_of_a_document_is_replaced_and_the_rest_kept(tmp_path):
@@ -137,30 +132,26 @@ def test_a_section_of_a_document_is_replaced_and_the_rest_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "rows"),
+    ("names", "rows", "high"),
     [
-        (("R", "G", "B"), ["images"]),
-        (("R", "G", "B", "depth"), ["images", "depth"]),
-        (("NIR", "R", "G"), ["NIR", "R", "G"]),
-        (None, [f"channel_{i}" for i in range(5)]),
+        (("R", "G", "B"), ["images"], 1.0),
+        (("R", "G", "B", "depth"), ["images", "depth"], 1.0),
+        (("NIR", "R", "G"), ["NIR", "R", "G"], 4095.0),
+        (None, [f"channel_{i}" for i in range(5)], 4095.0),
     ],
 )
-@pytest.mark.parametrize("value_range", [(0.0, 1.0), (0.0, 4095.0)])
-def test_pictures_of_views_and_of_colour(tmp_path, names, rows, value_range):
+def test_pictures_of_views_and_of_colour(names, rows, high):
     channels = len(names or rows)
-    images = torch.rand(4, channels, 16, 16) * value_range[1]
-    raw = ChannelViews(channels, value_range=value_range)
+    images = torch.rand(4, channels, 16, 16) * high
+    raw = ChannelViews(channels, value_range=(0.0, high))
     figure = views_picture(raw, images, "title", names)
     shown = [axis.get_ylabel() for axis in figure.axes]
     assert shown == [*rows, "view 1", *(f"view 2, channel {i}" for i in range(1, channels))]
     drawn = figure.axes[0].get_images()[0].get_array()
     assert drawn.ndim == (3 if rows[0] == "images" else 2) and drawn.min() < 0.1 < 0.9 < drawn.max()
-    figure.savefig(tmp_path / "views.png")
-    g = ViewGenerator(channels, value_range=value_range, channel_names=names).eval()
-    charts = color_picture(g, images)
-    charts.savefig(tmp_path / "color.png")
-    assert len(charts.axes) == channels * (2 if names == ("R", "G", "B") else 1)
-    assert (tmp_path / "views.png").stat().st_size > 5000
+    g = ViewGenerator(channels, value_range=(0.0, high), channel_names=names).eval()
+    axes = color_picture(g, images).axes
+    assert len(axes) == channels * (2 if names == ("R", "G", "B") else 1)
 
 
 def test_the_linear_part_of_a_linear_generator_is_its_matrix():

@@ -7,7 +7,7 @@ import pytest
 from recorded import judged, pretraining, record, several
 from refusal import refused
 
-from infomin.experiments.curves import curves, training_cap
+from infomin.experiments.page.run_files import curves, training_cap
 from infomin.experiments.run_index import newest_run, scan
 from infomin.runs import settings
 

@@ -20,7 +20,7 @@ from infomin.evaluation.segmentation import (
     confusion_matrix,
     segmentation_scores,
 )
-from infomin.experiments.segments import segmentation_picture
+from infomin.experiments.evaluation_figures import segmentation_picture
 from infomin.models import Decoder, build_encoders, levels
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.views import ChannelViews, FrequencyViews, LearnedViews, PatchViews

@@ -17,7 +17,7 @@ from infomin.cli.main import command, open_run, origin, plain
 from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
-from infomin.experiments.factor_readouts import audit_chart, audit_rows
+from infomin.experiments.evaluation_figures import audit_chart, audit_rows
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 from infomin.runs.progress import show_work

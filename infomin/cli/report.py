@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -45,11 +44,7 @@ def report(cfg: DictConfig) -> None:
         print(f"page: {os.path.relpath(page.write(Path(str(cfg.runs)), to, typed_command()))}")
         return
     finished = run_pretrainings(cfg)
-    show(cfg, *write_pretrainings(cfg, finished), finished)
-
-
-def show(cfg: DictConfig, table: str, figure: Path, finished: Sequence[Any]) -> None:
-    """Print a table, and the paths of its figure and of the pictures of the first seed."""
+    table, figure = write_pretrainings(cfg, finished)
     print(f"\n{table}\n\nfigure: {os.path.relpath(figure)}")
     for record in finished:
         if record.cell.seed == cfg.seeds[0]:
@@ -111,11 +106,11 @@ def run_grid(
         jobs=min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs,
         progress=GridProgress(sys.stderr),
         describe=describe,
-        check=lambda words: check(words, composed(tuple(words))),
+        check=check,
     )
 
 
-def check(words: Sequence[str], config: DictConfig) -> None:
+def check(words: Sequence[str]) -> None:
     """Refuse a command of a grid that is known to fail; called before the first cell runs.
 
     Raises:
@@ -124,7 +119,7 @@ def check(words: Sequence[str], config: DictConfig) -> None:
     checks = {"pretrain": plan_pretraining, "learn_views": plan_game}
     try:
         if checked := checks.get(Path(words[0]).stem):
-            checked(config)
+            checked(composed(tuple(words)))
     except InputError as error:
         raise InputError(f"{error} (in the cell {' '.join(words)})") from None
 
@@ -142,8 +137,7 @@ def settings(words: Sequence[str]) -> scheduler.Settings:
 
     The values of a budget stand where they are used. The rest of it belongs to other scripts.
     """
-    resolved = plain(composed(tuple(words)))
-    return {name: value for name, value in resolved.items() if name != "budget"}
+    return {k: v for k, v in plain(composed(tuple(words))).items() if k != "budget"}
 
 
 def grids_folder(cfg: DictConfig) -> Path:

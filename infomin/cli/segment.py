@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from infomin.cli.main import command, instantiate, open_run, origin, plain, show
 from infomin.cli.read_data import data_of_run, is_told, read_data
 from infomin.evaluation.segmentation import Segmentation
-from infomin.experiments.segments import segmentation_picture
+from infomin.experiments.evaluation_figures import segmentation_picture
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.folder import newest
 from infomin.runs.progress import show_work

@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 from infomin.cli.main import OVERRIDES, open_run, plain
 from infomin.core import files
 from infomin.evaluation import calibration
-from infomin.experiments import calibration as report
 from infomin.experiments import tables
+from infomin.experiments.evaluation_figures import calibration_figure, calibration_table
 from infomin.runs.progress import Progress
 from infomin.training.critic_learning import CriticSettings
 from infomin.training.distributed import make_fabric
@@ -34,8 +34,8 @@ def self_test(cfg: DictConfig) -> None:
         rows.append(calibration.evaluate_case(case, learner.critic))
 
     # Table and figure
-    table = report.table(rows, cfg.unit == "bits")
-    picture = run.save_picture("calibration", report.figure(rows))
+    table = calibration_table(rows, cfg.unit == "bits")
+    picture = run.save_picture("calibration", calibration_figure(rows))
     run.finish({"rows": [asdict(row) for row in rows]})
     command = tables.shareable_command(["python scripts/estimate_information.py", *OVERRIDES])
     text = f"{tables.markdown(table)}\n\n{tables.describe_run(run.folder, command)}"

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infomin.core.page.text import as_text, cut
-from infomin.experiments.metrics import metrics
-from infomin.experiments.results import ResultRow, ResultTable, RunRecord
+from infomin.experiments.results import ResultRow, ResultTable, RunRecord, metrics
 from infomin.experiments.run_index import FinishedRun
 from infomin.experiments.upstream import with_upstream_settings
 from infomin.runs.settings import Setting, is_seed
@@ -124,13 +123,10 @@ def _newest_by_seed(
     runs: Sequence[FinishedRun],
 ) -> tuple[list[FinishedRun], list[FinishedRun]]:
     """Return the newest run of each seed and all others; every run of unknown seed is kept."""
-    newest: dict[object, FinishedRun] = {}
-    older = []
-    for run in sorted(runs, key=lambda run: (str(run.provenance.get("started")), run.folder.name)):
-        key = run if run.seed is None else run.seed
-        older += [newest.pop(key)] if key in newest else []
-        newest[key] = run
-    return sorted(newest.values(), key=lambda run: (run.seed is None, run.seed or 0)), older
+    ordered = sorted(runs, key=lambda run: (str(run.provenance.get("started")), run.folder.name))
+    by_seed = {run if run.seed is None else run.seed: run for run in ordered}
+    newest = sorted(by_seed.values(), key=lambda run: (run.seed is None, run.seed or 0))
+    return newest, [run for run in ordered if run not in newest]
 
 
 def _grouped(
@@ -147,20 +143,19 @@ def _join_without_i_nce(groups: Sequence[list[FinishedRun]]) -> list[list[Finish
 
     Encoders that were trained by prediction, or not at all, have no I_NCE.
     """
-    protocols = [protocol(group[0]) for group in groups]
-    has_i_nce = [any(name.startswith(_I_NCE) for name in each) for each in protocols]
-    keys = [
-        _hashable({name: value for name, value in each.items() if not name.startswith(_I_NCE)})
-        for each in protocols
-    ]
-    hosts = {key: group for key, group, has in zip(keys, groups, has_i_nce, strict=True) if has}
-    separate = []
-    for key, group, has in zip(keys, groups, has_i_nce, strict=True):
-        if has or key not in hosts:
-            separate.append(group)
+    hosts: dict[frozenset[Any], list[FinishedRun]] = {}
+    guests = []
+    for group in groups:
+        settings = protocol(group[0])
+        others = {name: v for name, v in settings.items() if not name.startswith(_I_NCE)}
+        if len(others) < len(settings):
+            hosts[_hashable(others)] = group
         else:
-            hosts[key].extend(group)
-    return separate
+            guests.append((group, _hashable(others)))
+    joined = [group for group, key in guests if key in hosts]
+    for group, key in guests:
+        hosts.get(key, []).extend(group)
+    return [group for group in groups if group not in joined]
 
 
 def _hashable(settings: Settings) -> frozenset[Any]:

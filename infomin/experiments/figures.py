@@ -16,9 +16,7 @@ from matplotlib.lines import Line2D
 
 from infomin.core.page import svg
 from infomin.core.page.text import cut
-from infomin.experiments.curves import Points
-from infomin.experiments.metrics import I_NCE, score_axis
-from infomin.experiments.results import MeanAndStd, ResultTable
+from infomin.experiments.results import I_NCE, MeanAndStd, ResultTable, score_axis
 from infomin.experiments.sweet_spot import SweetSpot
 
 # Okabe and Ito's colors, each with a shape and a dash: rows differ without color too
@@ -37,6 +35,7 @@ _STYLE: Any = {
 }
 _SIZE = (4.8, 3.8)  # inches of 72 SVG units
 _MOST_ROWS = 24
+Points = list[tuple[float, float]]
 _NEAR = 2.0  # a cap this many ranges beyond the data is not drawn
 
 
@@ -62,21 +61,19 @@ def accuracy_figure(
     axes = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)[0]
     handles: list[Any] = []
     for i, x, y in points:
-        axis = axes[0] if x is None else axes[-1]
-        place = MeanAndStd(separate.index(i), None, ()) if x is None else x
-        records = [r for r in table.rows[i].records if table.score in r.metrics]
-        runs = [
-            (place.mean if x is None else r.metrics[I_NCE], r.metrics[table.score])
-            for r in records
-            if x is None or I_NCE in r.metrics
-        ]
-        style: Any = {"color": COLORS[i % len(COLORS)], "marker": _SHAPES[i % len(_SHAPES)]}
+        row, style = table.rows[i], _style(i)
+        if x is None:
+            axis, place, std = axes[0], float(separate.index(i)), None
+            runs = [(place, value) for value in y.values]
+        else:
+            axis, place, std = axes[-1], x.mean, x.std
+            metrics = [r.metrics for r in row.records if {I_NCE, table.score} <= r.metrics.keys()]
+            runs = [(m[I_NCE], m[table.score]) for m in metrics]
         axis.plot(*zip(*runs, strict=True), **style, ms=4, ls="", fillstyle="none", alpha=0.7)
-        label = f"{i + 1} {_printable(table.rows[i].title)}, n = {len(y.values)}"
-        error: Any = {"xerr": place.std, "yerr": y.std, "elinewidth": 1.2}
-        bars = axis.errorbar(place.mean, y.mean, **error, **style, ls="", ms=8, label=label)
-        handles.append(bars)
-        axis.annotate(str(i + 1), (place.mean, y.mean), (6, 5), textcoords="offset points")
+        label = f"{i + 1} {_printable(row.title)}, n = {len(y.values)}"
+        error: Any = {"xerr": std, "yerr": y.std, "elinewidth": 1.2}
+        handles.append(axis.errorbar(place, y.mean, **error, **style, ls="", ms=8, label=label))
+        axis.annotate(str(i + 1), (place, y.mean), (6, 5), textcoords="offset points")
     chance = "" if table.chance is None else f" (chance {table.chance:.3g})"
     axes[0].set_ylabel(score_axis(table.score) + chance)
     if separate:
@@ -96,11 +93,9 @@ def seeds_figure(table: ResultTable) -> Figure:
     figure = Figure(figsize=(_SIZE[0], 0.9 + 0.26 * len(points)), layout="constrained")
     axis = figure.subplots()
     for i, _, y in points:
-        style: Any = {"color": COLORS[i % len(COLORS)], "marker": _SHAPES[i % len(_SHAPES)]}
-        axis.plot(
-            y.values, [i + 1] * len(y.values), **style, ls="", ms=5, fillstyle="none", alpha=0.7
-        )
-        axis.errorbar(y.mean, i + 1, xerr=y.std, **style, ls="", ms=8, elinewidth=1.2)
+        small: Any = {"ls": "", "ms": 5, "fillstyle": "none", "alpha": 0.7}
+        axis.plot(y.values, [i + 1] * len(y.values), **_style(i), **small)
+        axis.errorbar(y.mean, i + 1, xerr=y.std, **_style(i), ls="", ms=8, elinewidth=1.2)
     axis.set(yticks=[i + 1 for i, _, _ in points], ylabel="row", xlabel=score_axis(table.score))
     axis.margins(y=0.6 / len(points))
     axis.invert_yaxis()
@@ -123,12 +118,9 @@ def training_figure(
     ends: dict[int, tuple[float, float]] = {}
     for i, points in curves:
         if points:
-            style: Any = {
-                "color": COLORS[i % len(COLORS)],
-                "ls": _DASHES[i % len(_DASHES)],
-                "lw": 1.5,
-            }
-            axis.plot(*zip(*points, strict=True), **style, marker="." if len(points) == 1 else "")
+            style = {"color": _style(i)["color"], "ls": _DASHES[i % len(_DASHES)], "lw": 1.5}
+            style["marker"] = "." if len(points) == 1 else ""
+            axis.plot(*zip(*points, strict=True), **style)
             ends[i] = points[-1]
     if cap is not None:
         axis.axhline(cap, color=_SOFT, ls=":")
@@ -181,6 +173,10 @@ def _finish_i_nce_axis(
         axis.axvspan(low, high, color=COLORS[5], alpha=0.15, lw=0)
         lines.append(axis.axvline(place, color=COLORS[5], label=f"peak, {interval}"))
     return lines
+
+
+def _style(row: int) -> dict[str, Any]:
+    return {"color": COLORS[row % len(COLORS)], "marker": _SHAPES[row % len(_SHAPES)]}
 
 
 def _printable(name: str) -> str:

@@ -132,11 +132,8 @@ def last_lines(path: Path, length: int = 2**14) -> Sequence[str]:
 def _add(folder: Path, names: Sequence[str], index: RunIndex) -> None:
     """Add one run to the index, or the reason why it is left out."""
     if RESULT not in names:
-        step = _last_step(folder / METRICS)
-        logged = "no step was logged" if step is None else f"last logged step {step}"
-        state = "diverged: the loss was not finite" if DIVERGED in names else "unfinished"
-        separator = ", " if DIVERGED in names else ": "
-        index.left_out.append((folder, f"{state}{separator}{logged}"))
+        state = "diverged: the loss was not finite, " if DIVERGED in names else "unfinished: "
+        index.left_out.append((folder, state + _last_step(folder / METRICS)))
         return
     try:
         index.runs.append(read_run(folder))
@@ -144,8 +141,19 @@ def _add(folder: Path, names: Sequence[str], index: RunIndex) -> None:
         index.left_out.append((folder, cut(f"unreadable: {error}", 160)))
 
 
+def _last_step(path: Path) -> str:
+    """Return the step of the last whole line of logged metrics in words."""
+    for line in last_lines(path):
+        try:
+            step = json.loads(line)["step"]
+        except (ValueError, RecursionError, LookupError, TypeError):
+            continue
+        if isinstance(step, int):
+            return f"last logged step {step}"
+    return "no step was logged"
+
+
 def _text(path: Path) -> str:
-    """Return a record as text, or raise an InputError if it is unsafe or unreadable."""
     if reason := files.reason_not_to_read(path, _MOST_BYTES[path.name]):
         raise InputError(f"{path.name} {reason}")
     try:
@@ -155,7 +163,6 @@ def _text(path: Path) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """Return a record of JSON, or raise an InputError if it is unreadable or not a mapping."""
     text = _text(path)
     try:
         content = json.loads(text)
@@ -164,15 +171,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path.name} is not a mapping")
     return content
-
-
-def _last_step(path: Path) -> int | None:
-    """Return the step of the last whole line of logged metrics."""
-    for line in last_lines(path):
-        try:
-            step = json.loads(line)["step"]
-        except (ValueError, RecursionError, LookupError, TypeError):
-            continue
-        if isinstance(step, int):
-            return step
-    return None

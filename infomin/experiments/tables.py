@@ -1,6 +1,5 @@
 """Written tables: markdown and plain text, the sentence below them, sections of documents."""
 
-import functools
 import re
 import shlex
 import shutil
@@ -32,22 +31,19 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
 
 def plain(rows: Sequence[Mapping[str, str]]) -> str:
     """Return rows as aligned text."""
-    lines = [list(rows[0]), *([row[head] for head in rows[0]] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in rows[0]}
+    lines = [dict(zip(widths, widths, strict=True)), *rows]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "  ".join(line[head].ljust(width) for head, width in widths.items()).rstrip()
         for line in lines
     )
 
 
 def layers(by_tap: Mapping[str, Mapping[str, float]]) -> list[TextRow]:
     """Return one row per layer that was probed, shares in per cent."""
+    columns = {"top-1 %": "top1", "kNN %": "knn"}
     return [
-        {
-            "tap": tap,
-            "top-1 %": f"{100 * scores['top1']:.1f}",
-            "kNN %": f"{100 * scores['knn']:.1f}",
-        }
+        {"tap": tap} | {head: f"{100 * scores[name]:.1f}" for head, name in columns.items()}
         for tap, scores in by_tap.items()
     ]
 
@@ -99,8 +95,8 @@ def write_report(
         documents: paths.
     """
     picture = files.make_folder(folder) / f"{name}.png"
-    files.write(picture, functools.partial(figure.savefig, format="png"))
-    files.write_bytes(folder / "table.md", text.encode())
+    files.write(picture, lambda stream: figure.savefig(stream, format="png"))
+    files.write_text(folder / "table.md", text)
     for document in documents:
         replace_section(Path(document), folder.name, text)
     if documents:
@@ -116,7 +112,7 @@ def replace_section(path: Path, name: str, text: str) -> None:
         InputError: if the document lacks these markers.
     """
     before, after = split_section(path, name)
-    files.write_bytes(path, f"{before}\n{text}\n{after}".encode())
+    files.write_text(path, f"{before}\n{text}\n{after}")
 
 
 def split_section(path: Path, name: str) -> tuple[str, str]:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from infomin.experiments.run_index import FinishedRun
 from infomin.runs import settings
-from infomin.runs.settings import Setting
 
-GENERATOR, ENCODER = "generator", "encoder"
 _GAME = ("data", "objective", "steps", "settings")  # of the game, in the result of a pretraining
 
 
@@ -27,41 +25,32 @@ def with_upstream_settings(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
 def _with_game(run: FinishedRun, games: Sequence[FinishedRun]) -> FinishedRun:
     if run.settings.get("views.kind") != "learned":
         return run
-    generator = run.result.get(GENERATOR)
+    generator, path = run.result.get("generator"), run.settings.get("views.generator")
     if not isinstance(generator, dict):
-        game = _game(run, games)
-        if game:
-            generator = {name: game.result.get(name) for name in _GAME}
+        if path is not None:
+            name = Path(str(path)).parent.name
+            possible = [game for game in games if game.folder.name == name]
+        else:
+            folder = run.settings.get("views.runs")
+            out = run.out if folder is None else run.out.parent / Path(str(folder)).name
+            possible = [game for game in games if game.out == out]
+        if len(possible) == 1:
+            generator = {name: possible[0].result.get(name) for name in _GAME}
         else:  # tell generators apart by their paths
-            path = run.settings.get("views.generator") or f"newest in {run.out.name}"
-            generator = {"folder": path}
-    return replace(run, settings={**run.settings, **settings.flat({GENERATOR: generator})})
-
-
-def _game(run: FinishedRun, games: Sequence[FinishedRun]) -> FinishedRun | None:
-    """Return the only game that can have made the generator of a run."""
-    generator, folder = run.settings.get("views.generator"), run.settings.get("views.runs")
-    if generator is not None:
-        name = Path(str(generator)).parent.name
-        return _only([game for game in games if game.folder.name == name])
-    out = run.out if folder is None else run.out.parent / Path(str(folder)).name
-    return _only([game for game in games if game.out == out])
+            generator = {"folder": path or f"newest in {run.out.name}"}
+    return replace(run, settings={**run.settings, **settings.flat({"generator": generator})})
 
 
 def _with_pretraining(run: FinishedRun, pretrained: Sequence[FinishedRun]) -> FinishedRun:
-    encoder = run.result.get(ENCODER)
+    encoder = run.result.get("encoder")
     if not isinstance(encoder, str):
         return run
-    source = _only([p for p in pretrained if p.folder.name == Path(encoder).parent.name])
-    if source is None:
+    sources = [each for each in pretrained if each.folder.name == Path(encoder).parent.name]
+    if len(sources) != 1:
         return replace(run, settings={**run.settings, "encoder.folder": encoder})
-    inherited: dict[str, Setting] = {
+    inherited = {
         f"pretraining.{name}" if name.startswith("data.") else name: value
-        for name, value in source.settings.items()
+        for name, value in sources[0].settings.items()
     }
-    inherited["encoder.views"] = str(source.result.get("views", "views unknown"))
-    return replace(run, settings={**inherited, **run.settings}, seed=source.seed)
-
-
-def _only(runs: Sequence[FinishedRun]) -> FinishedRun | None:
-    return runs[0] if len(runs) == 1 else None
+    inherited["encoder.views"] = str(sources[0].result.get("views", "views unknown"))
+    return replace(run, settings={**inherited, **run.settings}, seed=sources[0].seed)

@@ -24,7 +24,7 @@ from infomin.cli.main import command, instantiate, open_run, plain
 from infomin.core import rng
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
-from infomin.experiments.factor_readouts import audit_chart, audit_rows
+from infomin.experiments.evaluation_figures import audit_chart, audit_rows
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
 from studies.moving_mnist import evaluation

@@ -86,9 +86,9 @@ def cells(
 
 def commands(
     cell: PretrainingCell,
-    common: Sequence[str],
-    learn: Sequence[str],
-    pretrain: Sequence[str],
+    common: Sequence[str] = (),
+    learn: Sequence[str] = (),
+    pretrain: Sequence[str] = (),
     variants: Mapping[str, Sequence[str]] | None = None,
     augmentations: Mapping[str, Sequence[str]] | None = None,
     judge: Sequence[str] = (),
@@ -114,19 +114,18 @@ def commands(
     own = [f"seed={cell.seed}", override("out", cell.folder)]
     known = {CROP: [], **(augmentations or {})}
     one_of("rows: augmentation", cell.augmentation, known)
-    lines = []
+    lines: list[list[str]] = []
+    views = ["views=learned"]
     if cell.generator is not None:
-        views = ["views=learned", override("views.generator", cell.generator)]
+        views.append(override("views.generator", cell.generator))
     elif not cell.learned:
         views = [f"views={cell.views}"]
         views += [f"views.color={cell.color}"] if cell.views in COLORED else []
     elif cell.dependency != cell:
-        views = ["views=learned", override("views.runs", cell.dependency.folder)]
+        views.append(override("views.runs", cell.dependency.folder))
     else:
-        views = ["views=learned"]
-        game = (variants or {}).get(cell.views, [f"mode={cell.views}"])
-        color = f"color={cell.color}"
-        lines.append(["scripts/learn_views.py", *game, color, *learn, *common, *own])
+        game = [*(variants or {}).get(cell.views, [f"mode={cell.views}"]), f"color={cell.color}"]
+        lines.append(["scripts/learn_views.py", *game, *learn, *common, *own])
     trained = [*views, *pretrain, *known[cell.augmentation], *common, *own]
     lines.append(["scripts/pretrain.py", *trained])
     if judge:

@@ -24,20 +24,14 @@ class GridProgress:
         self.every = every or (_TERMINAL_EVERY if terminal else _LOG_EVERY)
         self.shown = time.monotonic()
 
-    def __enter__(self) -> "GridProgress":
+    def __enter__(self) -> None:
         if self.live:
             self.live.start()
-        return self
 
     def __exit__(self, *error: object) -> None:
         if self.live:
             self.live.update("")
             self.live.stop()
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the next update is due."""
-        return max(0.0, self.shown + self.every - time.monotonic())
 
     def show_line(self, line: str) -> None:
         """Show a line that stays."""
@@ -45,7 +39,7 @@ class GridProgress:
 
     def show(self, lines: Sequence[str]) -> None:
         """Show one line per running cell if an update is due."""
-        if self.seconds_left > 0:
+        if time.monotonic() < self.shown + self.every:
             return
         self.shown = time.monotonic()
         if self.live:

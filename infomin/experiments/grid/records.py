@@ -7,23 +7,26 @@ from pathlib import Path
 
 from infomin.core.errors import InputError
 from infomin.experiments.grid.cells import CROP, PretrainingCell
-from infomin.experiments.metrics import (
+from infomin.experiments.results import (
+    CAP,
+    CHANCE,
     I_NCE,
     KNN,
     MINUTES,
     PIXELS,
-    layer_name,
+    TOP1,
+    ResultRow,
+    ResultTable,
+    RunRecord,
+    gains_by_seed,
     metrics,
     score_axis,
     score_name,
 )
-from infomin.experiments.results import CAP, CHANCE, ResultRow, ResultTable, RunRecord
 from infomin.experiments.run_index import FinishedRun, newest_run
 from infomin.experiments.tables import TextRow, describe_runs, plus_minus
 
-Key = tuple[str, str, str]
-"""Color, views and augmentation: the properties that all seeds of a row share."""
-_GAME_I_NCE = "I_NCE in the game"
+_GAME_I_NCE, _COLLAPSED = "I_NCE in the game", "collapsed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,6 @@ class CellRecord(RunRecord):
 
     cell: PretrainingCell
     pretraining: FinishedRun
-    game: FinishedRun | None
 
     @property
     def score(self) -> float:
@@ -43,6 +45,12 @@ class CellRecord(RunRecord):
     def picture(self) -> Path:
         """The picture of the views."""
         return self.pretraining.folder / "pictures" / "views.png"
+
+    @property
+    def cap(self) -> float | None:
+        """Upper limit log K of the held-out I_NCE, nats; None without I_NCE."""
+        i_nce = self.pretraining.result.get("i_nce")
+        return float(i_nce["cap"]) if i_nce else None
 
     def __str__(self) -> str:
         name = score_axis(score_name(self.run.kind)).removesuffix(" %")
@@ -74,23 +82,32 @@ def cell_record(
     if score_name(run.kind) not in values:
         raise InputError(f"{run.folder}: expected {score_name(run.kind)} in its result, got none")
     values.pop(I_NCE, None)
-    values |= {name: v for name, v in metrics(pretraining).items() if name == I_NCE}
+    if I_NCE in (of_pretraining := metrics(pretraining)):
+        values[I_NCE] = of_pretraining[I_NCE]
     values[MINUTES] = sum(float(each.result["seconds"]) for each in runs) / 60
-    if game and isinstance(i_nce := game.result.get("i_nce"), Mapping):
-        values[_GAME_I_NCE] = float(i_nce["value"])
-    return CellRecord(cell.seed, run, values, cell, pretraining, game)
+    if game:
+        values[_COLLAPSED] = float(bool(game.result["collapsed"]))
+        if I_NCE in (of_game := metrics(game)):
+            values[_GAME_I_NCE] = of_game[I_NCE]
+    return CellRecord(cell.seed, run, values, cell, pretraining)
 
 
 def result_table(records: Sequence[CellRecord]) -> ResultTable:
     """Return the table of a grid: one row per (color, views, augmentation)."""
-    run, groups = records[0].run, _grouped(records)
+    groups: dict[tuple[str, str, str], list[CellRecord]] = {}
+    for record in records:
+        groups.setdefault(record.cell.row, []).append(record)
+    varied = [i for i in range(3) if len({key[i] for key in groups}) > 1] or [1]
+    rows = []
+    for key, group in groups.items():
+        name = " ".join(key[i] for i in varied if key[i] != CROP) or CROP
+        labels = dict(zip(("input", "views", "augmentation"), key, strict=True))
+        rows.append(ResultRow(name, "", group, labels=labels))
+    run = records[0].run
     chance = run.result.get("chance")
     chance = chance.get("mean_iou") if isinstance(chance, Mapping) else chance
-    caps = [cap for record in records if (cap := _cap(record)) is not None]
-    varied = [i for i in range(3) if len({key[i] for key in groups}) > 1] or [1]
-    names = [" ".join(key[i] for i in varied if key[i] != CROP) or CROP for key in groups]
-    rows = [ResultRow(name, "", group) for name, group in zip(names, groups.values(), strict=True)]
-    return ResultTable(run.kind, {CHANCE: chance, CAP: max(caps) if caps else None}, rows)
+    cap = max((record.cap for record in records if record.cap is not None), default=None)
+    return ResultTable(run.kind, {CHANCE: chance, CAP: cap}, rows)
 
 
 def runs_by_setting(records: Sequence[CellRecord]) -> dict[str, list[tuple[float, float]]]:
@@ -105,11 +122,10 @@ def runs_by_setting(records: Sequence[CellRecord]) -> dict[str, list[tuple[float
                 f"sweep: expected an I_NCE of every cell, {record.cell} has none: its encoders "
                 "were trained by prediction or not at all; set sweep=false"
             )
-    names = [row.name for row in result_table(records).rows]
-    groups = _grouped(records).values()
+    table = result_table(records)
     return {
-        name: [(record.metrics[I_NCE], record.score) for record in group]
-        for name, group in zip(names, groups, strict=True)
+        row.name: [(r.metrics[I_NCE], r.metrics[table.score] / 100) for r in row.records]
+        for row in table.rows
     }
 
 
@@ -128,30 +144,36 @@ def summary(records: Sequence[CellRecord], against: Sequence[str] | None = None)
     Raises:
         InputError: if no record is of the reference row.
     """
-    table, groups = result_table(records), _grouped(records)
-    several = len({augmentation for _, _, augmentation in groups}) > 1
+    table = result_table(records)
+    several = len({row.labels["augmentation"] for row in table.rows}) > 1
+    probed = [name for name in table.metrics if name in (KNN, PIXELS) or name.endswith(f", {TOP1}")]
+    reference = _reference(table, against) if against else None
     lines = []
-    for row, (key, group) in zip(table.rows, groups.items(), strict=True):
-        color, views, augmentation = key
-        line = {"input": color, "views": views}
-        line |= {"augmentation": augmentation} if several else {}
+    for row in table.rows:
+        line = dict(row.labels)
+        if not several:
+            del line["augmentation"]
         line[table.score] = plus_minus(row.values(table.score), 1)
-        line |= _gain(groups, key, against) if against else {}
-        for name in (KNN, PIXELS, *map(layer_name, group[0].run.result.get("layers", {}))):
-            line |= {name: plus_minus(row.values(name), 1)} if row.values(name) else {}
+        if against and reference:
+            color, views, *augmentation = against
+            gains = gains_by_seed(row.by_seed(table.score), reference.by_seed(table.score))
+            name = " ".join(["against", views, color, *augmentation])
+            line[name] = "-" if row is reference else plus_minus(gains, 1, "+")
+        line |= {name: plus_minus(row.values(name), 1) for name in probed if row.values(name)}
         line["I_NCE held out, nats"] = plus_minus(row.values(I_NCE), 2)
-        line |= {} if several else {_GAME_I_NCE: plus_minus(row.values(_GAME_I_NCE), 2)}
+        if not several:
+            line[_GAME_I_NCE] = plus_minus(row.values(_GAME_I_NCE), 2)
         line["minutes"] = f"{statistics.mean(row.values(MINUTES)):.1f}"
-        line["n"] = str(len(group))
-        collapsed = sum(bool(r.game and r.game.result["collapsed"]) for r in group)
-        line |= {} if several else {"collapsed": str(collapsed)}
+        line["n"] = str(len(row.records))
+        if not several:
+            line[_COLLAPSED] = f"{sum(row.values(_COLLAPSED)):.0f}"
         lines.append(line)
     return lines
 
 
 def origin(records: Sequence[CellRecord], command: str) -> str:
     """Return the origin of a table in words: command, commits, hardware, protocol."""
-    caps = sorted({f"{cap:.2f}" for record in records if (cap := _cap(record)) is not None})
+    caps = sorted({f"{record.cap:.2f}" for record in records if record.cap is not None})
     capped = f"I_NCE cap log K = {', '.join(caps)}. " if caps else ""
     minutes = sum(record.metrics[MINUTES] for record in records)
     runs = describe_runs(command, [r.pretraining.provenance for r in records], minutes)
@@ -168,28 +190,11 @@ def origin(records: Sequence[CellRecord], command: str) -> str:
     )
 
 
-def _cap(record: CellRecord) -> float | None:
-    i_nce = record.pretraining.result.get("i_nce")
-    return float(i_nce["cap"]) if i_nce else None
-
-
-def _grouped(records: Sequence[CellRecord]) -> dict[Key, list[CellRecord]]:
-    groups: dict[Key, list[CellRecord]] = {}
-    for record in records:
-        groups.setdefault(record.cell.row, []).append(record)
-    return groups
-
-
-def _gain(groups: Mapping[Key, Sequence[CellRecord]], key: Key, against: Sequence[str]) -> TextRow:
-    """Return the column that compares a row with the reference row, seed by seed."""
+def _reference(table: ResultTable, against: Sequence[str]) -> ResultRow:
     color, views, *augmentation = against
-    reference = groups.get((color, views, (*augmentation, CROP)[0]))
-    if reference is None:
-        rows = sorted(f"[{', '.join(row)}]" for row in groups)
-        raise InputError(f"against: expected one of {', '.join(rows)}, got {[*against]}")
-    name = " ".join(["against", views, color, *augmentation])
-    if groups[key] is reference:
-        return {name: "-"}
-    before = {record.seed: record.score for record in reference}
-    gains = [100 * (r.score - before[r.seed]) for r in groups[key] if r.seed in before]
-    return {name: plus_minus(gains, 1, "+")}
+    key = (color, views, (*augmentation, CROP)[0])
+    rows = {tuple(row.labels.values()): row for row in table.rows}
+    if key not in rows:
+        names = sorted(f"[{', '.join(labels)}]" for labels in rows)
+        raise InputError(f"against: expected one of {', '.join(names)}, got {[*against]}")
+    return rows[key]

@@ -6,20 +6,18 @@ cells: an encoder can be evaluated in several ways.
 """
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from infomin.core import files
 from infomin.core.errors import InputError
-from infomin.experiments.grid.processes import Processes
 from infomin.experiments.grid.progress import GridProgress
 from infomin.experiments.run_index import last_lines
-from infomin.runs.signals import Interrupted, raised
+from infomin.runs.signals import Interrupted, collected
 
 DONE, LOG = "done.json", "log.txt"
 EVALUATIONS = ("scripts/linear_eval.py", "scripts/segment.py")
@@ -30,6 +28,7 @@ Settings = Mapping[str, Any]
 """The resolved configuration of a command, as JSON; the order of keys is ignored."""
 ResolvedCommand = Mapping[str, Any]
 """A command and its settings, as recorded once it has finished."""
+_POLL = 0.05  # seconds
 
 
 @runtime_checkable
@@ -52,26 +51,62 @@ class Cell(Protocol):
 C = TypeVar("C", bound=Cell)
 
 
-@dataclass(frozen=True)
 class _Task:
-    """The work of a cell."""
+    """The commands of a cell, of which one runs at a time.
 
-    cell: Cell
-    commands: Sequence[Command]
-    resolved: Sequence[ResolvedCommand]  # the first one of a dependency, then all of the cell
+    Arguments:
+        cell: the cell.
+        needed: commands of the cell it depends on; another run of them makes another generator.
+        commands: of this cell.
+    """
+
+    def __init__(
+        self, cell: Cell, needed: Sequence[ResolvedCommand], commands: Sequence[ResolvedCommand]
+    ) -> None:
+        path = cell.folder / DONE
+        self.cell, self.resolved = cell, [*needed, *commands]
+        self.recorded = list(files.read_json(path)) if path.is_file() else []
+        fresh = (i for i, r in enumerate(self.resolved) if r not in self.recorded)
+        self.next = max(next(fresh, len(self.resolved)), len(needed))
 
     @property
-    def recorded(self) -> list[ResolvedCommand]:
-        """The commands that finished earlier."""
-        path = self.cell.folder / DONE
-        return list(files.read_json(path)) if path.is_file() else []
-
-    @property
-    def left(self) -> Sequence[Command]:
+    def left(self) -> list[Command]:
         """The commands to run: from the first one that is not on record."""
-        recorded, total = self.recorded, len(self.resolved)
-        done = next((i for i, r in enumerate(self.resolved) if r not in recorded), total)
-        return self.commands[len(self.commands) - min(total - done, len(self.commands)) :]
+        return [resolved["command"] for resolved in self.resolved[self.next :]]
+
+    def start(self, root: Path, environment: Mapping[str, str]) -> None:
+        """Start the next command."""
+        script, *overrides = self.left[0]
+        path, self.since = root / script, time.time()
+        program = [str(path)] if path.is_file() else ["-m", "infomin", path.stem]  # no checkout
+        with (files.make_folder(self.cell.folder) / LOG).open("a") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, *program, *overrides],
+                env=environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+
+    def finish(self) -> None:
+        """Record the command that ended; raise an InputError if it failed."""
+        log, command = self.cell.folder / LOG, self.left[0]
+        if self.process.returncode:
+            last = next((line for line in last_lines(log) if line.strip()), "no output")
+            raise InputError(f"{self.cell}: {' '.join(command)} failed: {last} (see {log})")
+        self.next += 1
+        done = self.resolved[: self.next]
+        if command[0] in EVALUATIONS:
+            others = [r for r in self.recorded if r["command"][0] != command[0]]
+            self.recorded = [*others, done[-1]]
+        else:
+            self.recorded = done  # later commands used the model that was trained before
+        files.write_json(self.cell.folder / DONE, self.recorded)
+
+    def __str__(self) -> str:
+        log = self.cell.folder / LOG
+        lines = last_lines(log) if log.stat().st_mtime >= self.since else []
+        last = next((line.strip() for line in lines if line.strip()), "started")
+        return f"{self.cell}: {last[:160]}"
 
 
 def run(
@@ -101,118 +136,62 @@ def run(
     Raises:
         InputError: if a command is wrong or fails, with the last line it printed. Cells that run
             at that time are waited for.
-        Interrupted: at SIGTERM. As with Ctrl-C, running commands save and stop.
+        Interrupted: at SIGTERM or Ctrl-C. Running commands save and stop.
     """
-    tasks = _tasks(todo, resolve)
-    waiting = [cell for cell in todo if tasks[cell].left]
-    for cell in waiting:
+    resolved: dict[Cell, list[ResolvedCommand]] = {
+        cell: [{"command": [*command], "settings": resolve(command)} for command in commands]
+        for cell, commands in todo.items()
+    }
+    tasks: dict[C, _Task] = {}
+    for cell in todo:
+        needed = resolved[cell.dependency][:1] if cell.dependency != cell else []
+        tasks[cell] = _Task(cell, needed, resolved[cell])
         for command in tasks[cell].left:
             try:
                 check(command)
             except InputError as error:
                 raise InputError(f"{cell}: {command[0]}: {error}") from None
     # games first: other cells can run meanwhile, and then those that need a game
+    waiting = [cell for cell in todo if tasks[cell].left]
     waiting.sort(key=lambda cell: (cell.seed, cell.dependency != cell, -len(todo[cell])))
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    done = len(todo) - len(waiting)
+    threads, total = max(1, (os.cpu_count() or 1) // jobs), len(waiting)
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    done = len(todo) - total
     progress.show_line(
         f"{len(todo)} cells, {done} done before, {jobs} at a time, {threads} threads each"
     )
-    processes, running = Processes(), dict[Cell, float]()
-    stopped = "stopped; the same command continues with the remaining cells"
-    with raised(stopped), ThreadPoolExecutor(jobs) as pool, progress:
-        futures: dict[Cell, Future[None]] = {}
-        try:
-            for cell in waiting:
-                futures[cell] = pool.submit(
-                    _run_cell,
-                    task=tasks[cell],
-                    processes=processes,
-                    root=root,
-                    threads=threads,
-                    needed=futures.get(cell.dependency),
-                    running=running,
-                )
-            pending = {futures[cell]: cell for cell in waiting}
-            while pending:
-                finished, _ = wait(pending, progress.seconds_left, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    cell = pending.pop(future)
-                    future.result()
-                    number = len(waiting) - len(pending)
-                    progress.show_line(f"[{number}/{len(waiting)}] {cell}: {describe(cell)}")
-                progress.show([_state(cell, since) for cell, since in [*running.items()]])
-        except BaseException as error:
-            if isinstance(error, Interrupted | KeyboardInterrupt):
-                processes.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _tasks(
-    todo: Mapping[C, Sequence[Command]], resolve: Callable[[Command], Settings]
-) -> dict[C, _Task]:
-    resolved: dict[Cell, list[ResolvedCommand]] = {
-        cell: [{"command": [*command], "settings": resolve(command)} for command in commands]
-        for cell, commands in todo.items()
-    }
-    tasks = {}
-    for cell, commands in todo.items():
-        # another run of the dependency makes another generator
-        needed = resolved[cell.dependency][:1] if cell.dependency != cell else []
-        tasks[cell] = _Task(cell, commands, [*needed, *resolved[cell]])
-    return tasks
-
-
-def _run_cell(
-    task: _Task,
-    processes: Processes,
-    root: Path,
-    threads: int,
-    needed: Future[None] | None,
-    running: dict[Cell, float],
-) -> None:
-    """Run the commands of a cell that are left, once the cell it depends on has finished."""
-    if needed is not None:
-        needed.result()
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    folder = files.make_folder(task.cell.folder)
-    log = folder / LOG
-    try:
-        for place in range(len(task.resolved) - len(task.left), len(task.resolved)):
-            running[task.cell] = time.time()
-            script, *overrides = task.resolved[place]["command"]
-            words = [sys.executable, *_program(root, script), *overrides]
-            with log.open("a") as stream:
-                code = processes.call(words, environment, stream)
-            if code:
-                last = next((line for line in last_lines(log) if line.strip()), "no output")
-                line = " ".join([script, *overrides])
-                raise InputError(f"{task.cell}: {line} failed: {last} (see {log})")
-            files.write_json(folder / DONE, _record(task.recorded, task.resolved[: place + 1]))
-    finally:
-        running.pop(task.cell, None)
-
-
-def _record(
-    recorded: Sequence[ResolvedCommand], done: Sequence[ResolvedCommand]
-) -> list[ResolvedCommand]:
-    """Return the new record after the last of these commands has finished."""
-    script = done[-1]["command"][0]
-    if script not in EVALUATIONS:
-        return [*done]  # later commands used the model that was trained before
-    return [*(r for r in recorded if r["command"][0] != script), done[-1]]
-
-
-def _state(cell: Cell, since: float) -> str:
-    """Return the state of a running cell: the last line that its command printed."""
-    log = cell.folder / LOG
-    lines = last_lines(log) if log.is_file() and log.stat().st_mtime >= since else []
-    last = next((line.strip() for line in lines if line.strip()), "started")
-    return f"{cell}: {last[:160]}"
-
-
-def _program(root: Path, script: str) -> list[str]:
-    """Return the words that start a script: its file, or its command where there is no checkout."""
-    path = root / script
-    return [str(path)] if path.is_file() else ["-m", "infomin", path.stem]
+    running: list[C] = []
+    failure: Exception | None = None
+    with collected() as received, progress:
+        while not received and (running or (waiting and not failure)):
+            try:
+                for cell in [] if failure else [*waiting]:
+                    others = {*waiting, *running} - {cell}
+                    if len(running) < jobs and cell.dependency not in others:
+                        tasks[cell].start(root, environment)
+                        waiting.remove(cell)
+                        running.append(cell)
+                for cell in [*running]:
+                    if tasks[cell].process.poll() is None:
+                        continue
+                    running.remove(cell)
+                    tasks[cell].finish()
+                    if tasks[cell].left:
+                        tasks[cell].start(root, environment)
+                        running.append(cell)
+                    else:
+                        number = total - len(waiting) - len(running)
+                        progress.show_line(f"[{number}/{total}] {cell}: {describe(cell)}")
+            except Exception as error:  # raised below, once running cells have ended
+                failure = failure or error
+            progress.show([str(tasks[cell]) for cell in running])
+            time.sleep(_POLL)
+    if received:
+        for cell in running:
+            tasks[cell].process.terminate()
+        for cell in running:
+            tasks[cell].process.wait()
+        stopped = "stopped; the same command continues with the remaining cells"
+        raise Interrupted(received[0], stopped)
+    if failure:
+        raise failure

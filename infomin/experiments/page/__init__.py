@@ -1,5 +1,7 @@
 """`report.html`: the runs of a folder on one page, with its table as CSV and its figures as PNG."""
 
+import csv
+import io
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -8,18 +10,17 @@ from urllib.parse import quote
 
 from infomin.core import files
 from infomin.core.page import render
-from infomin.core.page.text import cut
+from infomin.core.page.text import as_text, cut
 from infomin.experiments import figures
 from infomin.experiments.comparison import result_tables
-from infomin.experiments.metrics import MINUTES, metrics
 from infomin.experiments.page import sections, summary
-from infomin.experiments.page.csv_table import to_csv
-from infomin.experiments.results import ResultTable
+from infomin.experiments.results import MINUTES, ResultTable, metrics
 from infomin.experiments.run_index import PAGE, RunIndex, scan
 from infomin.experiments.tables import shareable_command
 
 CSV, FIGURE = "summary.csv", "accuracy-{}.png"
 LARGEST = 4_000_000  # bytes
+_HEAD = ["table", "kind", "data", "row", "views", "detail", "n", "seeds"]  # of the CSV
 _MOST_TABLES, _MOST_LEFT_OUT, _MOST_RUNS = 20, 60, 600
 
 
@@ -43,7 +44,7 @@ def write(runs: Path, to: Path | None = None, command: str = "") -> Path:
     page = _render(runs, folder, index, tables, command)
     assert len(page) < LARGEST, len(page)
     files.write_bytes(folder / PAGE, page)
-    files.write_bytes(folder / CSV, to_csv(tables))
+    files.write_bytes(folder / CSV, _csv(tables))
     for old in folder.glob(FIGURE.format("*")):
         old.unlink()
     for number, table in enumerate(tables[:_MOST_TABLES], 1):
@@ -56,13 +57,13 @@ def write(runs: Path, to: Path | None = None, command: str = "") -> Path:
 def _render(
     runs: Path, folder: Path, index: RunIndex, tables: Sequence[ResultTable], command: str
 ) -> bytes:
-    shown = tables[:_MOST_TABLES]
-    summaries = [(i, s) for i, table in enumerate(shown, 1) if (s := summary.summarize(table))]
+    shown = sections.sections(tables[:_MOST_TABLES])
+    summaries = [(i, s.summary) for i, s in enumerate(shown, 1) if s.summary]
     compared = [(i, s) for i, s in summaries if s.significant is not None]
     origins = [
         (table_number, row_number, run, run in row.older)
-        for table_number, table in enumerate(shown, 1)
-        for row_number, row in enumerate(table.rows, 1)
+        for table_number, section in enumerate(shown, 1)
+        for row_number, row in enumerate(section.table.rows, 1)
         for run in [*(record.run for record in row.records), *row.older]
     ]
     return render(
@@ -71,16 +72,44 @@ def _render(
         "sort.js",
         name=cut(runs.absolute().name),
         index=index,
-        sections=sections.sections(shown),
+        sections=shown,
         more=len(tables) - len(shown),
         summaries=compared or summaries,
         origins=origins[:_MOST_RUNS],
         left_out=index.left_out[:_MOST_LEFT_OUT],
         command=cut(command, 300),
         cell=sections.cell,
-        difference=sections.difference,
+        difference=summary.difference,
         minutes=lambda run: sections.cell(metrics(run).get(MINUTES), MINUTES),
         shareable=lambda text: cut(shareable_command(str(text).split()), 300),
         link=lambda path: quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute()))),
         place=lambda path: cut(os.path.relpath(path, runs)),
     )
+
+
+def _csv(tables: Sequence[ResultTable]) -> bytes:
+    """Return a line for each row of each table: means, standard deviations, n and seeds.
+
+    The first column numbers the tables. Lines of different tables are not comparable.
+    """
+    names = list(dict.fromkeys(name for table in tables for name in table.metrics))
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow([*_HEAD, *(f"{name}, {part}" for name in names for part in ("mean", "std"))])
+    for i, table in enumerate(tables, 1):
+        data = as_text(table.protocol.get("result: data"))
+        for j, row in enumerate(table.rows, 1):
+            words = [table.kind, data, f"{j}", row.name, row.detail, f"{len(row.records)}"]
+            words.append(" ".join(map(str, row.seeds)))
+            cells = []
+            for name in names:
+                value = row.mean_and_std(name)
+                numbers = (value.mean, value.std) if value else (None, None)
+                cells += ["" if number is None else f"{number:.6g}" for number in numbers]
+            lines.writerow([f"{i}", *map(_no_formula, words), *cells])
+    return text.getvalue().encode(errors="replace")
+
+
+def _no_formula(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

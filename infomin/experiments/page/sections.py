@@ -10,11 +10,16 @@ from markupsafe import Markup
 from infomin.core.page.text import as_text, cut
 from infomin.experiments import figures
 from infomin.experiments.comparison import compared_settings, differing
-from infomin.experiments.curves import Points, curves, loss_unit, training_cap
-from infomin.experiments.metrics import I_NCE, MINUTES, decimals
-from infomin.experiments.page.summary import Summary, signed, summarize
-from infomin.experiments.page.thumbnails import Thumbnail, thumbnails
-from infomin.experiments.results import MeanAndStd, ResultRow, ResultTable
+from infomin.experiments.figures import Points
+from infomin.experiments.page.run_files import (
+    Thumbnail,
+    curves,
+    loss_unit,
+    thumbnails,
+    training_cap,
+)
+from infomin.experiments.page.summary import Summary, summarize
+from infomin.experiments.results import I_NCE, MINUTES, MeanAndStd, ResultRow, ResultTable, decimals
 from infomin.runs.settings import Setting
 
 KINDS = {
@@ -60,21 +65,22 @@ def sections(tables: Sequence[ResultTable]) -> list[Section]:
         chart_room -= sum(len(chart) for _, chart in charts)
         differences, partial = _differences(table)
         shared = islice(table.protocol.items(), 2 * _MOST_SETTINGS)
-        section = Section(
-            title=table_title(table),
-            separate=_separate(table, [t for t in tables if t is not table]),
-            table=table,
-            rows=table.rows[:_MOST_ROWS],
-            summary=summarize(table),
-            metrics=sorted(table.metrics, key=lambda name: name == MINUTES),
-            charts=charts,
-            thumbnails=pictures,
-            differences=differences,
-            partial=partial,
-            shared={cut(name): as_text(value) for name, value in shared},
-            warnings=_warnings(table),
+        results.append(
+            Section(
+                title=table_title(table),
+                separate=_separate(table, [t for t in tables if t is not table]),
+                table=table,
+                rows=table.rows[:_MOST_ROWS],
+                summary=summarize(table),
+                metrics=sorted(table.metrics, key=lambda name: name == MINUTES),
+                charts=charts,
+                thumbnails=pictures,
+                differences=differences,
+                partial=partial,
+                shared={cut(name): as_text(value) for name, value in shared},
+                warnings=_warnings(table),
+            )
         )
-        results.append(section)
     return results
 
 
@@ -100,19 +106,6 @@ def cell(value: MeanAndStd | float | None, metric: str) -> str:
         return f"{value:.{digits}f}".replace("-", "−")
     std = "" if value.std is None or metric == MINUTES else f" ± {value.std:.{digits}f}"
     return f"{value.mean:.{digits}f}{std}".replace("-", "−")
-
-
-def difference(row: ResultRow, table: ResultTable) -> str:
-    """Return the difference from the first row, with its interval."""
-    if row is table.rows[0]:
-        return "–"
-    gain = table.difference(row, table.rows[0])
-    if gain is None:
-        return "no common seed"
-    if gain.low is None or gain.high is None:
-        return signed(gain.mean)
-    mark = "●" if gain.significant else "○"
-    return f"{signed(gain.mean)} [{signed(gain.low)}, {signed(gain.high)}] {mark}"
 
 
 def _charts(table: ResultTable) -> list[tuple[str, Markup]]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from infomin.experiments.results import PairedDifference, ResultTable
+from infomin.experiments.results import PairedDifference, ResultRow, ResultTable
 
 _MOST_NAMES = 3
 
@@ -28,7 +28,8 @@ def summarize(table: ResultTable) -> Summary | None:
     points = best.mean - next_best.mean
     headline = f"{first.title} leads {second.title} by {points:.1f} points"
     leads = [(row, table.difference(first, row)) for row, _ in others]
-    evidence, significant = _evidence(leads[0][1])
+    lead = leads[0][1]
+    evidence, significant = _evidence(lead), lead is not None and lead.significant
     behind = [row.title for row, lead in leads[1:] if lead and lead.significant and lead.mean > 0]
     if behind:
         more = f" and {len(behind) - _MOST_NAMES} more" if len(behind) > _MOST_NAMES else ""
@@ -36,20 +37,30 @@ def summarize(table: ResultTable) -> Summary | None:
     return Summary(headline, evidence, significant)
 
 
-def signed(value: float) -> str:
-    """Return a difference with its sign."""
-    return f"{value:+.1f}".replace("-", "−")
+def difference(row: ResultRow, table: ResultTable) -> str:
+    """Return the difference from the first row, with its interval."""
+    if row is table.rows[0]:
+        return "–"
+    gain = table.difference(row, table.rows[0])
+    if gain is None:
+        return "no common seed"
+    if gain.low is None or gain.high is None:
+        return _signed(gain.mean)
+    mark = "●" if gain.significant else "○"
+    return f"{_signed(gain.mean)} [{_signed(gain.low)}, {_signed(gain.high)}] {mark}"
 
 
-def _evidence(lead: PairedDifference | None) -> tuple[str, bool]:
-    if lead is None:
-        return "The rows have no seed in common, so the lead can be chance.", False
-    if lead.low is None or lead.high is None:
-        return "The rows have one seed in common, so the lead can be chance.", False
+def _evidence(lead: PairedDifference | None) -> str:
+    if lead is None or lead.low is None or lead.high is None:
+        common = "no seed" if lead is None else "one seed"
+        return f"The rows have {common} in common, so the lead can be chance."
     evidence = (
-        f"95 % interval {signed(lead.low)} to {signed(lead.high)}, seed by seed; "
+        f"95 % interval {_signed(lead.low)} to {_signed(lead.high)}, seed by seed; "
         f"ahead in {lead.wins} of {lead.n} seeds."
     )
-    if lead.significant:
-        return evidence, True
-    return f"{evidence} The interval contains 0, so the lead can be chance. Run more seeds.", False
+    doubt = " The interval contains 0, so the lead can be chance. Run more seeds."
+    return evidence if lead.significant else evidence + doubt
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
