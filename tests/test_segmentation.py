@@ -11,7 +11,7 @@ from refusal import refused
 from rooms import BED, COLORS, FLOOR, WALL, write
 
 from infomin import ViewGenerator, data
-from infomin.data.frames import ALL_CLASSES, IGNORED
+from infomin.data.nyuv2 import ALL_CLASSES, IGNORED
 from infomin.evaluation.segmentation import Segmentation, SegmentationSettings
 from infomin.evaluation.segmentation_metrics import (
     confusion_matrix,

@@ -27,7 +27,7 @@ from infomin.core.batching import take
 from infomin.core.errors import positive, true_or_false, whole_number
 from infomin.core.shapes import Images
 from infomin.data import Batches, Frames
-from infomin.data.frames import IGNORED
+from infomin.data.nyuv2 import IGNORED
 from infomin.evaluation.segmentation_metrics import (
     confusion_matrix,
     constant_scores,

@@ -10,7 +10,7 @@ from jaxtyping import Int64, Integer
 from torch import Tensor
 
 from infomin.core.errors import InputError
-from infomin.data.frames import IGNORED
+from infomin.data.nyuv2 import IGNORED
 
 
 @dataclass(frozen=True)

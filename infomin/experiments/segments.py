@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from infomin.augment import as_float
-from infomin.data.frames import IGNORED
+from infomin.data.nyuv2 import IGNORED
 
 _MOST_NAMES = 14  # of classes in the legend, the most frequent ones
 
