@@ -44,11 +44,7 @@ class Decoder:
     """A decoder that makes images of one kind out of files.
 
     Attributes:
-        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images.
-        convert: turn grey images into three equal channels and drop alpha; refused otherwise.
-        value_range: lowest and highest value; None is the whole range of the type.
-        layout: axes of `.npy` files, `chw` or `hwc`; None takes the first or the last axis for the
-            channels, the only one of both with at most 16.
+        size, convert, value_range, layout: see `image_folder`.
         grey: accept images of one channel; refused otherwise.
 
     Raises:
