@@ -128,10 +128,7 @@ def test_the_only_axis_of_at_most_16_has_the_channels_of_an_array(tmp_path, stac
     ("array", "message"),
     [
         (np.zeros((20, 20)), "has 1 channel, expected 2 to 16"),
-        (np.zeros((20, 20, 20)), "has 20 x 20 x 20, expected rows, columns and one axis of chann"),
         (np.zeros((2, 3, 20, 20)), "has 2 x 3 x 20 x 20, expected rows, columns and one axis"),
-        (np.zeros((4, 20, 20), int), "holds int64, expected uint8, uint16 or float"),
-        (np.full((4, 20, 20), 2.0), r"has values 2 to 2, outside \[0, 1\]; declare their range"),
     ],
 )
 def test_an_array_that_is_no_image_is_refused(tmp_path, array, message):
