@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from functools import cache
 
 import numpy as np
 from skimage import data, filters, util
@@ -15,15 +16,20 @@ def six_channels(count, side=24):
     The channels are the colours and the results of three filters.
     """
     for label, name in enumerate(("astronaut", "coffee")):
-        photo = getattr(data, name)()
-        grey = photo.mean(-1) / 255
-        filtered = [filters.gaussian(grey, 3), filters.sobel(grey), util.invert(grey)]
-        stack = np.dstack([photo / 255, *filtered]).clip(0, 1)
-        whole = (stack * 4095).round().astype(np.uint16)
+        whole = _filtered(name)
         random = np.random.default_rng(label)
         for _ in range(count):
             top, left = (random.integers(n - side) for n in whole.shape[:2])
             yield whole[top : top + side, left : left + side], label
+
+
+@cache
+def _filtered(name):
+    photo = getattr(data, name)()
+    grey = photo.mean(-1) / 255
+    filtered = [filters.gaussian(grey, 3), filters.sobel(grey), util.invert(grey)]
+    stack = np.dstack([photo / 255, *filtered]).clip(0, 1)
+    return (stack * 4095).round().astype(np.uint16)
 
 
 def six_channel_folder(root, count=60, layout="hwc"):

@@ -87,7 +87,6 @@ def test_a_class_that_is_in_the_test_set_only(tmp_path):
     [
         ({"size": 0}, "data.size: expected at least 1 pixel, got 0"),
         ({"test_share": 0.01}, "data.test_share: 0.01 of 10 images leaves 0 for test"),
-        ({"test_share": 1.0}, "data.test_share: 1.0 of 10 images leaves 10 for test"),
         ({"layout": "cwh"}, "data.layout: expected one of chw, hwc, got 'cwh'"),
     ],
 )

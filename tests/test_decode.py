@@ -11,7 +11,7 @@ from skimage import data as photographs
 from stacks import NAMES, six_channel_folder, six_channels, write_png
 
 from infomin import data
-from infomin.data.decode import Decoder
+from infomin.data.decode import Decoder, UnreadableFile
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -23,9 +23,7 @@ def stack():
 
 
 def decoded(path, size=None, **options):
-    image = Decoder(size, **options)(path)
-    assert isinstance(image, torch.Tensor), image
-    return image.numpy()
+    return Decoder(size, **options)(path).numpy()
 
 
 def test_16_bit_png_keep_all_their_bits(tmp_path):
@@ -44,8 +42,9 @@ def test_16_bit_png_with_alpha_or_grey_need_convert(tmp_path):
     with refused(f"{grey}: has 1 channel, expected 2 to 16"):
         Decoder()(grey)
     assert np.array_equal(decoded(grey, convert=True), np.stack([pixels[..., 0]] * 3))
-    both = Decoder(convert=True)(write_png(tmp_path / "both.png", pixels[..., :2]))
-    assert isinstance(both, ValueError) and str(both) == "16-bit grey with alpha"
+    both = write_png(tmp_path / "both.png", pixels[..., :2])
+    with refused(rf"{both}: cannot be read \(16-bit grey with alpha\)"):
+        Decoder(convert=True)(both)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
@@ -88,7 +87,6 @@ def test_tiffs_of_three_channels_are_pictures_of_8_bits_and_arrays_of_16(tmp_pat
         ((2, 6, 8, 8), {"photometric": "minisblack"}, "has axes QQYX of 2 x 6 x 8 x 8, expected"),
         ((5, 8, 8), {"imagej": True, "metadata": {"axes": "ZYX"}}, "has axes ZYX of 5 x 8 x 8"),
         ((20, 8, 8), {"photometric": "minisblack"}, "has 20 channels, expected 2 to 16"),
-        ((8, 8), {}, "has 1 channel, expected 2 to 16"),
         ((8, 8, 4), {"photometric": "rgb"}, "has an alpha channel, expected none; data.convert"),
     ],
 )
@@ -100,7 +98,7 @@ def test_a_tiff_that_is_no_stack_of_channels_is_refused(tmp_path, shape, options
 
 @pytest.mark.parametrize("how", ["truncated", "text", "empty"])
 @pytest.mark.parametrize("suffix", [".tif", ".npy", ".png"])
-def test_damaged_files_are_returned_as_errors(tmp_path, stack, suffix, how):
+def test_damaged_files_are_refused_by_name(tmp_path, stack, suffix, how):
     path = tmp_path / f"stack{suffix}"
     if suffix == ".npy":
         np.save(path, stack)
@@ -109,7 +107,8 @@ def test_damaged_files_are_returned_as_errors(tmp_path, stack, suffix, how):
     else:
         options = {"photometric": "minisblack", "planarconfig": "contig"}
         tifffile.imwrite(path, stack, compression="zlib", **options)
-    assert isinstance(Decoder()(spoil(path, how)), Exception)
+    with pytest.raises(UnreadableFile, match=f"^{path}: cannot be read "):
+        Decoder()(spoil(path, how))
 
 
 def test_the_only_axis_of_at_most_16_has_the_channels_of_an_array(tmp_path, stack):
@@ -129,10 +128,7 @@ def test_the_only_axis_of_at_most_16_has_the_channels_of_an_array(tmp_path, stac
     ("array", "message"),
     [
         (np.zeros((20, 20)), "has 1 channel, expected 2 to 16"),
-        (np.zeros((20, 20, 20)), "has 20 x 20 x 20, expected rows, columns and one axis of chann"),
         (np.zeros((2, 3, 20, 20)), "has 2 x 3 x 20 x 20, expected rows, columns and one axis"),
-        (np.zeros((4, 20, 20), int), "holds int64, expected uint8, uint16 or float"),
-        (np.full((4, 20, 20), 2.0), r"has values 2 to 2, outside \[0, 1\]; declare their range"),
     ],
 )
 def test_an_array_that_is_no_image_is_refused(tmp_path, array, message):
@@ -141,9 +137,8 @@ def test_an_array_that_is_no_image_is_refused(tmp_path, array, message):
         Decoder()(tmp_path / "odd.npy")
 
 
-@pytest.mark.parametrize("layout", ["chw", "hwc"])
-def test_a_folder_of_six_channels_is_read_with_its_range_and_names(tmp_path, layout):
-    root = str(six_channel_folder(tmp_path / "stacks", count=10, layout=layout))
+def test_a_folder_of_six_channels_is_read_with_its_range_and_names(tmp_path):
+    root = str(six_channel_folder(tmp_path / "stacks", count=10))
     cache = str(tmp_path / "cache")
     options = {"value_range": [0, 4095], "channel_names": NAMES, "cache": cache}
     for _ in range(2):  # decoded, and from the cache

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from sameness import same
 
 from infomin import data
@@ -38,7 +38,7 @@ def read(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["val", "test", "valid", "validation"])
+@pytest.mark.parametrize("name", ["val", "validation"])
 def test_the_two_sets_with_classes_in_alphabetical_order(tmp_path, read, name):
     by_class(tmp_path / "set" / "train", 2)
     by_class(tmp_path / "set" / name, 1)
@@ -131,34 +131,28 @@ def test_the_default_cache_is_in_the_cache_folder_of_the_user(tmp_path, monkeypa
     assert [p.name[:4] for p in (tmp_path / "home" / "infomin").iterdir()] == ["set-"]
 
 
-@pytest.mark.parametrize("change", ["content", "time", "new file", "option"])
-def test_a_changed_folder_is_read_again(tmp_path, read, change):
-    root = by_class(tmp_path / "set")
+def test_a_changed_folder_is_read_again(tmp_path, read):
+    root = by_class(tmp_path / "set", 2)
     read()
-    if change == "content":
-        for path in root.rglob("*.png"):
-            picture(path, (1, 2, 3), (30, 30))
-    elif change == "time":
-        stat = (root / "ant" / "0.png").stat()
-        os.utime(root / "ant" / "0.png", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    elif change == "new file":
-        picture(root / "ant" / "new.png", RED)
-    again = read(size=9 if change == "option" else 8)
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-    if change == "content":
-        assert again.train.images[0, :, 0, 0].tolist() == [1, 2, 3]
+    stat = (root / "ant" / "0.png").stat()
+    os.utime(root / "ant" / "0.png", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    read()
+    picture(root / "ant" / "new.png", RED)
+    read()
+    read(size=9)
+    for path in root.rglob("*.png"):
+        picture(path, (1, 2, 3), (30, 30))
+    assert read().train.images[0, :, 0, 0].tolist() == [1, 2, 3]
+    assert len(list((tmp_path / "cache").iterdir())) == 5
 
 
-@pytest.mark.parametrize("damage", ["empty", "truncated", "garbage", "no metadata"])
-def test_a_damaged_cache_is_read_again_from_the_source(tmp_path, read, damage):
-    by_class(tmp_path / "set")
+def test_a_damaged_cache_is_read_again_from_the_source(tmp_path, read):
+    by_class(tmp_path / "set", 2)
     first = read()
     (cache,) = (tmp_path / "cache").iterdir()
     content = cache.read_bytes()
-    if damage == "no metadata":
-        save_file({"train.images": first.train.images}, cache)
-    else:
-        cuts = {"empty": b"", "truncated": content[: len(content) // 2], "garbage": b"x" * 500}
-        cache.write_bytes(cuts[damage])
-    assert same(first, read())
-    assert cache.read_bytes() == content
+    no_metadata = save({"train.images": first.train.images})
+    for damaged in (b"", content[: len(content) // 2], b"x" * 500, no_metadata):
+        cache.write_bytes(damaged)
+        assert same(first, read())
+        assert cache.read_bytes() == content

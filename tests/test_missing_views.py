@@ -2,15 +2,13 @@
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from in_process import configured
 from refusal import refused
 from trainers import make_trainer
 
 from infomin.augment import CropFlip
 from infomin.cli.estimate_information import run_estimate
 from infomin.cli.learn_views import run_game
-from infomin.cli.main import CONF
 from infomin.cli.pretrain import run_pretraining
 from infomin.core.files import read_json
 from infomin.data import DataSet, ImageSet, UniformBatches, missing_views
@@ -25,8 +23,6 @@ NET = {"name": "fourconv", "size": 16, "dim": 8, "widths": [4, 8], "pools": 2}
 BANK = {"kind": "bank", "negatives": 8}
 QUEUE = {"kind": "queue", "size": 16, "momentum": 0.9}
 METHODS = [
-    ("cmc", {}),
-    ("cmc", {"chunk": 5}),
     ("cmc", {"loss": {"name": "logistic"}, "memory": BANK, "chunk": 5}),
     ("cmc", {"memory": {**BANK, "draws": "per_sample", "positive": "batch"}, "graph": "core"}),
     ("moco", {"memory": QUEUE, "graph": "core", "chunk": 5}),
@@ -117,7 +113,7 @@ def test_rows_of_a_bank_that_a_view_never_embeds_are_never_drawn(draws):
     rows = {view: set(samples.tolist()) for view, samples in batches.rows.items()}
     assert all(len(samples) < 40 for samples in rows.values())
     seen = {view: set() for view in rows}
-    for step in range(150):
+    for step in range(80):
         batch = Batch(batches(step), step)
         for view in batches.views(step):
             drawn = negatives.draw(view, batch)
@@ -210,19 +206,18 @@ def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
     assert {**first, "protocol": ""} == {**expected, "protocol": ""}
 
 
-def configured(command, *words):
-    GlobalHydra.instance().clear()
-    few = ("budget=smoke", "budget.size=16", "pretrain.epochs=2", "pretrain.batch=8")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(command, [*(few if command != "learn_views" else ()), *words])
+FEW = ("budget=smoke", "budget.size=16", "pretrain.epochs=2", "pretrain.batch=8")
+RAW = " ".join((*FEW, "views=raw"))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_path, capsys):
-    found, few = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
-    cfg = configured("estimate_information", *few, f"out={tmp_path}")
+    found, words = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
+    cfg = configured("estimate_information", *FEW, *words, f"out={tmp_path}")
     run_pretraining(cfg, found)
     (run,) = (tmp_path / "pretrain").iterdir()
+    card = read_json(run / "encoder" / "card.json")["architecture"]["views"]
+    assert card["groups"] == [[*group] for group in GROUPS]
     record, mask = read_json(run / "result.json"), found.train.view_mask
     counts = missing_views.count(mask[mask.any(1)])
     assert record["present"]["training"] == counts
@@ -240,11 +235,11 @@ def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_
     ("run", "command", "words", "message"),
     [
         (run_game, "learn_views", "mode=unsup", "the game"),
-        (run_pretraining, "pretrain", "views=raw devices=2", "devices=2, unlike devices=1,"),
-        (run_pretraining, "pretrain", "views=raw loss=l2 views.crops=shared", "method=predictive"),
+        (run_pretraining, "pretrain", f"{RAW} devices=2", "devices=2, unlike devices=1,"),
+        (run_pretraining, "pretrain", f"{RAW} loss=l2 views.crops=shared", "method=predictive"),
     ],
 )
 def test_what_needs_every_view_is_refused(tmp_path, run, command, words, message):
     with refused(f"data sensors: {message} needs every view of every sample, .* leave those out"):
-        run(configured(command, f"out={tmp_path}", *words.split()), data_set())
+        run(configured(command, *words.split(), f"out={tmp_path}"), data_set())
     assert [*tmp_path.iterdir()] == []

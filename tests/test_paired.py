@@ -5,11 +5,9 @@ import pytest
 import torch
 from PIL import Image
 from refusal import refused
-from running import Script
 from sameness import same
 
 from infomin import data
-from infomin.core.files import read_json
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -172,23 +170,3 @@ def test_what_is_no_set_of_views_is_refused(tmp_path, two):
     flat = write(tmp_path / "flat", ["0", "1"], "L")
     with refused("data.views: flat has no train/ and val/ as other views have"):
         read({**two, "flat": flat}, tmp_path)
-
-
-@pytest.mark.slow
-def test_any_sensors_are_pretrained_on_and_judged(tmp_path):
-    samples = [f"{split}/{c}/{i}" for split in ("train", "val") for c in "ab" for i in range(20)]
-    views = {
-        name: write(tmp_path / name, samples, mode) for name, mode in (("c", "RGB"), ("d", "L"))
-    }
-    message = (
-        f"data.views={{c: {views['c']}, d: {views['d']}}}",
-        f"data.cache={tmp_path / 'cache'}",
-    )
-    few = ("budget=smoke", "budget.size=16", "pretrain.epochs=1", "pretrain.batch=16")
-    trained = Script(
-        tmp_path, "pretrain", "data=paired_folders", *message, *few, "views=raw", "probe.epochs=1"
-    )
-    assert trained.wait() == 0, trained.err
-    (run,) = trained.folders
-    card = read_json(run / "encoder" / "card.json")["architecture"]["views"]
-    assert card["groups"] == [[0, 1, 2], [3]]

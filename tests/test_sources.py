@@ -38,13 +38,6 @@ def test_an_unknown_source_lists_those_that_there_are():
         data.kodak  # noqa: B018
 
 
-@pytest.mark.parametrize(("name", "total"), [("photos", 16), ("scenes", 30)])
-def test_built_in_images_report_their_progress(name, total):
-    counts = []
-    SOURCES[name](size=8, train=20, test=10, progress=lambda *count: counts.append(count))
-    assert counts[-1] == (total, total)
-
-
 def test_an_error_in_a_thread_cancels_the_calls_that_have_not_begun():
     calls = []
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from real import DATA, needs
 from refusal import refused
 from stacks import six_channel_folder
 from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDataset
@@ -57,21 +56,9 @@ def test_an_image_folder_of_torchvision_is_that_of_this_package(tmp_path):
     assert counts == [(i, 15) for i in range(1, 16)]
 
 
-@needs("imagenette96")
-def test_real_photographs_are_those_of_a_folder(tmp_path):
-    for split in ("train", "val"):
-        for kind in sorted((DATA / "imagenette96" / split).iterdir())[:2]:
-            (tmp_path / "set" / split / kind.name).mkdir(parents=True)
-            for path in sorted(kind.iterdir())[:20]:
-                (tmp_path / "set" / split / kind.name / path.name).symlink_to(path)
-    options = {"convert": True, "cache": str(tmp_path / "cache")}
-    ours = data.image_folder(str(tmp_path / "set"), 32, **options)
-    parts = [ImageFolder(tmp_path / "set" / part) for part in ("train", "val")]
-    assert equal(ours, from_torch(*parts, size=32))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2", np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("size", [None, 9])
+@pytest.mark.parametrize(
+    ("dtype", "size"), [(np.uint8, 9), (np.uint16, None), (">u2", 9), (np.float64, 9)]
+)
 def test_arrays_are_those_of_files(tmp_path, dtype, size):
     images, labels = pixels(20, 6, 12, 12, dtype=dtype), np.arange(20) % 3
     for part, index in (("train", slice(15)), ("test", slice(15, 20))):
@@ -92,9 +79,8 @@ def test_arrays_are_those_of_files(tmp_path, dtype, size):
         assert equal(theirs, from_torch(*tensors, size=size))
 
 
-@pytest.mark.parametrize("layout", ["hwc", "chw"])
-def test_arrays_one_by_one_are_those_of_a_folder_of_files(tmp_path, layout):
-    for split in ("train", "val"):
+def test_arrays_one_by_one_are_those_of_a_folder_of_files(tmp_path):
+    for split, layout in (("train", "hwc"), ("val", "chw")):
         six_channel_folder(tmp_path / split, count=3, layout=layout)
     options = {"size": 16, "value_range": (0, 4095)}
     ours = data.image_folder(str(tmp_path), cache=str(tmp_path / "cache"), **options)
@@ -227,24 +213,18 @@ OTHER = [*torch.from_numpy(RGB)]
         ((RGB, [0, 1]), {}, "^train: expected a label for each of 4 images, got 2"),
         (RGB[0, 0], {}, "^train: expected n c h w or n h w c, got 8 x 8"),
         ([{"image": 1}], {}, "^train: image 0: expected a PIL image, an array or a te.*, got dict"),
-        (RGB.astype(int), {}, "^train: holds int64, expected uint8, uint16 or float"),
         ([Image.new("RGBA", (8, 8))], {}, "^train: image 0: has mode RGBA, expected RGB or L; con"),
-        ([np.zeros((20, 20, 17))], {}, "^train: image 0: has 17 channels, expected 1 to 16"),
         (pixels(4, 3, 20, 24), {}, "^train: image 0: is 24x20, expected a square; set size=N"),
         ([*OTHER, RGB[0, :, :6, :6]], {}, "^images of .*: image 0 is 8x8, .*: image 4 is 6x6; set"),
         ([*OTHER, RGB[0, 0]], {}, "image 0 is 3 channels of .*image 4 is 1 channels"),
-        ([*OTHER, RGB[0] / 255], {}, "image 0 is .* of uint8, .*image 4 is .* of float32"),
         ([*(RGB / 255), RGB[0] * 1.0], {}, r"image 4: has values 0 to \d+, outside \[0, 1\]; decl"),
         (RGB / 200, {}, r"^train: image 0: has .* outside \[0, 1\]; .* with value_range=\[LOW,HIG"),
-        (RGB, {"value_range": (0, 255)}, r"^value_range: expected \[0, 1\] for 8-bit images"),
-        (RGB, {"channel_names": "ab"}, "^channel_names: expected 3 names, got 2"),
         (RGB, {"size": 0}, "^size: expected at least 1 pixel, got 0"),
         ((RGB, np.eye(4)), {}, "^train: image 0: label: expected an integer or a word, got array"),
         ((RGB, [0, 1, 0.5, 1]), {}, "^train: image 2: label: expected an integer or a word, got 0"),
         ((RGB, [0, 1, 2, 1]), {"classes": "ab"}, "image 2: label: expected 0..1, an index of cla"),
         ((RGB, [*"aba", "c"]), {"classes": "ab"}, "image 3: label: expected one of a, b, got 'c'"),
         ((RGB, [0, 1, 0, 1]), {"test": (RGB, [0, 1, 1, 2])}, "^test: image 3: label: .* got 2"),
-        (RGB, {"test": RGB[:, :, :6, :6]}, "train: image 0 is 8x8, test: image 0 is 6x6"),
     ],
 )
 def test_an_error_names_the_first_image_that_cannot_be_used(train, options, message):

@@ -30,10 +30,10 @@ def test_arrays_become_tensors_of_three_types(kind):
     assert result.dtype == expected and result.tolist() == [[2, 1, 0], [5, 4, 3]]
 
 
-@pytest.mark.parametrize("kind", ["i1", "i2", "u4", "i8", "?", "c8"])
-def test_other_types_are_refused(kind):
-    with refused(f"photo.png: holds {np.dtype(kind)}, expected uint8, uint16 or float"):
-        as_tensor(np.zeros(3, kind), "photo.png")
+def test_other_types_are_refused():
+    for kind in ("i1", "i2", "u4", "i8", "?", "c8"):
+        with refused(f"photo.png: holds {np.dtype(kind)}, expected uint8, uint16 or float"):
+            as_tensor(np.zeros(3, kind), "photo.png")
 
 
 def test_the_range_is_the_declared_one_or_that_of_the_type():
@@ -53,11 +53,8 @@ def test_channels_and_values_are_checked():
     for channels, message in ((1, "1 channel"), (17, "17 channels")):
         with refused(f"photo.png: has {message}, expected 2 to 16"):
             check_values(random(torch.uint8, channels, 4, 4), None, "photo.png")
-    for value in (4096, 5000):
-        with refused(
-            rf"photo.png: has values {value} to {value}, outside \[0, 4095\]; declare their ra"
-        ):
-            check_values(torch.full((2, 1, 1), value).to(torch.uint16), [0, 4095], "photo.png")
+    with refused(r"photo.png: has values 4096 to 4096, outside \[0, 4095\]; declare their range"):
+        check_values(torch.full((2, 1, 1), 4096).to(torch.uint16), [0, 4095], "photo.png")
     with refused(r"photo.png: has values nan to nan, outside \[0, 1\]"):
         check_values(torch.tensor([[[0.5]], [[torch.nan]]]), None, "photo.png")
 

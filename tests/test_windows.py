@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from real import DATA, needs
 from refusal import picture, refused, spoil
 from sameness import same
 
@@ -68,35 +67,23 @@ def test_folders_for_training_and_test_are_taken_as_such(root):
 def test_the_same_windows_every_time(root):
     first = read(root)
     (cached,) = (root.parent / "cache").iterdir()
-    assert same(first, read(root))
     cached.unlink()
     assert same(first, read(root)) and not same(first, read(root, seed=1))
 
 
 def test_wrong_photographs_and_options_are_refused(root, tmp_path):
-    with refused("data.root: expected the folder that holds the images, got none"):
-        data.windows()
     with refused("data.size: expected 1..16 pixels to fit into .*png, got 17"):
         read(root, size=17)
     with refused("data.size: expected a whole number of at least 1, got 0"):
         read(root, size=0)
     with refused("data.each: expected a whole number of at least 1, got 0"):
         read(root, each=0)
-    with refused("data.test_share: 0 of 8 images leaves 0 for test"):
-        read(root, test_share=0)
     grey = picture(root / "grey.png", "L", (30, 30))
     with refused(rf"{grey}: has mode L, expected RGB; data.convert=true"):
         read(root)
-    assert len(read(root, convert=True).train) + len(read(root, convert=True).test) == 900
+    dataset = read(root, convert=True)
+    assert len(dataset.train) + len(dataset.test) == 900
     grey.unlink()
     bad = spoil(root / "3.png", "truncated")
     with refused(rf"{bad}: cannot be read \("):
         read(root)
-
-
-@needs("kodak24")
-@pytest.mark.slow
-def test_the_real_photographs_of_both_orientations(tmp_path):
-    dataset = data.windows(str(DATA / "kodak24"), 192, 4, cache=str(tmp_path))
-    assert dataset.train.images.shape == (72, 3, 192, 192) and len(dataset.test) == 24
-    assert dataset.train.images.float().std((1, 2, 3)).min() > 1

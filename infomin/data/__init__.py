@@ -1,20 +1,17 @@
 """Data sets in memory. Every data source of this folder is a function `infomin.data.NAME`.
 
-Sources register themselves: see `infomin.data.registry`.
+Sources register themselves: see `infomin.data.reading`.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
-
-from infomin.data.frames import Frames, nyuv2_frames
+from infomin.core.registry import import_modules
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.loader import Batches, UniformBatches, ViewLoader
-from infomin.data.registry import SOURCES, source
+from infomin.data.nyuv2 import Frames, nyuv2_frames
+from infomin.data.reading import SOURCES, source
 from infomin.data.split import labelled_subset
 from infomin.data.torch_datasets import from_torch
 
-for _file in iter_modules(__path__):
-    import_module(f"{__name__}.{_file.name}")
+import_modules(__name__, __path__)
 globals().update(SOURCES)  # some sources have the name of their file
 
 __all__ = [

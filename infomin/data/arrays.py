@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from infomin.core.errors import InputError
 from infomin.data import values
-from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.data.reading import Counter, Progress
-from infomin.data.registry import source
+from infomin.data.decode import Decoder
+from infomin.data.images import UNLABELLED, DataSet
+from infomin.data.reading import Progress, root_folder, source
+from infomin.data.torch_datasets import Part, read_parts
 
 
 @source
@@ -39,51 +38,30 @@ def arrays(
         InputError: for a file that is missing, damaged, of another shape or type, or an image with
             values outside the range.
     """
-    if root is None:
-        raise InputError("data.root: expected the folder of train_images.npy, got none")
-    folder = Path(root).expanduser()
-    parts = [_read(folder, part, value_range) for part in ("train", "test")]
-    train, test = (images for images, _ in parts)
-    values.check_alike(test, f"{folder}/test_images.npy", train, "train_images.npy")
-    counter = Counter(progress, len(train) + len(test))
-    last, last_test = (int(labels.max()) for _, labels in parts)
-    if UNLABELLED < last < last_test:
-        raise InputError(
-            f"{folder}/test_labels.npy: has class {last_test}, which no training image has"
-        )
-    sets = [
-        ImageSet(values.resize_to_square(images, size, counter.add), labels)
-        for images, labels in parts
-    ]
-    return DataSet(
-        folder.resolve().name,
-        train=sets[0],
-        test=sets[1],
-        classes=tuple(str(i) for i in range(max(last, last_test) + 1)),
-        value_range=values.resolve_range(value_range, train.dtype),
-        channel_names=tuple(channel_names or ()),
-    )
+    folder = root_folder(root, "of train_images.npy")
+    pairs = {part: _read(folder, part) for part in ("train", "test")}
+    known = next((y for _, y in pairs.values() if y and max(y) > UNLABELLED), [])
+    classes = [str(i) for i in range(max(known, default=UNLABELLED) + 1)]
+    parts = [Part(f"{folder}/{part}_images.npy", pair, classes) for part, pair in pairs.items()]
+    decoder = Decoder(size, value_range=value_range)
+    return read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
 
 
-def _read(
-    folder: Path, part: str, value_range: Sequence[float] | None
-) -> tuple[Tensor, Int64[Tensor, " n"]]:
-    """Return images and labels of training or test."""
+def _read(folder: Path, part: str) -> tuple[Tensor, list[int] | None]:
+    """Return images of training or test, and their labels where there are some."""
     path = folder / f"{part}_images.npy"
     images = values.as_tensor(_load(path), str(path))
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise InputError(f"{path}: expected n c h w, h = w, got {_describe(images)}")
-    for i, image in enumerate(images):
-        values.check_values(image, value_range, f"{path}: image {i}")
     path = folder / f"{part}_labels.npy"
     if not path.is_file():
-        return images, torch.full((len(images),), UNLABELLED)
+        return images, None
     labels = _load(path)
     if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or labels.min() < UNLABELLED:
         raise InputError(
             f"{path}: expected {len(images)} integers, -1 for none, got {_describe(labels)}"
         )
-    return images, torch.from_numpy(labels.astype(np.int64))
+    return images, labels.tolist()
 
 
 def _load(path: Path) -> np.ndarray:

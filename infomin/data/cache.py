@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,13 @@ def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
     return [[str(path), s.st_size, s.st_mtime_ns] for path, s in zip(paths, stats, strict=True)]
 
 
-def cached(key: Mapping[str, Any], cache: str | None, build: Callable[[], DataSet]) -> DataSet:
+def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataSet:
     """Return the data set of a key from the cache, or build and store it.
 
     Arguments:
-        key: everything that determines the data set: name, options, source files with their stamps.
         cache: folder; None is the user's cache folder.
         build: makes the data set where the cache does not have it, or cannot be read.
+        key: everything that determines the data set: name, options, source files with their stamps.
     """
     text = json.dumps({"version": _VERSION, **key}, sort_keys=True)
     name = f"{key['name']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
@@ -45,19 +45,19 @@ def _read(path: Path) -> DataSet:
     with safe_open(path, framework="pt") as stored:
         meta = json.loads((stored.metadata() or {})["data"])
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}
-    train, test = (
+    sets = [
         ImageSet(
             tensors[f"{split}.images"],
             tensors[f"{split}.labels"],
             view_mask=tensors.get(f"{split}.present"),
         )
         for split in ("train", "test")
-    )
+    ]
     low, high = meta["value_range"]
     return DataSet(
-        meta["name"],
-        train,
-        test,
+        name=meta["name"],
+        train=sets[0],
+        test=sets[1],
         classes=tuple(meta["classes"]),
         skipped=meta["skipped"],
         value_range=(low, high),
@@ -67,16 +67,12 @@ def _read(path: Path) -> DataSet:
 
 
 def _write(path: Path, data: DataSet) -> None:
-    tensors = {
-        f"{split}.{key}": tensor
-        for split, part in (("train", data.train), ("test", data.test))
-        for key, tensor in (
-            ("images", part.images),
-            ("labels", part.labels),
-            ("present", part.view_mask),
-        )
-    }
+    tensors = {}
+    for split, part in (("train", data.train), ("test", data.test)):
+        tensors[f"{split}.images"] = part.images.contiguous()
+        tensors[f"{split}.labels"] = part.labels.contiguous()
+        if part.view_mask is not None:
+            tensors[f"{split}.present"] = part.view_mask.contiguous()
     names = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
     meta = {name: getattr(data, name) for name in names}
-    contiguous = {name: t.contiguous() for name, t in tensors.items() if t is not None}
-    files.write_bytes(path, to_bytes(contiguous, metadata={"data": json.dumps(meta)}))
+    files.write_bytes(path, to_bytes(tensors, metadata={"data": json.dumps(meta)}))

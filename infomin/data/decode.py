@@ -26,6 +26,10 @@ _CHANNELS = ("", "S", "C", "Q", "I")  # tifffile's samples, channels, unnamed ax
 _ALPHA = ((1,), (2,))  # TIFF's associated and unassociated alpha, the last extra sample
 
 
+class UnreadableFile(InputError):
+    """An image file that is damaged."""
+
+
 @dataclass(frozen=True)
 class _Array:
     """Values of an image, one letter for each axis (Y rows, X columns; empty if unknown), alpha."""
@@ -40,11 +44,7 @@ class Decoder:
     """A decoder that makes images of one kind out of files.
 
     Attributes:
-        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images.
-        convert: turn grey images into three equal channels and drop alpha; refused otherwise.
-        value_range: lowest and highest value; None is the whole range of the type.
-        layout: axes of `.npy` files, `chw` or `hwc`; None takes the first or the last axis for the
-            channels, the only one of both with at most 16.
+        size, convert, value_range, layout: see `image_folder`.
         grey: accept images of one channel; refused otherwise.
 
     Raises:
@@ -63,32 +63,33 @@ class Decoder:
         if self.layout is not None:
             one_of("data.layout", self.layout, LAYOUTS)
 
-    def __call__(self, path: Path) -> Num[Tensor, "c h w"] | Exception:
-        """Return the image of a file, or the exception of a file that cannot be read.
+    def __call__(self, path: Path) -> Num[Tensor, "c h w"]:
+        """Return the image of a file.
 
         Raises:
+            UnreadableFile: for a damaged file.
             InputError: for a good file of a kind that the options exclude.
         """
         try:
             content = _load(path)
         except Exception as error:  # decoders raise anything for a damaged file
-            return error
+            raise UnreadableFile(f"{path}: cannot be read ({error})") from None
         if isinstance(content, _Array):
             return self.finish(self._channels(content, path), str(path))
         return self.finish(self.picture(content, str(path)), str(path))
 
-    def finish(self, image: Num[Tensor, "c h w"], name: str) -> Num[Tensor, "c _ _"]:
-        """Check channels and values of an image, and resize it."""
+    def check(self, image: Num[Tensor, "c h w"], name: str) -> None:
+        """Check channels and values of an image."""
         fewest = 1 if self.grey else values.CHANNELS[0]
         values.check_values(image, self.value_range, name, fewest)
+
+    def finish(self, image: Num[Tensor, "c h w"], name: str) -> Num[Tensor, "c _ _"]:
+        """Check channels and values of an image, and resize it."""
+        self.check(image, name)
         return values.resize_to_square(image[None], self.size)[0]
 
     def picture(self, image: Image.Image, name: str) -> UInt8[Tensor, "c h w"]:
-        """Return a picture of 8 bits, resized.
-
-        Raises:
-            InputError: for a mode that the options exclude.
-        """
+        """Return a picture of 8 bits, resized; refuse a mode that the options exclude."""
         if image.mode != "RGB" and not (self.grey and image.mode == "L"):
             if image.mode.startswith(("I", "F")):
                 raise InputError(f"{name}: has mode {image.mode}, expected 8 bits per channel")
@@ -130,16 +131,16 @@ def height_and_width(path: Path) -> tuple[int, int] | None:
     try:
         if suffix == _ARRAY:
             shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-            sides = dict(zip(_axes(shape, None), shape, strict=False))
+            axes = _axes(shape, None)
         elif suffix in _TIFF:
             with TiffFile(path) as file:
-                sides = dict(zip(file.series[0].axes, file.series[0].shape, strict=True))
+                axes, shape = file.series[0].axes, file.series[0].shape
         else:
             with Image.open(path) as image:
-                sides = {"Y": image.height, "X": image.width}
+                return image.height, image.width
+        return shape[axes.index("Y")], shape[axes.index("X")]
     except Exception:  # readers raise anything for a damaged file; the decoder will name it
         return None
-    return (sides["Y"], sides["X"]) if {"X", "Y"} <= sides.keys() else None
 
 
 def _load(path: Path) -> Image.Image | _Array:

@@ -10,10 +10,9 @@ from torch import Tensor
 from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.cache import cached, stamps
-from infomin.data.decode import SUFFIXES, Decoder
+from infomin.data.decode import SUFFIXES, Decoder, UnreadableFile
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.data.reading import Counter, Progress, in_threads
-from infomin.data.registry import source
+from infomin.data.reading import Counter, Progress, in_threads, root_folder, source
 from infomin.data.split import hold_out
 
 _TEST_FOLDERS = ("val", "test", "valid", "validation")
@@ -61,66 +60,61 @@ def image_folder(
         InputError: for a missing or empty folder, or a file that cannot be used, by name.
     """
     decoder = Decoder(size, convert, value_range, layout)
-    folder = image_root(root)
-    train, test = split_folders(folder)
-    paths = [images_below(train)] + ([images_below(test)] if test else [])
-    key = {
-        "name": folder.resolve().name,
-        "root": str(folder.resolve()),
-        "files": [stamp for part in paths for stamp in stamps(part)],
-        "options": [size, convert, skip_bad, test_share, seed, value_range, channel_names, layout],
-    }
+    folder = root_folder(root, "that holds the images")
+    folders = split_folders(folder)
+    paths = [images_below(part) for part in folders]
+    name = folder.resolve().name
+
+    def decode(path: Path) -> Tensor | None:
+        try:
+            return decoder(path)
+        except UnreadableFile as error:
+            if skip_bad:
+                return None
+            raise InputError(f"{error}; data.skip_bad=true leaves it out") from None
 
     def build() -> DataSet:
-        classes = sorted({p.parent.name for p in paths[0] if p.parent != train})
-        counter = Counter(progress, sum(map(len, paths)))
-        first, bad = read_images(paths[0], train, classes, decoder, counter.add, skip_bad)
-        if test:
-            second, more = read_images(paths[1], test, classes, decoder, counter.add, skip_bad)
-            bad += more
-            values.check_alike(second.images, str(test), first.images, str(train))
+        classes = sorted({p.parent.name for p in paths[0] if p.parent != folders[0]})
+        add = Counter(progress, sum(map(len, paths))).add
+        sets = [
+            read_images(files, part, classes, decode, add)
+            for files, part in zip(paths, folders, strict=True)
+        ]
+        images = sets[0].images
+        skipped = sum(map(len, paths)) - sum(map(len, sets))
+        if len(sets) == 1:
+            sets = [sets[0].subset(i) for i in hold_out(len(sets[0]), test_share, seed)]
         else:
-            first, second = (first.subset(i) for i in hold_out(len(first), test_share, seed))
+            values.check_alike(sets[1].images, str(folders[1]), images, str(folders[0]))
         return DataSet(
-            str(key["name"]),
-            train=first,
-            test=second,
+            name,
+            train=sets[0],
+            test=sets[1],
             classes=tuple(classes),
-            skipped=bad,
-            value_range=values.resolve_range(value_range, first.images.dtype),
+            skipped=skipped,
+            value_range=values.resolve_range(value_range, images.dtype),
             channel_names=tuple(channel_names or ()),
         )
 
-    return cached(key, cache, build)
+    return cached(
+        cache,
+        build,
+        name=name,
+        root=str(folder.resolve()),
+        files=stamps([path for part in paths for path in part]),
+        options=[size, convert, skip_bad, test_share, seed, value_range, channel_names, layout],
+    )
 
 
-def image_root(root: str | None) -> Path:
-    """Return the folder of images.
-
-    Raises:
-        InputError: when it is missing.
-    """
-    if root is None:
-        raise InputError("data.root: expected the folder that holds the images, got none")
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"data.root: {folder} is not a folder; give the folder that holds images")
-    return folder
-
-
-def split_folders(folder: Path) -> tuple[Path, Path | None]:
-    """Return the folders of training and of test images, or the folder and None without both."""
+def split_folders(folder: Path) -> list[Path]:
+    """Return the folders of training and of test images, or the folder alone without both."""
     train = folder / "train"
-    test = next((folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()), None)
-    return (train, test) if train.is_dir() and test is not None else (folder, None)
+    tests = [folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()]
+    return [train, tests[0]] if train.is_dir() and tests else [folder]
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Return the paths of all images in a folder and below it, sorted.
-
-    Raises:
-        InputError: when there are none.
-    """
+    """Return the paths of all images in a folder and below it, sorted; refuse none."""
     paths = [
         Path(parent) / name
         for parent, _, names in os.walk(folder, followlinks=True)
@@ -138,48 +132,38 @@ def read_images(
     paths: Sequence[Path],
     root: Path,
     classes: Sequence[str],
-    decoder: Decoder,
+    decode: Callable[[Path], Tensor | None],
     add: Callable[[], None],
-    skip_bad: bool | None = None,
-) -> tuple[ImageSet, int]:
-    """Read images of one kind, and count those that cannot be read.
+) -> ImageSet:
+    """Read images of one kind.
 
     Arguments:
         paths: the files, in order.
         root: the folder of the images without a class.
         classes: names of its subfolders.
-        decoder: decodes a file.
+        decode: returns the image of a file; None leaves it out.
         add: counts a decoded file.
-        skip_bad: leave unreadable files out; refused otherwise. None refuses them, too, and the
-            message does not offer the option.
 
     Raises:
         InputError: for a file that cannot be used, by name.
     """
-    images: list[Tensor] = []
+    index = {"": UNLABELLED, **{name: i for i, name in enumerate(classes)}}
+    images: dict[Path, Tensor] = {}
     labels: list[int] = []
-    first = ""
-    bad = 0
-    with in_threads(decoder, paths, add) as decoded:
+    with in_threads(decode, paths, add) as decoded:
         for path, image in zip(paths, decoded, strict=True):
-            if isinstance(image, Exception):
-                if not skip_bad:
-                    advice = "" if skip_bad is None else "; data.skip_bad=true leaves it out"
-                    raise InputError(f"{path}: cannot be read ({image}){advice}")
-                bad += 1
+            if image is None:
                 continue
             values.check_square(image, str(path))
-            if images:
-                values.check_alike(image, str(path), images[0], first)
-            else:
-                first = str(path)
-            name = path.parent.name
-            if path.parent != root and name not in classes:
+            images[path] = image
+            first = next(iter(images))
+            values.check_alike(image, str(path), images[first], str(first))
+            name = "" if path.parent == root else path.parent.name
+            if name not in index:
                 raise InputError(
                     f"{path}: class {name!r} has no training images; expected {classes}"
                 )
-            images.append(image)
-            labels.append(UNLABELLED if path.parent == root else classes.index(name))
+            labels.append(index[name])
     if not images:
         raise InputError(f"data.root: none of the {len(paths)} images in {root} can be read")
-    return ImageSet(torch.stack(images), torch.tensor(labels)), bad
+    return ImageSet(torch.stack([*images.values()]), torch.tensor(labels))

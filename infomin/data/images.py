@@ -37,7 +37,8 @@ class ImageSet:
     view_mask: ViewMask | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "view_mask", missing_views.simplified(self.view_mask))
+        if self.view_mask is not None and bool(self.view_mask.all()):
+            object.__setattr__(self, "view_mask", None)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,13 +65,9 @@ class ImageSet:
         """Return the samples that have any of some views; see `missing_views.mask_of_views`."""
         if self.view_mask is None:
             return self
-        viewed = replace(
-            self, view_mask=missing_views.mask_of_views(self.view_mask, groups, sources)
-        )
-        if viewed.view_mask is None:
-            return viewed
-        kept = viewed.view_mask.any(1).nonzero().flatten()
-        return viewed if len(kept) == len(self) else viewed.subset(kept)
+        mask = missing_views.mask_of_views(self.view_mask, groups, sources)
+        viewed, kept = replace(self, view_mask=mask), mask.any(1)
+        return viewed if bool(kept.all()) else viewed.subset(kept.nonzero().flatten())
 
 
 @dataclass(frozen=True)
@@ -140,11 +137,7 @@ class DataSet:
             )
 
     def check_classes(self, purpose: str) -> None:
-        """Check that there are classes to tell apart, and labelled test images.
-
-        Raises:
-            InputError: for fewer than two classes of training images, or no labelled test image.
-        """
+        """Raise an InputError for fewer than two training classes, or no labelled test image."""
         labels = torch.unique(self.train.labelled().labels)
         if len(labels) < 2:
             raise InputError(
@@ -181,7 +174,7 @@ class DataSet:
 
         Raises:
             InputError: for fewer than two training images with two views, or fewer than two test
-                images with both of the first two.
+                images with the first two.
         """
         pairs = len(self.train)
         if self.train.view_mask is not None:
@@ -198,11 +191,7 @@ class DataSet:
                 )
 
     def check_complete(self, purpose: str) -> None:
-        """Check that no sample lacks a view.
-
-        Raises:
-            InputError: when some do.
-        """
+        """Raise an InputError when a sample lacks a view."""
         for part in (self.train, self.test):
             missing_views.check_complete(part.view_mask, f"data {self.name}", purpose)
 

@@ -18,16 +18,9 @@ FEWEST = 2
 """Samples that a contrast needs, and batch statistics."""
 
 
-def simplified(mask: ViewMask | None) -> ViewMask | None:
-    """Return a mask; None where nothing is missing."""
-    return None if mask is None or bool(mask.all()) else mask
-
-
 def mask_of_views(
-    mask: ViewMask | None,
-    groups: Sequence[Sequence[int]],
-    sources: Sequence[Sequence[int]],
-) -> Bool[Tensor, "n v"] | None:
+    mask: ViewMask, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]
+) -> Bool[Tensor, "n v"]:
     """Return the mask of views made of channels of sensors; each view needs all its sensors.
 
     Arguments:
@@ -35,10 +28,8 @@ def mask_of_views(
         groups: channels of every sensor.
         sources: channels that every view is made of.
     """
-    if mask is None:
-        return None
     needed = [[i for i, group in enumerate(groups) if {*group} & {*view}] for view in sources]
-    return simplified(torch.stack([mask[:, sensors].all(1) for sensors in needed], 1))
+    return torch.stack([mask[:, sensors].all(1) for sensors in needed], 1)
 
 
 def having(mask: ViewMask | None, n: int, *views: int) -> Bool[Tensor, " n"]:
@@ -58,11 +49,7 @@ def count(mask: ViewMask) -> dict[str, Any]:
 
 
 def check_complete(mask: ViewMask | None, name: str, purpose: str) -> None:
-    """Check that no sample lacks a view.
-
-    Raises:
-        InputError: when some do.
-    """
+    """Raise an InputError when a sample lacks a view."""
     if mask is not None:
         counts = count(mask)
         raise InputError(

@@ -1,32 +1,32 @@
-"""NYU Depth V2: rooms in colour and depth (Silberman et al., ECCV 2012), as labelled patches.
+"""NYU Depth V2: rooms in colour and depth (Silberman et al., ECCV 2012), as patches and frames.
 
 Frames are `{train,test}/{rgb/*.jpg, depth/*.png, label40/*.png}`, same stem, 320 x 240: colour,
-in-filled depth of 8 bits, and a class for each pixel, 0..38, or 255 for none.
+in-filled depth of 8 bits, and a class of NYU40 for each pixel, from 0, or 255 for none.
 
 A frame shows many things, so the images are patches of it at uniformly random places. The label of
 a patch is the class of more than half of its pixels. Walls are four of ten such labels. Therefore
 only `per_class` patches of each class keep their label. The others, and those of rare classes,
 serve I_NCE and pretraining without one.
+
+Segmentation takes whole frames, with a class for each pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Int64, UInt8
-from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from infomin.core import rng
-from infomin.core.errors import InputError, at_least, one_of
+from infomin.core.errors import InputError, at_least, one_of, whole_number
 from infomin.data.cache import cached, stamps
+from infomin.data.decode import Decoder
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.data.patches import random_patches
-from infomin.data.reading import Counter, Progress, in_threads
-from infomin.data.registry import source
-from infomin.data.values import resize_to_square
+from infomin.data.reading import Counter, Progress, in_threads, random_patches, root_folder, source
+from infomin.data.values import kind_of, resize_to_square, size_of
 
 CLASSES = (
     *"wall floor cabinet bed chair sofa table door window bookshelf picture counter blinds".split(),
@@ -34,10 +34,30 @@ CLASSES = (
     *"refrigerator television paper towel shower_curtain box whiteboard person".split(),
     *"night_stand toilet sink lamp bathtub bag".split(),
 )
-"""Classes of NYU40, without other structure, other furniture and other props."""
+"""Classes of patches: NYU40 without other structure, other furniture and other props."""
+ALL_CLASSES = (*CLASSES, "other_structure", "other_furniture")
+"""Classes of pixels: NYU40 without other props."""
+IGNORED = 255
+"""Label of ignored pixels."""
 CHANNELS = {"rgb": ("R", "G", "B"), "rgbd": ("R", "G", "B", "depth")}
 _PARTS = (("rgb", ".jpg"), ("depth", ".png"), ("label40", ".png"))
 _BORDER = 8  # pixels: a white frame, and its JPEG artefacts
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Training and test frames with a label for each pixel.
+
+    Attributes:
+        images: the frames, unlabelled as a whole.
+        train, test: labels of their pixels, which index `classes`, or `IGNORED`.
+        classes: class names.
+    """
+
+    images: DataSet
+    train: UInt8[Tensor, "n h w"]
+    test: UInt8[Tensor, "m h w"]
+    classes: tuple[str, ...]
 
 
 @source
@@ -69,82 +89,125 @@ def nyuv2(
     Raises:
         InputError: for a missing folder or file, one that cannot be read, or a number out of range.
     """
-    if root is None:
-        raise InputError("data.root: expected the folder of train/rgb, train/depth, ..., got none")
     one_of("data.channels", channels, CHANNELS)
     for name, value in (("patch", patch), ("patches", patches), ("per_class", per_class)):
         at_least(f"data.{name}", value, 1)
-    folder = Path(root).expanduser()
-    frames = [frame_files(folder / split) for split in ("train", "test")]
-    key = {
-        "name": "nyuv2",
-        "files": [stamp for split in frames for frame in split for stamp in stamps(frame)],
-        "options": [size, channels, patch, patches, per_class, seed],
-    }
+    splits = _frame_files(root)
 
     def cut(frame: Sequence[Path]) -> tuple[Tensor, Tensor]:
         generator = rng.generator(seed, "nyuv2", *frame[0].parts[-3:])
         name = f"{frame[0]} without its border"
-        cuts = random_patches(read_frame(frame), patch, patches, generator, "data.patch", name)
+        cuts = random_patches(_read_frame(frame), patch, patches, generator, "data.patch", name)
         return resize_to_square(cuts[:, : len(CHANNELS[channels])], size), _main_class(cuts[:, 4])
 
     def build() -> DataSet:
-        counter = Counter(progress, sum(map(len, frames)))
-        images: list[Tensor] = []
-        labels: list[Tensor] = []
-        for split in frames:
-            with in_threads(cut, split, counter.add) as results:
-                of_split = list(results)
-            images.append(torch.cat([cuts for cuts, _ in of_split]))
-            labels.append(torch.cat([classes for _, classes in of_split]))
-        counts = torch.bincount(labels[0][labels[0] != UNLABELLED], minlength=len(CLASSES))
+        parts = _read_splits(cut, splits, progress)
+        labels = parts[0][1]
+        counts = torch.bincount(labels[labels != UNLABELLED], minlength=len(CLASSES))
         classes = (counts >= per_class).nonzero().squeeze(1)
         train, test = (
             ImageSet(x, _keep(y, classes, per_class, rng.generator(seed, "keep", i)))
-            for i, (x, y) in enumerate(zip(images, labels, strict=True))
+            for i, (x, y) in enumerate(parts)
         )
         names = tuple(CLASSES[i] for i in classes.tolist())
         return DataSet("nyuv2", train, test, names, channel_names=CHANNELS[channels])
 
-    return cached(key, cache, build)
+    return cached(
+        cache,
+        build,
+        name="nyuv2",
+        files=stamps([path for split in splits for frame in split for path in frame]),
+        options=[size, channels, patch, patches, per_class, seed],
+    )
 
 
-def frame_files(folder: Path) -> list[list[Path]]:
-    """Return the files of every frame in a folder: colours, depth and classes.
+def nyuv2_frames(
+    root: str | None = None,
+    height: int = 72,
+    width: int = 96,
+    channels: str = "rgb",
+    progress: Progress = None,
+) -> Frames:
+    """Read whole frames into memory, without their white border, and resize them.
+
+    Images are resized with antialiasing; labels are those of the nearest pixel.
+
+    Arguments:
+        height, width: size of the resulting frames, in pixels; files have 224 x 304 inside their
+            border.
+        root, channels, progress: see `nyuv2`.
 
     Raises:
-        InputError: for a folder without frames, or a missing file.
+        InputError: as `nyuv2`, and for an unknown class.
     """
-    colors = sorted((folder / "rgb").glob("*.jpg"))
-    if not colors:
-        raise InputError(f"data.root: no images in {folder / 'rgb'}; expected *.jpg there")
-    frames = [[folder / part / f"{c.stem}{suffix}" for part, suffix in _PARTS] for c in colors]
-    missing = next((path for frame in frames for path in frame if not path.is_file()), None)
-    if missing:
-        raise InputError(f"{missing}: no such file, but {missing.parent.parent}/rgb has this frame")
-    return frames
+    one_of("data.channels", channels, CHANNELS)
+    whole_number("data.height", height, 1)
+    whole_number("data.width", width, 1)
+    size = (height, width)
+
+    def read(frame: Sequence[Path]) -> tuple[Tensor, Tensor]:
+        planes = _read_frame(frame)[None]
+        images, labels = planes[:, : len(CHANNELS[channels])], planes[:, 4:]
+        known = labels[labels != IGNORED]
+        if known.numel() and known.max() >= len(ALL_CLASSES):
+            raise InputError(
+                f"{frame[2]}: holds class {known.max()}, expected 0..{len(ALL_CLASSES) - 1}, or "
+                f"{IGNORED} for none"
+            )
+        images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
+        return images.round().byte(), F.interpolate(labels, size, mode="nearest-exact")[:, 0]
+
+    parts = _read_splits(read, _frame_files(root), progress)
+    train, test = (ImageSet(x, torch.full((len(x),), UNLABELLED)) for x, _ in parts)
+    data = DataSet("nyuv2", train, test, (), channel_names=CHANNELS[channels])
+    return Frames(data, parts[0][1], parts[1][1], ALL_CLASSES)
 
 
-def read_frame(frame: Sequence[Path]) -> UInt8[Tensor, "5 h w"]:
-    """Return colours, depth and classes of one frame, without its border.
+def _frame_files(root: str | None) -> list[list[list[Path]]]:
+    """Return the files of every frame, colours, depth and classes, of training and of test."""
+    folder = root_folder(root, "of train/rgb, train/depth, train/label40, ...")
+    splits = []
+    for split in (folder / "train", folder / "test"):
+        colors = sorted((split / "rgb").glob("*.jpg"))
+        if not colors:
+            raise InputError(f"data.root: no images in {split / 'rgb'}; expected *.jpg there")
+        frames = [[split / part / f"{c.stem}{suffix}" for part, suffix in _PARTS] for c in colors]
+        for path in (path for frame in frames for path in frame):
+            if not path.is_file():
+                raise InputError(f"{path}: no such file, but {split}/rgb has this frame")
+        splits.append(frames)
+    return splits
 
-    Raises:
-        InputError: for a file that cannot be read, or of another kind or size than expected.
-    """
-    planes: list[np.ndarray] = []
-    for path, mode in zip(frame, ("RGB", "L", "L"), strict=True):
-        try:
-            with Image.open(path) as image:
-                image.load()
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
-        plane = np.atleast_3d(np.array(image))
-        if image.mode != mode or (planes and plane.shape[:2] != planes[0].shape[:2]):
-            expected = f"{mode} of the size of {frame[0].name}"
-            raise InputError(f"{path}: is {image.mode} {image.size}, expected {expected}")
+
+def _read_splits(
+    read: Callable[[Sequence[Path]], tuple[Tensor, Tensor]],
+    splits: Sequence[Sequence[Sequence[Path]]],
+    progress: Progress,
+) -> list[tuple[Tensor, Tensor]]:
+    """Read images and labels of all frames, of training and of test."""
+    counter = Counter(progress, sum(map(len, splits)))
+    parts = []
+    for frames in splits:
+        with in_threads(read, frames, counter.add) as results:
+            images, labels = zip(*results, strict=True)
+        parts.append((torch.cat(images), torch.cat(labels)))
+    return parts
+
+
+def _read_frame(frame: Sequence[Path]) -> UInt8[Tensor, "5 h w"]:
+    """Return colours, depth and classes of one frame, without its border."""
+    decoder = Decoder(None, grey=True)
+    planes: list[Tensor] = []
+    for path, channels in zip(frame, (3, 1, 1), strict=True):
+        plane = decoder(path)
+        expected = (channels, *(planes[0] if planes else plane).shape[1:])
+        if plane.dtype != torch.uint8 or plane.shape != expected:
+            raise InputError(
+                f"{path}: is {kind_of(plane)}, {size_of(plane)}, expected {channels} of uint8, of "
+                f"the size of {frame[0].name}"
+            )
         planes.append(plane)
-    pixels = torch.from_numpy(np.concatenate(planes, axis=2))
-    return rearrange(pixels[_BORDER:-_BORDER, _BORDER:-_BORDER], "h w c -> c h w")
+    return torch.cat(planes)[:, _BORDER:-_BORDER, _BORDER:-_BORDER]
 
 
 def _main_class(labels: UInt8[Tensor, "n h w"]) -> Int64[Tensor, " n"]:

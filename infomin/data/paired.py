@@ -10,21 +10,18 @@ it, and `ImageSet.view_mask` marks the views that they have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Num
+from jaxtyping import Float32, Num
 from torch import Tensor
 
-from infomin.core.batching import take
 from infomin.core.errors import InputError, renamed_option, true_or_false
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
 from infomin.data.folder import images_below, read_images, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.data.reading import Counter, Progress, in_threads
-from infomin.data.registry import source
+from infomin.data.reading import Counter, Progress, in_threads, source
 from infomin.data.split import hold_out
 from infomin.data.values import size_of
 
@@ -49,11 +46,7 @@ def paired_folders(
     Arguments:
         views: folders by the names of views, at least two; the first is view 1. Their subfolders
             are classes.
-        size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
-            which then must be squares of one size.
-        test_share: share held out where there are no test folders.
-        seed: of that choice.
-        cache: folder for the decoded images; None is the user's cache folder.
+        size, test_share, seed, cache: see `image_folder`.
         allow_missing: use samples that lack views, too: pretraining uses their pairs of views, a
             probe uses every view that they have.
         progress: takes the number of files that are done, and of all; headers first, then pixels.
@@ -75,71 +68,63 @@ def paired_folders(
         if not folder.is_dir():
             raise InputError(f"data.views.{name}: {folder} is not a folder")
     splits = {name: split_folders(folder) for name, folder in folders.items()}
-    unsplit = [name for name, (_, test) in splits.items() if test is None]
+    unsplit = [name for name, roots in splits.items() if len(roots) == 1]
     if 0 < len(unsplit) < len(splits):
         raise InputError(
             f"data.views: {unsplit[0]} has no train/ and val/ as other views have; give all views "
             "both, or none"
         )
-    roots = [{name: split[0] for name, split in splits.items()}]
-    if not unsplit:
-        roots.append({name: test for name, (_, test) in splits.items() if test is not None})
+    roots = [dict(zip(splits, part, strict=True)) for part in zip(*splits.values(), strict=True)]
     matched = [_match(root, allow_missing) for root in roots]
     classes = sorted({sample.parent.name for sample in matched[0][0]} - {""})
     parts = [files for _, files in matched]
     every = [path for part in parts for paths in part.values() for path in _existing(paths)]
-    key = {
-        "name": "+".join(folders),
-        "views": {name: str(folder.resolve()) for name, folder in folders.items()},
-        "files": stamps(every),
-        "options": [size, test_share, seed],
-    }
 
     def build() -> DataSet:
         _check_shapes(parts, every, Counter(progress, len(every)).add)
         add = Counter(progress, len(every)).add
-        sets = [
-            _stack(part, root, classes, decoder, add)
-            for part, root in zip(parts, roots, strict=True)
-        ]
-        train, counts = sets[0]
+        sets, counts = zip(
+            *(
+                _stack(part, root, classes, decoder, add)
+                for part, root in zip(parts, roots, strict=True)
+            ),
+            strict=True,
+        )
         if unsplit:
-            train, test = (train.subset(i) for i in hold_out(len(train), test_share, seed))
-        else:
-            test, test_counts = sets[1]
-            if counts != test_counts:
-                raise InputError(
-                    f"data.views: training images have {counts} channels by view, test images "
-                    f"{test_counts}; expected the same"
-                )
-        names = [
-            name if channels == 1 else f"{name} {i + 1}"
-            for name, channels in counts.items()
-            for i in range(channels)
-        ]
-        ends = list(accumulate(counts.values()))
+            sets = tuple(sets[0].subset(i) for i in hold_out(len(sets[0]), test_share, seed))
+        elif counts[0] != counts[1]:
+            raise InputError(
+                f"data.views: training images have {counts[0]} channels by view, test images "
+                f"{counts[1]}; expected the same"
+            )
+        names: list[str] = []
+        groups: list[tuple[int, ...]] = []
+        for name, channels in counts[0].items():
+            groups.append(tuple(range(len(names), len(names) + channels)))
+            names += [name] if channels == 1 else [f"{name} {i + 1}" for i in range(channels)]
         return DataSet(
-            str(key["name"]),
-            train=train,
-            test=test,
+            "+".join(folders),
+            train=sets[0],
+            test=sets[1],
             classes=tuple(classes),
             channel_names=tuple(names),
-            groups=tuple(
-                tuple(range(end - n, end)) for n, end in zip(counts.values(), ends, strict=True)
-            ),
+            groups=tuple(groups),
         )
 
-    return cached(key, cache, build)
+    return cached(
+        cache,
+        build,
+        name="+".join(folders),
+        views={name: str(folder.resolve()) for name, folder in folders.items()},
+        files=stamps(every),
+        options=[size, test_share, seed],
+    )
 
 
 def _match(
     roots: Mapping[str, Path], allow_missing: bool
 ) -> tuple[list[Path], dict[str, list[Path | None]]]:
-    """Return the samples, and the files of every view in their order.
-
-    Raises:
-        InputError: for files without a partner, or two files of one sample in a view, by name.
-    """
+    """Return the samples, and the files of every view in their order; refuse lone files."""
     files: dict[str, dict[Path, Path]] = {}
     for name, root in roots.items():
         samples: dict[Path, Path] = {}
@@ -174,11 +159,7 @@ def _match(
 
 
 def _check_shapes(parts: Sequence[Files], every: Sequence[Path], add: Callable[[], None]) -> None:
-    """Check by the headers that all views of a sample have one shape, so that pixels correspond.
-
-    Raises:
-        InputError: for the first two that differ by at least a pixel of the smaller one.
-    """
+    """Check by the headers that all views of a sample have one shape, up to a pixel."""
     with in_threads(height_and_width, every, add) as results:
         sizes = dict(zip(every, results, strict=True))
     for sample in (sample for part in parts for sample in zip(*part.values(), strict=True)):
@@ -204,12 +185,13 @@ def _stack(
     add: Callable[[], None],
 ) -> tuple[ImageSet, dict[str, int]]:
     """Return the images with the channels of all views, and the number of channels by view."""
-    images: dict[str, Tensor] = {}
     view_mask = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
     labels = torch.full((len(view_mask),), UNLABELLED)
+    images: dict[str, Tensor] = {}
     for (name, paths), mask in zip(part.items(), view_mask.T, strict=True):
-        view, _ = read_images(_existing(paths), roots[name], classes, decoder, add)
-        images[name] = _insert_missing(view.images, mask)
+        view = read_images(_existing(paths), roots[name], classes, decoder, add)
+        images[name] = view.images.new_zeros(len(mask), *view.images.shape[1:])
+        images[name].numpy()[mask.numpy()] = view.images.numpy()  # torch has no index of uint16
         labels[mask] = view.labels
     if len({x.shape[-1] for x in images.values()}) > 1:
         sizes = ", ".join(f"{name} {size_of(x)}" for name, x in images.items())
@@ -220,17 +202,6 @@ def _stack(
     return ImageSet(torch.cat([*images.values()], 1), labels, view_mask=view_mask), counts
 
 
-def _insert_missing(
-    images: Num[Tensor, "m c h w"], mask: Bool[Tensor, " n"]
-) -> Num[Tensor, "n c h w"]:
-    """Return the images of a view at their samples, and zeros at those that lack it."""
-    if mask.all():
-        return images
-    index = torch.where(mask, mask.cumsum(0) - 1, len(images))
-    return take(torch.cat([images, images.new_zeros(1, *images.shape[1:])]), index)
-
-
-def _to_unit(images: Num[Tensor, "n c h w"]) -> Num[Tensor, "n c h w"]:
+def _to_unit(images: Num[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
     """Return images as float32 in [0, 1], some thousand at a time."""
-    chunks = (take(images, index) for index in torch.arange(len(images)).split(2048))
-    return torch.cat([chunk.float() / _SCALE[images.dtype] for chunk in chunks])
+    return torch.cat([chunk.float() / _SCALE[images.dtype] for chunk in images.split(2048)])

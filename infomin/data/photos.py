@@ -4,16 +4,16 @@ The label is the photograph. Training patches come from its left half, test patc
 half, with a gap between them: no test pixel is a training pixel. Nothing is downloaded.
 """
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data.images import DataSet, ImageSet
-from infomin.data.patches import random_patches
-from infomin.data.reading import Counter, Progress
-from infomin.data.registry import source
+from infomin.data.reading import Counter, Progress, random_patches, source
 from infomin.data.values import resize_to_square
 
 PHOTOGRAPHS = (
@@ -60,26 +60,29 @@ def photos(
         raise InputError(f"data.patch: expected 1..{largest} pixels, got {patch}")
     gap = patch // 2
     counter = Counter(progress, 2 * len(PHOTOGRAPHS))
-    sets = []
-    for split, total in (("train", train), ("test", test)):
-        patches = []
-        count = total // len(PHOTOGRAPHS)
-        for name in PHOTOGRAPHS:
-            photo = _photograph(name)
-            middle = photo.shape[2] // 2
-            half = photo[:, :, : middle - gap] if split == "train" else photo[:, :, middle + gap :]
+    counts = {"train": train // len(PHOTOGRAPHS), "test": test // len(PHOTOGRAPHS)}
+    patches: dict[str, list[Tensor]] = {split: [] for split in counts}
+    for name in PHOTOGRAPHS:
+        photo = _photograph(name)
+        middle = photo.shape[2] // 2
+        halves = {"train": photo[:, :, : middle - gap], "test": photo[:, :, middle + gap :]}
+        for split, half in halves.items():
             generator = rng.generator(seed, "photos", split, name)
-            patches.append(random_patches(half, patch, count, generator, "data.patch", name))
+            cuts = random_patches(half, patch, counts[split], generator, "data.patch", name)
+            patches[split].append(cuts)
             counter.add()
-        labels = torch.arange(len(PHOTOGRAPHS)).repeat_interleave(count)
-        sets.append(ImageSet(resize_to_square(torch.cat(patches), size), labels))
+    sets = [
+        ImageSet(
+            resize_to_square(torch.cat(patches[split]), size),
+            torch.arange(len(PHOTOGRAPHS)).repeat_interleave(count),
+        )
+        for split, count in counts.items()
+    ]
     return DataSet("photos", sets[0], sets[1], PHOTOGRAPHS)
 
 
 def _photograph(name: str) -> UInt8[Tensor, "3 h w"]:
     """Return a photograph whose shorter side has `_SHORT_SIDE` pixels."""
-    import numpy as np
-    from PIL import Image
     from skimage import data
 
     array = data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(data, name)()

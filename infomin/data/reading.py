@@ -1,24 +1,51 @@
-"""Reading many files: in threads, in order, and with a count of those that are done."""
+"""Parts of every reader: registration, its folder, threads, a count of images, random patches.
+
+A data source is a function that returns a `DataSet`. Its arguments are the options of its file in
+`conf/data/`, and `progress`. A new source is one file in this folder and one in `conf/data/` with
+`_target_: infomin.data.NAME`.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
+import torch
+from jaxtyping import Num
+from torch import Tensor
+
+from infomin.core.errors import InputError
+from infomin.data.images import DataSet
+
+SOURCES: dict[str, Callable[..., DataSet]] = {}
+"""Functions that return a data set, by name."""
 Progress = Callable[[int, int], None] | None
 """A function of the number of images or files that are done and the number of all, or None."""
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Counter:
-    """Count what is done, and report every new count.
+def source(function: Callable[P, DataSet]) -> Callable[P, DataSet]:
+    """Register a data source under the name of its function."""
+    SOURCES[function.__name__] = function
+    return function
 
-    Arguments:
-        progress: takes the count and the total; None reports nothing.
-        total: number of all images or files.
-    """
+
+def root_folder(root: str | None, content: str) -> Path:
+    """Return the folder `data.root`, or raise an InputError that names its expected content."""
+    if root is None:
+        raise InputError(f"data.root: expected the folder {content}, got none")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"data.root: {folder} is not a folder; give the folder {content}")
+    return folder
+
+
+class Counter:
+    """Count images or files, and report every new count to `progress`."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.progress, self.total, self.count = progress, total, 0
@@ -34,14 +61,9 @@ class Counter:
 def in_threads(
     function: Callable[[T], R], items: Iterable[T], add: Callable[[], None]
 ) -> Iterator[Iterator[R]]:
-    """Apply a function to items in threads, and give its results in their order.
+    """Apply a function to items in threads, and give its results in their order; `add` counts them.
 
     Leaving the context cancels the calls that have not begun, so that an error shows at once.
-
-    Arguments:
-        function: what to do with an item.
-        items: its arguments.
-        add: counts a result.
     """
 
     def count(result: R) -> R:
@@ -53,3 +75,27 @@ def in_threads(
         yield map(count, pool.map(function, items))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def random_patches(
+    image: Num[Tensor, "c h w"],
+    size: int,
+    count: int,
+    generator: torch.Generator,
+    option: str,
+    name: str,
+) -> Num[Tensor, "n c s s"]:
+    """Cut squares of `size` pixels at uniformly random places out of an image.
+
+    Raises:
+        InputError: for squares larger than the image; names the option of the size, and the image.
+    """
+    height, width = image.shape[1:]
+    largest = min(height, width)
+    if not 1 <= size <= largest:
+        raise InputError(f"{option}: expected 1..{largest} pixels to fit into {name}, got {size}")
+    top = torch.randint(height - size + 1, (count,), generator=generator).tolist()
+    left = torch.randint(width - size + 1, (count,), generator=generator).tolist()
+    return torch.stack(
+        [image[:, y : y + size, x : x + size] for y, x in zip(top, left, strict=True)]
+    )

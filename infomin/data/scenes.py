@@ -13,8 +13,7 @@ from torch import Tensor
 from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data.images import DataSet, ImageSet
-from infomin.data.reading import Counter, Progress
-from infomin.data.registry import source
+from infomin.data.reading import Counter, Progress, source
 
 SHAPES = ("disk", "square", "cross")
 FACTORS = ("shape", "shape_hue", "ground_hue", "row", "column")

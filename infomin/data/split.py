@@ -10,15 +10,7 @@ from infomin.data.images import UNLABELLED
 
 
 def hold_out(n: int, share: float, seed: int) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
-    """Choose training and test images at random.
-
-    Arguments:
-        n: number of images.
-        share: share of test images.
-        seed: of the choice.
-
-    Returns:
-        Indices of training and of test images, both ascending.
+    """Return ascending indices of training images and of a random share of test images.
 
     Raises:
         InputError: when one of the two is empty.
@@ -31,17 +23,9 @@ def hold_out(n: int, share: float, seed: int) -> tuple[Int64[Tensor, " m"], Int6
 def hold_out_by_class(
     labels: Int64[Tensor, " n"], share: float, seed: int
 ) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
-    """Choose training and test images at random, in equal proportions of every class.
+    """Choose training and test images as `hold_out`, in equal proportions of every class.
 
     One image of every class always stays in training. Images without a label are one class.
-
-    Arguments:
-        labels: of all images, -1 for none.
-        share: share of test images.
-        seed: of the choice.
-
-    Returns:
-        Indices of training and of test images, both ascending.
 
     Raises:
         InputError: when one of the two is empty, or too few images remain beside one of each class.
@@ -84,7 +68,8 @@ def labelled_subset(
     Raises:
         InputError: for a share out of range, more labels than there are, or fewer than classes.
     """
-    known = (labels != UNLABELLED).nonzero().squeeze(1).cpu()
+    labels = labels.cpu()
+    known = (labels != UNLABELLED).nonzero().squeeze(1)
     if share is not None and not 0 < share <= 1:
         raise InputError(f"labels.share: expected a share within (0, 1], got {share}")
     wanted = round((1 if share is None else share) * len(known)) if number is None else number
@@ -101,7 +86,7 @@ def labelled_subset(
         )
     piles = []
     for label in classes.tolist():
-        pile = known[labels[known].cpu() == label]
+        pile = known[labels[known] == label]
         order = torch.randperm(len(pile), generator=rng.generator(seed, "labels", label))
         piles.append(pile[order])
     # take one image of each class in turn, until there are enough

@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import torch
-from jaxtyping import Int64, UInt8
-from torch import Tensor
 from torchvision import datasets
 
 from infomin.core.errors import InputError
 from infomin.data.cache import cached
-from infomin.data.images import DataSet, ImageSet
-from infomin.data.reading import Counter, Progress
-from infomin.data.registry import source
-from infomin.data.values import resize_to_square
+from infomin.data.decode import Decoder
+from infomin.data.images import DataSet
+from infomin.data.reading import Progress, source
+from infomin.data.torch_datasets import Part, read_parts
 
 _SPLITS = {"STL10": ({"split": "train+unlabeled"}, {"split": "test"})}
 _TRAIN_AND_TEST = ({"train": True}, {"train": False})
@@ -67,29 +64,15 @@ def _read(
     name = title.lower()
 
     def build() -> DataSet:
-        splits = _SPLITS.get(title, _TRAIN_AND_TEST)
-        parts = [_open(title, root, split) for split in splits]
-        counter = Counter(progress, sum(map(len, parts)))
-        train, test = (
-            ImageSet(resize_to_square(_images(part.data), size, counter.add), _labels(part))
-            for part in parts
-        )
-        classes = tuple("0123456789") if title == "MNIST" else tuple(parts[0].classes)
-        return DataSet(name, train, test, classes)
+        parts = []
+        for options in _SPLITS.get(title, _TRAIN_AND_TEST):
+            part = _open(title, root, options)
+            labels = part.labels if title == "STL10" else part.targets
+            classes = "0123456789" if title == "MNIST" else part.classes
+            parts.append(Part(f"{name} {options}", (part.data, labels), classes))
+        return read_parts(parts, Decoder(size, grey=True), name, progress=progress)
 
-    return cached({"name": name, "root": str(Path(root).resolve()), "size": size}, cache, build)
-
-
-def _images(data: Any) -> UInt8[Tensor, "n c h w"]:
-    """Return pixels that torchvision holds as `n h w`, `n h w 3` or `n 3 h w`."""
-    images = torch.as_tensor(data)
-    if images.ndim == 3:
-        return images[:, None]
-    return images if images.shape[1] == 3 else images.permute(0, 3, 1, 2).contiguous()
-
-
-def _labels(part: Any) -> Int64[Tensor, " n"]:
-    return torch.as_tensor(part.labels if hasattr(part, "labels") else part.targets).long()
+    return cached(cache, build, name=name, root=str(Path(root).resolve()), size=size)
 
 
 def _open(title: str, root: str, split: Mapping[str, Any]) -> Any:

@@ -78,34 +78,14 @@ def from_torch(
             raise InputError("test: expected none beside a DataSet, which has its own test images")
         return train
     with renamed_option("data.", ""):
-        decoder = Decoder(size, value_range=value_range, grey=True)
-        parts = [_Part("train", train, classes)]
+        parts = [Part("train", train, classes)]
         if test is not None:
-            parts.append(_Part("test", test, classes))
-            parts[1].classes = parts[1].classes or parts[0].classes
-        (first, _), (last, _) = (part.item(0, decoder) for part in (parts[0], parts[-1]))
-        values.check_alike(last, f"{parts[-1].name}: image 0", first, "train: image 0")
-        counter = Counter(progress, sum(map(len, parts)))
-        images, labels = zip(*(part.read(decoder, counter.add) for part in parts), strict=True)
-        names = parts[0].classes or _distinct(labels[0]) or _distinct(labels[-1])
-        sets = [
-            ImageSet(x, _encode(y, names, part.name))
-            for x, y, part in zip(images, labels, parts, strict=True)
-        ]
-        if test is None:
-            sets = [sets[0].subset(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
-        labelled = any(len(part.labelled()) for part in sets)
-        return DataSet(
-            name,
-            train=sets[0],
-            test=sets[1],
-            classes=tuple(map(str, names)) if labelled else (),
-            value_range=values.resolve_range(value_range, first.dtype),
-            channel_names=tuple(channel_names or ()),
-        )
+            parts.append(Part("test", test, classes))
+        decoder = Decoder(size, value_range=value_range, grey=True)
+        return read_parts(parts, decoder, name, channel_names, progress, test_share, seed)
 
 
-class _Part:
+class Part:
     """Training or test images as a user gives them.
 
     Arguments:
@@ -180,7 +160,7 @@ class _Part:
         if isinstance(self.data, Tensor):
             names = [f"{self.name}: image {i}" for i in range(len(self))]
             for image, name in zip(self.data, names, strict=True):
-                values.check_values(image, decoder.value_range, name, fewest=1)
+                decoder.check(image, name)
             labels = [None] * len(self) if self.labels is None else self.labels
             return values.resize_to_square(self.data, decoder.size, add), [
                 _label(label, name, self.classes) for label, name in zip(labels, names, strict=True)
@@ -195,6 +175,39 @@ class _Part:
             labels.append(label)
             add(1)
         return images, labels
+
+
+def read_parts(
+    parts: Sequence[Part],
+    decoder: Decoder,
+    name: str,
+    channel_names: Sequence[str] | None = None,
+    progress: Progress = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> DataSet:
+    """Read training and test images, or hold a share out for test; see `from_torch`."""
+    parts[-1].classes = parts[-1].classes or parts[0].classes
+    (first, _), (last, _) = (part.item(0, decoder) for part in (parts[0], parts[-1]))
+    values.check_alike(last, f"{parts[-1].name}: image 0", first, f"{parts[0].name}: image 0")
+    counter = Counter(progress, sum(map(len, parts)))
+    images, labels = zip(*(part.read(decoder, counter.add) for part in parts), strict=True)
+    names = parts[0].classes or _distinct(labels[0]) or _distinct(labels[-1])
+    sets = [
+        ImageSet(x, _encode(y, names, part.name))
+        for x, y, part in zip(images, labels, parts, strict=True)
+    ]
+    if len(sets) == 1:
+        sets = [sets[0].subset(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
+    labelled = any(len(part.labelled()) for part in sets)
+    return DataSet(
+        name,
+        train=sets[0],
+        test=sets[1],
+        classes=tuple(map(str, names)) if labelled else (),
+        value_range=values.resolve_range(decoder.value_range, first.dtype),
+        channel_names=tuple(channel_names or ()),
+    )
 
 
 def _is_array(data: object) -> bool:

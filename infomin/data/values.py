@@ -24,11 +24,7 @@ _CHUNK = 2048  # images that are resized at a time
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Read a `.npy` file without executing anything in it.
-
-    Raises:
-        OSError, ValueError, EOFError: for a file that is missing, damaged or of another format.
-    """
+    """Read a `.npy` file without executing anything in it."""
     with path.open("rb") as stream:
         array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
     return array
@@ -37,12 +33,8 @@ def read_array(path: Path) -> np.ndarray:
 def as_tensor(array: np.ndarray, name: str) -> Tensor:
     """Return an array as a tensor: uint8 and uint16 as they are, floats as float32.
 
-    Arguments:
-        array: any shape and byte order.
-        name: file or item, for error messages.
-
     Raises:
-        InputError: for another type, or an empty array.
+        InputError: for another type, or an empty array; begins with `name`, the file or item.
     """
     if not array.size:
         raise InputError(f"{name}: expected values, got an array of {by(array.shape)}")
@@ -107,11 +99,7 @@ def check_square(image: Tensor, name: str) -> None:
 
 
 def check_alike(image: Tensor, name: str, first: Tensor, first_name: str) -> None:
-    """Check that an image, or a set of images, has channels, type and size of the first.
-
-    Raises:
-        InputError: for the first difference.
-    """
+    """Raise an InputError unless images have the channels, type and size of the first."""
     for word, describe, advice in (
         ("kinds", kind_of, "expected one kind"),
         ("sizes", size_of, "set data.size=N to resize them"),

@@ -15,15 +15,13 @@ import torch
 from torch import Tensor
 
 from infomin.core import rng
-from infomin.core.errors import InputError, whole_number
+from infomin.core.errors import whole_number
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
-from infomin.data.folder import image_root, images_below, split_folders
+from infomin.data.folder import images_below, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
-from infomin.data.patches import random_patches
-from infomin.data.reading import Counter, Progress, in_threads
-from infomin.data.registry import source
+from infomin.data.reading import Counter, Progress, in_threads, random_patches, root_folder, source
 from infomin.data.split import hold_out
 
 
@@ -47,11 +45,8 @@ def windows(
         root: the folder.
         size: side of the windows, in pixels of the photographs.
         each: number of windows of each photograph.
-        convert: turn grey photographs into three equal channels and drop alpha; refused otherwise.
-        test_share: share of the photographs held out where there is no test folder.
-        seed: of that choice, and of the places.
-        cache: folder for the windows; None is the user's cache folder.
-        progress: takes the number of photographs that are done, and of all.
+        seed: of the places, and of the photographs that are held out.
+        convert, test_share, cache, progress: see `image_folder`.
 
     Raises:
         InputError: for a missing folder, a photograph that cannot be read, is smaller than a
@@ -59,40 +54,36 @@ def windows(
     """
     whole_number("data.size", size, 1)
     whole_number("data.each", each, 1)
-    folder = image_root(root)
-    first, second = split_folders(folder)
-    train = images_below(first)
-    test = images_below(second) if second else []
-    if not test:
-        chosen = hold_out(len(train), test_share, seed)
-        train, test = ([train[i] for i in part.tolist()] for part in chosen)
-    paths = [*train, *test]
-    key = {
-        "name": folder.resolve().name,
-        "root": str(folder.resolve()),
-        "files": stamps(paths),
-        "options": ["windows", size, each, convert, test_share, seed],
-    }
+    folder = root_folder(root, "that holds the images")
+    parts = [images_below(part) for part in split_folders(folder)]
+    if len(parts) == 1:
+        chosen = hold_out(len(parts[0]), test_share, seed)
+        parts = [[parts[0][i] for i in index.tolist()] for index in chosen]
+    paths = [path for part in parts for path in part]
+    name = folder.resolve().name
     decoder = Decoder(None, convert)
 
     def cut(path: Path) -> Tensor:
-        photograph = decoder(path)
-        if isinstance(photograph, Exception):
-            raise InputError(f"{path}: cannot be read ({photograph})")
         generator = rng.generator(seed, "windows", path.relative_to(folder).as_posix())
-        return random_patches(photograph, size, each, generator, "data.size", str(path))
+        return random_patches(decoder(path), size, each, generator, "data.size", str(path))
 
     def build() -> DataSet:
-        counter = Counter(progress, len(paths))
-        with in_threads(cut, paths, counter.add) as results:
+        with in_threads(cut, paths, Counter(progress, len(paths)).add) as results:
             images = list(results)
-        for path, windows_of_it in zip(paths, images, strict=True):
-            values.check_alike(windows_of_it, str(path), images[0], str(paths[0]))
+        for path, cuts in zip(paths, images, strict=True):
+            values.check_alike(cuts, str(path), images[0], str(paths[0]))
         sets = [
             ImageSet(torch.cat(part), torch.full((len(part) * each,), UNLABELLED))
-            for part in (images[: len(train)], images[len(train) :])
+            for part in (images[: len(parts[0])], images[len(parts[0]) :])
         ]
         value_range = values.resolve_range(None, images[0].dtype)
-        return DataSet(str(key["name"]), sets[0], sets[1], (), value_range=value_range)
+        return DataSet(name, sets[0], sets[1], (), value_range=value_range)
 
-    return cached(key, cache, build)
+    return cached(
+        cache,
+        build,
+        name=name,
+        root=str(folder.resolve()),
+        files=stamps(paths),
+        options=["windows", size, each, convert, test_share, seed],
+    )

@@ -26,7 +26,7 @@ from infomin.core.batching import take
 from infomin.core.errors import InputError, positive, true_or_false, whole_number
 from infomin.core.shapes import Images
 from infomin.data import Batches, Frames
-from infomin.data.frames import IGNORED
+from infomin.data.nyuv2 import IGNORED
 from infomin.models import Decoder, levels
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.training.schedule import factor, set_rate

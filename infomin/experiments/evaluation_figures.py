@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from infomin.augment import as_float
-from infomin.data.frames import IGNORED
+from infomin.data.nyuv2 import IGNORED
 from infomin.evaluation import FactorReadout
 from infomin.evaluation.calibration import CaseResult
 from infomin.experiments.tables import TextRow
