@@ -137,19 +137,12 @@ class ViewGenerator(nn.Module):
 
         The value range is checked in evaluation mode, but not under `torch.compile` or
         `torch.export`: they cannot trace a branch on values.
-
-        Raises:
-            InputError: as in `forward`.
         """
         self._check_range(x)
         return self._transform(x)
 
     def raw(self, x: Images) -> Images:
-        """Return the output channels of a fresh generator, `b c h w`: the colour space alone.
-
-        Raises:
-            InputError: as in `forward`.
-        """
+        """Return the output channels of a fresh generator, `b c h w`: the colour space alone."""
         self._check_range(x)
         return to_images(self.start(to_rows(x)), like=x)
 
@@ -174,9 +167,7 @@ class ViewGenerator(nn.Module):
     def log_abs_det_jacobian(self, x: Images) -> Float[Tensor, "b h w"]:
         """Return log |det dg/dx| of each pixel, `b h w`, in nats, colour space included."""
         self._check_images(x)
-        rows = to_rows(x)
-        total = self.start.log_abs_det_jacobian(rows)
-        total = total + self.flow.log_abs_det_jacobian(self.start(rows))
+        total = Composition([self.start, self.flow]).log_abs_det_jacobian(to_rows(x))
         return rearrange(total, "(b h w) -> b h w", b=len(x), h=x.shape[2], w=x.shape[3])
 
     @torch.no_grad()

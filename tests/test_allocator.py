@@ -15,11 +15,11 @@ assert mallopt(_MMAP_THRESHOLD, 2**17) and mallopt(_TRIM_THRESHOLD, 2**17)
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 def step():
-    return [b"x" * 2**23 for _ in range(16)]  # 8 MiB each, as activations are
+    return [b"x" * 2**23 for _ in range(4)]  # 8 MiB each, as activations are
 for _ in range(3):
     step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(20):
+for _ in range(5):
     step()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """

@@ -10,14 +10,7 @@ from infomin import ViewGenerator, load_generator
 from infomin.core import artifact
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
-from infomin.views import (
-    ChannelViews,
-    CombinedViews,
-    FrequencyViews,
-    LearnedViews,
-    PatchViews,
-    WholeViews,
-)
+from infomin.views import ChannelViews, CombinedViews, FrequencyViews, PatchViews
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -27,9 +20,9 @@ def saved(tmp_path):
     return ViewGenerator().save(tmp_path / "generator")
 
 
-@pytest.mark.parametrize("section", ["architecture", "training", "versions"])
+@pytest.mark.parametrize("section", ["architecture", "training"])
 def test_a_card_edited_by_hand(saved, section):
-    edit(saved / "card.json", **{section: {"channels": 3, "edited": "by hand"}})
+    edit(saved / "card.json", **{section: {"edited": "by hand"}})
     with refused(f"{saved}/card.json: is not the card that was saved .* changed afterwards"):
         load_generator(saved)
 
@@ -60,11 +53,10 @@ def test_a_missing_file(saved, name):
         load_generator(saved)
 
 
-@pytest.mark.parametrize("left", [1, 4, 100, 0.5, 0.99])
+@pytest.mark.parametrize("left", [1, 100, -1])
 def test_truncated_weights(saved, left):
     path = saved / "model.safetensors"
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(left * len(whole)) if isinstance(left, float) else left])
+    path.write_bytes(path.read_bytes()[:left])
     with refused(f"{path}: is damaged"):
         load_generator(saved)
 
@@ -76,32 +68,20 @@ def test_weights_of_another_generator(saved, tmp_path):
         load_generator(saved)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"channels": 4},
-        {"flow": {"kind": "additive"}},
-        {"flow": {"blocks": 10**12}},
-        {"flow": {"layers": 10**12}},
-        {"unknown": 1},
-    ],
-)
+@pytest.mark.parametrize("change", [{"channels": 4}, {"flow": {"blocks": 10**12}}, {"unknown": 1}])
 def test_a_card_that_does_not_fit_its_weights_builds_nothing(tmp_path, change):
     """Card and weights agree in their digest. `test_hostile` has all other fields."""
     g = ViewGenerator()
-    saved = artifact.save(
-        tmp_path / "generator", "generator", {**g.architecture, **change}, g.state_dict(), {}
-    )
+    architecture = {**g.architecture, **change}
+    saved = artifact.save(tmp_path / "generator", "generator", architecture, g.state_dict(), {})
     with refused(f"{saved}: card and weights do not fit together: ."):
         load_generator(saved)
 
 
 HUGE = 10**12
 OTHER, MORE = "weights of other names or shapes", "asks for more than any weights hold"
-
-
-def anything(architecture, weights):
-    """Whatever the card says, for `artifact.load`."""
+TOO_MANY = rf"{OTHER}|asks for more than the \d+ weights there are"
+ENCODER = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
 
 
 def raw(**change):
@@ -116,23 +96,13 @@ def whole(**change):
     return {"views": {"kind": "whole", "crops": "shared", "channels": 3, "number": 2} | change}
 
 
-@pytest.mark.parametrize(
-    "views",
-    [
-        ChannelViews(),
-        WholeViews(),
-        PatchViews(patch=8, distance=4),
-        FrequencyViews(),
-        LearnedViews(ViewGenerator()),
-        CombinedViews(ViewGenerator(), 0.5),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
+def test_a_card_that_does_not_fit_its_encoder(tmp_path, views_saved):
+    """Of any views. `test_hostile` has all other fields."""
+    views, good = views_saved
+    size = "encoders of another size than its patches" if views.kind == "patches" else OTHER
+    changes = [
         ({"encoder": {"dim": 5}}, OTHER),
-        ({"encoder": {"size": 16}}, rf"{OTHER}|encoders of another size than its patches"),
+        ({"encoder": {"size": 16}}, size),
         ({"encoder": {"widths": []}}, "encoder.widths: expected the width of one convolution or"),
         ({"encoder": {"name": "vgg"}}, "encoder.name: expected one of"),
         ({"encoder": {"depth": 3}}, "encoder fourconv: .*unexpected keyword argument 'depth'"),
@@ -142,67 +112,94 @@ def whole(**change):
         ({"encoder": {"size": HUGE}}, MORE),
         (raw(channels=4), OTHER),
         (raw(channels=HUGE), MORE),
-        (
-            raw(kind="other"),
-            "views.kind: expected one of combined, frequency, learned, modalities, ",
-        ),
+        (raw(kind="other"), "views.kind: expected one of combined, frequency, learned, modalities"),
         (whole(channels=4), OTHER),
-        (whole(number=5), rf"{OTHER}|asks for more than the \d+ weights there are"),
+        (whole(number=5), TOO_MANY),
         (whole(number=HUGE), MORE),
-        (learned(channels=4), rf"{OTHER}|asks for more than the \d+ weights there are"),
+        (learned(channels=4), TOO_MANY),
         (learned(flow={"hidden": HUGE}), MORE),
-        (learned(flow={"blocks": 3}), rf"{OTHER}|asks for more than the \d+ weights there are"),
+        (learned(flow={"blocks": 3}), TOO_MANY),
+    ]
+    for i, (change, message) in enumerate(changes):
+        assert_card_refused(tmp_path / str(i), good, change, message)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        ChannelViews(),
+        PatchViews(patch=8, distance=4),
+        CombinedViews(ViewGenerator(), 0.5),
     ],
+    ids=str,
 )
-def test_a_card_that_does_not_fit_its_encoder(tmp_path, views, change, message):
-    encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
-    encoders = build_encoders(view_channels=views.view_channels, **encoder)
-    saved = PretrainedEncoder(views, encoders, encoder).save(tmp_path / "good")
+def views_saved(request, tmp_path_factory):
+    return request.param, save_encoder(request.param, tmp_path_factory.mktemp("encoder") / "good")
+
+
+def save_encoder(views, folder):
+    """Save an encoder of these views; return its architecture and weights."""
+    encoders = build_encoders(view_channels=views.view_channels, **ENCODER)
+    saved = PretrainedEncoder(views, encoders, ENCODER).save(folder)
     load_encoder(saved)
-    card, weights = artifact.load(saved, "encoder", anything)
-    architecture = {**card["architecture"], **change}
-    architecture["encoder"] = encoder | change.get("encoder", {})
-    saved = artifact.save(tmp_path / "bad", "encoder", architecture, weights, {})
+    card, weights = artifact.load(saved, "encoder", lambda architecture, weights: None)
+    return card["architecture"], weights
+
+
+def assert_card_refused(folder, good, change, message):
+    """Save a changed architecture with digests that agree, and expect that it does not load."""
+    architecture, weights = good
+    architecture = architecture | change
+    architecture["encoder"] = ENCODER | change.get("encoder", {})
+    saved = artifact.save(folder, "encoder", architecture, weights, {})
     with refused(f"{saved}: card and weights do not fit together: .*{message}"):
         load_encoder(saved)
 
 
 @pytest.mark.parametrize(
-    ("views", "change", "message"),
+    ("views", "changes"),
     [
-        (PatchViews(patch=8), {"channels": 4}, OTHER),
-        (PatchViews(patch=8), {"channels": HUGE}, MORE),
-        (PatchViews(patch=8), {"distance": HUGE}, MORE),
-        (PatchViews(patch=8), {"number": 5}, "unexpected keyword argument 'number'"),
-        (PatchViews(patch=8), {"patch": 16}, "encoders of another size than its patches"),
-        (PatchViews(patch=8), {"patch": "8"}, "."),
-        (FrequencyViews(), {"channels": 4}, OTHER),
-        (FrequencyViews(), {"channels": HUGE}, MORE),
-        (FrequencyViews(), {"number": 2**16}, "unexpected keyword argument 'number'"),
-        (PatchViews(patch=8), {"distance": -1}, "views.distance: expected a whole number of at"),
-        (PatchViews(patch=8), {"distance": 1.5}, "."),
-        (PatchViews(patch=8), {"distance": None}, "."),
-        (PatchViews(patch=8), {"crops": "shared"}, "unexpected keyword argument 'crops'"),
-        (PatchViews(patch=8), {"value_range": [1, 0]}, "value_range: expected "),
-        (FrequencyViews(), {"sigma": 0}, "views.sigma: expected a number > 0, got 0"),
-        (FrequencyViews(), {"sigma": "1"}, "."),
-        (FrequencyViews(), {"sigma": [1.0]}, "."),
-        (FrequencyViews(), {"sigma": 1e308}, "views.sigma: expected 0.1 to 1000.0 pixels, got"),
-        (FrequencyViews(), {"crops": "two"}, "views.crops: expected one of per_view, shared"),
-        (FrequencyViews(), {"unknown": 1}, "unexpected keyword argument 'unknown'"),
+        (
+            PatchViews(patch=8),
+            [
+                ({"channels": 4}, OTHER),
+                ({"channels": HUGE}, MORE),
+                ({"distance": HUGE}, MORE),
+                ({"number": 5}, "unexpected keyword argument 'number'"),
+                ({"patch": 16}, "encoders of another size than its patches"),
+                ({"patch": "8"}, "."),
+                ({"distance": -1}, "views.distance: expected a whole number of at"),
+                ({"distance": 1.5}, "."),
+                ({"distance": None}, "."),
+                ({"crops": "shared"}, "unexpected keyword argument 'crops'"),
+                ({"value_range": [1, 0]}, "value_range: expected "),
+            ],
+        ),
+        (
+            FrequencyViews(),
+            [
+                ({"channels": 4}, OTHER),
+                ({"channels": HUGE}, MORE),
+                ({"number": 2**16}, "unexpected keyword argument 'number'"),
+                ({"sigma": 0}, "views.sigma: expected a number > 0, got 0"),
+                ({"sigma": "1"}, "."),
+                ({"sigma": [1.0]}, "."),
+                ({"sigma": 1e308}, "views.sigma: expected 0.1 to 1000.0 pixels, got"),
+                ({"crops": "two"}, "views.crops: expected one of per_view, shared"),
+                ({"unknown": 1}, "unexpected keyword argument 'unknown'"),
+            ],
+        ),
     ],
+    ids=["patches", "frequency"],
 )
-def test_a_card_of_views_that_nobody_could_make(tmp_path, views, change, message):
-    encoder = {"name": "fourconv", "size": 8, "dim": 4, "widths": [4], "pools": 1}
-    encoders = build_encoders(view_channels=views.view_channels, **encoder)
-    saved = PretrainedEncoder(views, encoders, encoder).save(tmp_path / "good")
-    card, weights = artifact.load(saved, "encoder", anything)
-    card["architecture"]["views"] |= change
-    saved = artifact.save(tmp_path / "bad", "encoder", card["architecture"], weights, {})
-    with refused(f"{saved}: card and weights do not fit together: .*{message}"):
-        load_encoder(saved)
+def test_a_card_of_views_that_nobody_could_make(tmp_path, views, changes):
+    good = save_encoder(views, tmp_path / "good")
+    for i, (change, message) in enumerate(changes):
+        change = {"views": good[0]["views"] | change}
+        assert_card_refused(tmp_path / str(i), good, change, message)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_large_images_is_not_taken_for_a_forgery(tmp_path):
     """Nor does it take the memory of such an image to build one."""
     views, encoder = ChannelViews(), {"name": "resnet", "depth": 18, "dim": 4, "size": 65536}

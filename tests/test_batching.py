@@ -16,7 +16,7 @@ from infomin.core import batching, rng
 from infomin.core.batching import Params, apply_by_group, concatenate, map_chunks
 from infomin.data import Batches
 
-N, SIDE = 64, 48
+N, SIDE = 32, 48
 JITTER = ColorJitter(0.8, 0.8, 0.8, 0.2, jitter=0.8, gray=0.2, blur=0.5)
 RAND = RandAugment(["rotate", "shear_x", "translate_y", "invert", "sharpness"], p=1.0)
 AUGMENTS = {
@@ -34,7 +34,7 @@ def chunks_of_three(monkeypatch):
     monkeypatch.setattr(batching, "_CHUNK_NUMBERS", 3 * 2 * 4 * 4)
 
 
-@pytest.mark.parametrize("n", [0, 1, 3, 4, 9, 11])
+@pytest.mark.parametrize("n", [0, 3, 11])
 def test_mapped_chunks_are_the_whole_batch(n, chunks_of_three):
     x, slices = torch.rand(n, 2, 4, 4), []
 
@@ -54,7 +54,7 @@ def test_gradients_pass_through_chunks(chunks_of_three):
     torch.testing.assert_close(x.grad, 2 * x.detach())
 
 
-@pytest.mark.parametrize("n", [0, 2, 8, 23])
+@pytest.mark.parametrize("n", [0, 23])
 def test_samples_change_round_by_round_each_by_its_own_operation_and_amount(n, chunks_of_three):
     operations = [
         lambda part, by: part + by.view(-1, 1, 1, 1),
@@ -125,12 +125,13 @@ def test_only_sampled_parameters_go_to_the_device(name):
     assert result.is_meta and 0 < counter.bytes <= 512 * N
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in AUGMENTS if name != "jigsaw"])
 def test_the_device_runs_as_many_operations_for_many_samples_and_views_as_for_few(name):
-    images = torch.empty(512, 3, SIDE, SIDE, dtype=torch.uint8, device="meta")
+    images = torch.empty(N, 3, SIDE, SIDE, dtype=torch.uint8, device="meta")
     operations = []
-    for batch, number in ((256, 1), (256, 3), (512, 1)):
+    for batch, number in ((N // 2, 1), (N // 2, 3), (N, 1)):
         with Counter() as counter:
-            Batches(512, batch, 0, "test").crops(images, 0, AUGMENTS[name], number)
+            Batches(N, batch, 0, "test").crops(images, 0, AUGMENTS[name], number)
         operations.append(counter.operations)
     assert max(operations) - min(operations) <= 2, "the views are split"

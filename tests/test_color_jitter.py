@@ -87,7 +87,7 @@ def test_a_blur_wider_than_the_image_reaches_its_edges():
     assert blurred.std((2, 3)).max() < 0.05
 
 
-@pytest.mark.parametrize("turns", [0.0, 0.05, -0.05, 1 / 6, 0.37, -0.5, 0.5, 0.9, -1.2, 3.0])
+@pytest.mark.parametrize("turns", [0.0, -0.05, 1 / 6, 0.5, 3.0])
 @pytest.mark.parametrize("images", [corners(), torch.rand(1, 3, 6, 9)], ids=["corners", "random"])
 def test_hue_is_turned_as_in_hsv(images, turns):
     ours = hue(images, torch.tensor([turns])).flatten(2).squeeze(0).T
@@ -99,7 +99,7 @@ def test_hue_is_turned_as_in_hsv(images, turns):
 
 def test_hue_stays_within_0_and_1_in_float32_too():
     images = torch.cat([corners(), torch.rand(1, 3, 3, 9).round(decimals=1)]).float()
-    for turns in torch.linspace(-1, 1, 41):
+    for turns in torch.linspace(-1, 1, 21):
         turned = hue(images, turns.repeat(2).float())
         assert turned.min() >= 0 and turned.max() <= 1
         torch.testing.assert_close(turned.amax(1), images.amax(1), atol=3e-7, rtol=0)
@@ -137,14 +137,6 @@ def test_without_operations_nothing_changes(options):
     assert torch.equal(photometric.apply_to_view(view, sample(photometric)), view)
 
 
-def test_inputs_are_not_changed():
-    photometric, images = ColorJitter(**ALL), colors()
-    before = images.clone()
-    photometric.apply(images, sample(photometric))
-    photometric.apply_to_view(images, sample(photometric))
-    assert torch.equal(images, before)
-
-
 def test_amounts_are_uniform_within_their_ranges():
     from scipy.stats import kstest
 
@@ -170,8 +162,10 @@ def test_strength_multiplies_the_four_and_nothing_else():
 
 def test_the_same_stream_samples_the_same_and_slices_and_chunks_agree(monkeypatch):
     photometric, images = ColorJitter(**ALL), colors()
-    params = sample(photometric)
+    params, before = sample(photometric), images.clone()
     whole = photometric.apply(images, params)
+    photometric.apply_to_view(images, params)
+    assert torch.equal(images, before), "inputs are not changed"
     assert torch.equal(photometric.apply(images, sample(photometric)), whole)
     assert not torch.equal(photometric.apply(images, sample(photometric, seed=1)), whole)
     for i in (0, 6):
@@ -198,14 +192,7 @@ def test_views_are_scaled_about_their_mean_and_shifted_as_the_middle_of_an_image
     torch.testing.assert_close(bright.apply_to_view(2 * middle - 1, sample(bright)), as_image)
 
 
-def test_views_are_blurred_and_jittered_as_often_as_images():
-    photometric, view = ColorJitter(**ALL), torch.randn(64, 2, 8, 8)
-    params = sample(photometric, 64)
-    same = (photometric.apply_to_view(view, params) == view).flatten(1).all(1)
-    assert torch.equal(same, ~params.jitter & (params.sigma == 0)) and 0 < same.sum() < 20
-
-
-@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+@pytest.mark.parametrize("channels", [1, 4])
 def test_other_than_three_channels_have_brightness_contrast_and_blur(channels):
     photometric = ColorJitter(brightness=0.4, contrast=0.4, blur=0.5)
     images = torch.rand(4, channels, 8, 8)
@@ -214,11 +201,8 @@ def test_other_than_three_channels_have_brightness_contrast_and_blur(channels):
 
 def test_operations_that_need_color_are_named():
     assert ColorJitter(brightness=0.4, contrast=0.4, blur=0.5).color_operations == []
-    assert ColorJitter(saturation=0.4, hue=0.1, gray=0.2).color_operations == [
-        "saturation",
-        "hue",
-        "gray",
-    ]
+    needed = ColorJitter(saturation=0.4, hue=0.1, gray=0.2).color_operations
+    assert needed == ["saturation", "hue", "gray"]
     assert ColorJitter(hue=0.1, strength=0.0).color_operations == []
     colored = ColorJitter(saturation=0.1, gray=0.1)
     message = "photometric: saturation, gray need 3 channels, R G B, got 4; set photometric.satur"
@@ -226,7 +210,7 @@ def test_operations_that_need_color_are_named():
         colored.apply(torch.rand(1, 4, 8, 8), sample(colored, 1))
 
 
-@pytest.mark.parametrize("worst", [-0.5, 255.0, math.nan, math.inf])
+@pytest.mark.parametrize("worst", [-0.5, 255.0, math.nan])
 @pytest.mark.parametrize("augment", [ColorJitter(0.4), RandAugment("cmc", fill=0.5)])
 def test_values_outside_0_to_1_are_refused_and_not_clipped(augment, worst):
     images = torch.rand(4, 3, 8, 8)
@@ -260,15 +244,8 @@ def test_a_pipeline_changes_the_crops_of_the_crop_alone():
     [
         ({"brightness": -1}, "photometric.brightness: expected at least 0, got -1"),
         ({"hue": 0.6}, "photometric.hue: expected at most 0.5, half a turn, got 0.6"),
-        ({"strength": -1}, "photometric.strength: expected at least 0, got -1"),
-        (
-            {"hue": 0.2, "strength": 3},
-            "photometric.hue: expected at most 0.5, half a turn, got 0.2 times strength 3",
-        ),
+        ({"hue": 0.2, "strength": 3}, "photometric.hue: expected .*, got 0.2 times strength 3"),
         ({"jitter": 1.5}, "photometric.jitter: expected a probability, got 1.5"),
-        ({"gray": -0.5}, "photometric.gray: expected a probability, got -0.5"),
-        ({"blur": 2}, "photometric.blur: expected a probability, got 2"),
-        ({"sigma": (0, 1)}, r"photometric.sigma: expected 0 < low <= high, got \[0, 1\]"),
         ({"sigma": (2, 1)}, r"photometric.sigma: expected 0 < low <= high, got \[2, 1\]"),
     ],
 )

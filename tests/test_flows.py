@@ -25,7 +25,7 @@ C = 3
 
 
 def family():
-    for channels in (2, 3, 5):
+    for channels in (2, 5):
         yield FixedAffine(torch.randn(channels, channels), torch.randn(channels)), channels
         yield Rotation(1), channels
         yield OrthogonalMixing(channels), channels
@@ -58,34 +58,27 @@ def test_round_trip_both_ways(flow, channels):
 
 
 @pytest.mark.parametrize(("flow", "channels"), MEMBERS)
-def test_a_frozen_flow_is_the_same_map_with_constant_matrices(flow, channels):
-    flow, x = randomized(flow), torch.randn(16, channels)
-    frozen = flow.frozen()
+def test_a_frozen_flow_is_the_same_map_with_constant_matrices_whole_or_in_chunks(flow, channels):
+    flow, x = randomized(flow), torch.randn(channels, 1000).mT
+    frozen, before = flow.frozen(), x.clone()
     torch.testing.assert_close(frozen(x), flow(x), atol=1e-13, rtol=0)
+    torch.testing.assert_close(in_chunks(frozen, x, 64), flow(x), atol=1e-13, rtol=0)
+    assert torch.equal(x, before)
     assert not any(isinstance(m, OrthogonalMixing | InvertibleMixing) for m in frozen.modules())
 
 
 @pytest.mark.parametrize(("flow", "channels"), MEMBERS)
-def test_log_det_equals_the_autograd_jacobian(flow, channels):
-    flow, x = randomized(flow), torch.randn(8, channels)
+def test_log_det_equals_the_autograd_jacobian_and_pixels_do_not_mix(flow, channels):
+    flow, x = randomized(flow), torch.randn(4, channels)
+    jacobian = torch.autograd.functional.jacobian(flow, x)  # n c n c
+    own = torch.arange(4)
+    blocks = jacobian[own, :, own]
+    assert (jacobian.square().sum() - blocks.square().sum()).abs() < 1e-12, "no leak"
     log_det = flow.log_abs_det_jacobian(x)
-    jacobians = torch.stack(
-        [torch.autograd.functional.jacobian(lambda r: flow(r[None])[0], row) for row in x]
-    )
-    torch.testing.assert_close(log_det, jacobians.slogdet().logabsdet, atol=1e-10, rtol=0)
+    torch.testing.assert_close(log_det, blocks.slogdet().logabsdet, atol=1e-10, rtol=0)
     y, in_one_pass = flow.forward_and_log_abs_det(x)
     assert torch.equal(y, flow(x))
     torch.testing.assert_close(in_one_pass, log_det, atol=1e-13, rtol=0)
-
-
-@pytest.mark.parametrize(("flow", "channels"), MEMBERS)
-def test_no_leak_between_pixels(flow, channels):
-    flow, x = randomized(flow), torch.randn(16, channels)
-    order = torch.randperm(16)
-    torch.testing.assert_close(flow(x)[order], flow(x[order]), atol=1e-13, rtol=0)
-    other = x.clone()
-    other[5] += 1
-    assert torch.equal(flow(other)[[0, 4, 6]], flow(x)[[0, 4, 6]])
 
 
 @pytest.mark.parametrize(("flow", "channels"), [m for m in MEMBERS if [*m.values[0].parameters()]])
@@ -100,17 +93,16 @@ def test_every_parameter_gets_a_gradient(flow, channels):
 @pytest.mark.parametrize("mixing", MIXINGS)
 def test_gradcheck(kind, mixing):
     flow = randomized(build_flow(C, kind, 1, 4, 1, mixing))
-    x = torch.randn(3, C).requires_grad_()
+    x = torch.randn(2, C).requires_grad_()
     assert torch.autograd.gradcheck(flow, x)
     assert torch.autograd.gradcheck(flow.inverse, x)
 
 
-@pytest.mark.parametrize("mix_output", [False, True])
 @pytest.mark.parametrize("mixing", MIXINGS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("channels", [2, 3, 7])
-def test_a_fresh_flow_is_exactly_the_identity(channels, kind, mixing, mix_output):
-    flow = build_flow(channels, kind, 3, mixing=mixing, mix_output=mix_output)
+@pytest.mark.parametrize("channels", [2, 7])
+def test_a_fresh_flow_is_exactly_the_identity(channels, kind, mixing):
+    flow = build_flow(channels, kind, 3, mixing=mixing, mix_output=True)
     x = torch.randn(10, channels)
     assert torch.equal(flow(x), x)
     assert torch.equal(flow.float()(x.float()), x.float())
@@ -191,13 +183,6 @@ def test_flows_compute_in_float32_under_autocast_and_for_half_precision():
     assert flow(x.half()).dtype == torch.float32
 
 
-def test_state_survives_saving():
-    one, other = randomized(build_flow(C)), build_flow(C).double()
-    other.load_state_dict(one.state_dict())
-    x = torch.randn(5, C)
-    assert torch.equal(one(x), other(x))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -205,10 +190,8 @@ def test_state_survives_saving():
         ({"kind": "spline"}, "flow.kind: expected one of additive, affine, got 'spline'"),
         ({"mixing": "lu"}, "flow.mixing: expected one of rotation, orthogonal"),
         ({"blocks": -1}, "flow.blocks: expected at least 0, got -1"),
-        ({"hidden": 0}, "flow.hidden: expected at least 1, got 0"),
         ({"log_scale_bound": 0.0}, "flow.log_scale_bound: expected a number > 0, got 0.0"),
         ({"log_scale_bound": 1e308}, "flow.log_scale_bound: expected at most 80.0, got 1e\\+308"),
-        ({"log_scale_bound": float("inf")}, "flow.log_scale_bound: expected a number > 0, got inf"),
         ({"blocks": True}, "flow.blocks: expected at least 0, got True"),
     ],
 )
@@ -220,14 +203,6 @@ def test_wrong_arguments_are_refused(options, message):
 def test_the_largest_scale_and_its_inverse_are_float32_numbers():
     largest = torch.tensor([-MOST_LOG_SCALE, MOST_LOG_SCALE], dtype=torch.float32).exp()
     assert largest.isfinite().all() and largest.min() > 0
-
-
-@pytest.mark.parametrize(("flow", "channels"), MEMBERS)
-def test_chunks_change_nothing(flow, channels):
-    flow, x = randomized(flow), torch.randn(channels, 1000).mT
-    before = x.clone()
-    torch.testing.assert_close(in_chunks(flow.frozen(), x, 64), flow(x), atol=1e-13, rtol=0)
-    assert torch.equal(x, before)
 
 
 def test_chunks_of_scattered_channels_and_of_half_precision():

@@ -77,14 +77,8 @@ def open_all(kind, tmp_path, mutations):
     return [json.loads(line) for line in outcomes]
 
 
-@pytest.mark.parametrize(
-    ("kind", "rounds"),
-    [
-        ("generator", 6),
-        pytest.param("generator", 30, marks=pytest.mark.slow),
-        pytest.param("encoder", 7, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "rounds"), [("generator", 12), ("encoder", 7)])
 def test_hostile_folders(tmp_path, kind, rounds):
     forged = [*FORGED, *{"generator": OF_A_GENERATOR, "encoder": OF_AN_ENCODER}[kind]]
     mutations = {
@@ -117,9 +111,8 @@ def test_names_with_path_characters_are_names(tmp_path):
 
 def test_a_text_is_one_line_whatever_it_quotes():
     text = str(InputError("a\nb\r\x1b[2J\u202e\ud800 é"))
-    assert text == "a b  [2J   é" and pickle.loads(pickle.dumps(InputError("a\nb"))).args == (
-        "a b",
-    )
+    assert text == "a b  [2J   é"
+    assert pickle.loads(pickle.dumps(InputError("a\nb"))).args == ("a b",)
     long = str(InputError("x" * 400 + "y" * 10**6 + "z" * 400))
     assert long == "x" * 300 + " ... " + "z" * 195
 
@@ -163,5 +156,5 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
         g.save(tmp_path / "diverged")
     g = ViewGenerator()
     with refused(r"cannot be saved: card.json has \d+ bytes, which is not within 1 to 1048576"):
-        g.save(tmp_path / "long", {"history": list(range(10**6))})
+        g.save(tmp_path / "long", {"history": list(range(2 * 10**5))})
     assert not list(tmp_path.iterdir())

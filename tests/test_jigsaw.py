@@ -11,7 +11,7 @@ from infomin.augment import JigSaw
 from infomin.core import rng
 
 
-@pytest.mark.parametrize("channels", [1, 3, 5, 16])
+@pytest.mark.parametrize("channels", [1, 5])
 def test_patches_are_those_of_torchvisions_crop(channels):
     images, jigsaw = torch.rand(4, channels, 30, 40), JigSaw(32)
     patches, params = jigsaw(images, rng.generator(0, "t"))
@@ -28,9 +28,7 @@ def test_patches_are_those_of_torchvisions_crop(channels):
             torch.testing.assert_close(patches[i, k], expected, atol=1e-10, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("size", "cell", "piece"), [(224, 85, 64), (96, 36, 27), (64, 24, 18), (32, 12, 9), (1, 1, 1)]
-)
+@pytest.mark.parametrize(("size", "cell", "piece"), [(224, 85, 64), (96, 36, 27), (1, 1, 1)])
 def test_sizes_keep_the_proportion_of_the_papers_code(size, cell, piece):
     jigsaw = JigSaw(size)
     assert (jigsaw.cell, jigsaw.piece, jigsaw.square.size) == (cell, piece, 3 * cell)
@@ -81,8 +79,6 @@ def test_values_do_not_change():
     [
         ({"size": 0}, "jigsaw.size: expected a whole number of at least 1, got 0"),
         ({"size": 32, "piece": 13}, "jigsaw.piece: expected at most 12 pixels, .* cell, got 13"),
-        ({"size": 32, "piece": 0}, "jigsaw.piece: expected a whole number of at least 1, got 0"),
-        ({"size": 32, "piece": 1, "cell": 0}, "jigsaw.cell: expected a whole number of .*, got 0"),
         ({"size": 32, "scale": (0, 1)}, "jigsaw.scale: expected 0 < low <= high <= 1, got .*"),
         ({"size": 32, "flip": 2}, "jigsaw.flip: expected a probability, got 2"),
     ],

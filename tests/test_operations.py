@@ -4,20 +4,39 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from randaugment_samples import eight_bits, fixed_params
 from torch import tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from infomin.augment import OPERATIONS, RandAugment
-from infomin.augment.affine import GEOMETRIC
-from infomin.augment.operations import pixel_operations
+from infomin.augment import OPERATIONS, RandAugment, RandAugmentParams
+from infomin.augment.operations import GEOMETRIC, pixel_operations
 
 STEP = 1 / 255
 FILL = (0.485, 0.456, 0.406)
 FILL_8 = [124, 116, 104]
 LEVELS = [0.0, 1.3, 2.5, 4.0, 6.2, 7.5, 9.1, 9.9, 10.0]
 PIXELS = [name for name in pixel_operations() if name != "identity"]
+
+
+def fixed_params(levels, negative=False):
+    """Parameters that apply the only operation of a list to each sample at its level."""
+    n = len(levels)
+    return RandAugmentParams(
+        torch.zeros(n, 1, dtype=torch.long),
+        torch.ones(n, 1, dtype=torch.bool),
+        tensor(levels, dtype=torch.get_default_dtype()).view(n, 1),
+        torch.full((n, 1), negative),
+    )
+
+
+def eight_bits(n=9, channels=3, height=24, width=32):
+    """Images of 8 bits: smooth with a patch of noise; one is flat, one has few levels."""
+    coarse = torch.rand(n, channels, 4, 4)
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    smooth[:, :, :8, :8] = torch.rand(n, channels, 8, 8)
+    images = (255 * smooth).round().byte()
+    images[1], images[2] = 100, images[2] // 80 * 80
+    return images
 
 
 def pixel_oracle(name, level):
@@ -122,7 +141,7 @@ def test_each_geometric_transform_is_torchvisions_on_pictures_of_8_bits(name, si
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("name", list(GEOMETRIC))
+@pytest.mark.parametrize("name", GEOMETRIC)
 def test_each_geometric_transform_is_torchvisions_on_tensors_off_the_border(name, sign):
     images, options = torch.rand(9, 5, 24, 32), {"interpolation": InterpolationMode.BILINEAR}
     augment = RandAugment([name], n=1, fill=0.0)
@@ -135,7 +154,7 @@ def test_each_geometric_transform_is_torchvisions_on_tensors_off_the_border(name
         torch.testing.assert_close(result, expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3, 4, 16])
+@pytest.mark.parametrize("channels", [1, 4])
 def test_any_number_of_channels_except_for_color(channels):
     names = [name for name in OPERATIONS["infomin"] if name != "color"]
     images, params = torch.rand(9, channels, 12, 16), fixed_params(LEVELS)

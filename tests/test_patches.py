@@ -38,13 +38,13 @@ def corners(distance, n=4000):
     return found
 
 
-@pytest.mark.parametrize("distance", [0, 2, 4, 7, 9])
+@pytest.mark.parametrize("distance", [0, 4, 9])
 def test_patches_lie_d_apart_on_either_diagonal_and_every_pair_is_as_likely(distance):
     first, second = corners(distance)
     steps = second - first
     assert (steps.abs() == distance).all(), "as far along both axes"
-    pairs = torch.cat([first, second], 1).tolist()
-    counts = torch.tensor([pairs.count(list(p)) for p in sorted({tuple(p) for p in pairs})])
+    pairs = torch.cat([first, second], 1)
+    counts = pairs.unique(dim=0, return_counts=True)[1]
     room = (HEIGHT - PATCH - distance + 1) * (WIDTH - PATCH - distance + 1)
     kinds = room * (4 if distance else 1)
     assert len(counts) == kinds, "every pair that fits is drawn, also those at the border"
@@ -92,12 +92,6 @@ def test_draws_are_a_function_of_the_stream_and_a_part_gets_its_own():
     assert torch.equal(views(frames[part], params=places[0][part])[1], one[part])
 
 
-def test_evaluation_sees_the_whole_image_twice():
-    views, x = PatchViews(3, 4, 3), torch.rand(2, 3, 16, 16)
-    for v in (*views.split(x), *views(x)):
-        torch.testing.assert_close(v, 2 * x - 1)
-
-
 def test_whole_images_come_as_they_are_and_colours_can_change():
     images = torch.randint(0, 256, (8, 3, 10, 14), dtype=torch.uint8)
     (cut,), chosen = Batches(8, 5, 0, "t").crops(images, 0, Whole(), 1, slice(1, 4))
@@ -106,11 +100,8 @@ def test_whole_images_come_as_they_are_and_colours_can_change():
     (changed,), _ = Batches(8, 5, 0, "t").crops(images, 0, Pipeline(Whole(), jitter), 1)
     assert changed.shape == (5, 3, 10, 14) and changed.is_floating_point()
     assert Whole().output_size(10, 14) == Pipeline(Whole(), jitter).output_size(10, 14) == (10, 14)
-    assert (
-        CropFlip(6).output_size(10, 14)
-        == Pipeline(CropFlip(6), jitter).output_size(10, 14)
-        == (6, 6)
-    )
+    assert CropFlip(6).output_size(10, 14) == (6, 6)
+    assert Pipeline(CropFlip(6), jitter).output_size(10, 14) == (6, 6)
 
 
 def pretraining(images, views, augment=None):
@@ -160,6 +151,8 @@ def test_the_picture_shows_the_patches_in_colour():
     places = views.sample(5, rng.generator(0, "picture"))
     figure = views_picture(views, x, "title", params=places)
     assert [axis.get_ylabel() for axis in figure.axes] == ["images", "view 1", "view 2"]
+    for v in (*views.split(x), *views(x)):
+        torch.testing.assert_close(v, 2 * x - 1)
     whole, first, _ = (axis.images[0].get_array() for axis in figure.axes)
     assert whole.shape == (16, 5 * 17, 3) and first.shape == (4, 5 * 5, 3)
     v1, _ = views(x, params=places)

@@ -3,25 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from randaugment_samples import eight_bits, fixed_params
 from refusal import refused
+from test_operations import eight_bits, fixed_params
 
-from infomin.augment import OPERATIONS, ColorJitter, CropFlip, Pipeline, RandAugment
-from infomin.augment.affine import GEOMETRIC
-from infomin.augment.operations import pixel_operations
+from infomin.augment import ColorJitter, CropFlip, Pipeline, RandAugment
 from infomin.core import rng
 
 FILL = (0.485, 0.456, 0.406)
-PIXELS = [name for name in pixel_operations() if name != "identity"]
-
-
-def test_the_lists_are_those_of_the_papers_code():
-    infomin = set(OPERATIONS["infomin"])
-    assert len(OPERATIONS["infomin"]) == len(infomin) == 15
-    assert infomin == {*PIXELS, *GEOMETRIC}
-    cmc = ("autocontrast", "identity", "rotate", "sharpness", "shear_x", "shear_y")
-    assert {*OPERATIONS["cmc"]} == {*cmc, "translate_x", "translate_y"}
-    assert len(OPERATIONS["cmc"]) == 8
 
 
 def test_parameters_are_distributed_as_in_the_papers_code():
@@ -62,10 +50,10 @@ def test_amounts_are_distributed_as_by_the_papers_code():
 
 
 def test_every_round_changes_the_result_of_the_round_before():
-    images, augment = torch.rand(64, 3, 12, 16), RandAugment(n=3, fill=FILL)
-    params = augment.sample(64, rng.generator(0, "t"))
+    images, augment = torch.rand(32, 3, 12, 16), RandAugment(n=3, fill=FILL)
+    params = augment.sample(32, rng.generator(0, "t"))
     ours = augment.apply(images, params)
-    for i in range(64):
+    for i in range(32):
         x = images[i : i + 1]
         for k in range(3):
             if params.happens[i, k]:
@@ -136,10 +124,8 @@ def test_black_and_white_images_stay_within_the_range(value):
         ({"operations": []}, "randaugment.operations: expected at least one, got none"),
         ({"n": 0}, "randaugment.n: expected a whole number of at least 1, got 0"),
         ({"m": 11}, r"randaugment.m: expected a magnitude within \[0, 10\], got 11"),
-        ({"std": -1}, "randaugment.std: expected at least 0, got -1"),
         ({"p": 1.5}, "randaugment.p: expected a probability, got 1.5"),
         ({"fill": 124}, r"randaugment.fill: expected numbers within \[0, 1\], got 124"),
-        ({"fill": []}, r"randaugment.fill: expected numbers within \[0, 1\], got \[\]"),
     ],
 )
 def test_wrong_arguments_are_refused(options, message):

@@ -139,13 +139,7 @@ class ColorJitter:
         )
 
     def apply(self, images: Images, params: ColorJitterParams) -> Images:
-        """Return changed images, in [0, 1] as the input; 3 channels are R, G and B.
-
-        Contrast is about the mean luma, with other than 3 channels about the mean of all.
-
-        Raises:
-            InputError: as `check_channels`, or unless images are floats in [0, 1].
-        """
+        """Return changed images; float, in [0, 1] as the input must be."""
         self.check_channels(images.shape[1])
         check_unit_range("photometric", images)
         x = images.clone()

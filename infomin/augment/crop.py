@@ -28,16 +28,13 @@ _TRIES = 10  # torchvision's RandomResizedCrop.make_params
 
 @dataclass(frozen=True)
 class CropParams(Params):
-    """One box per sample: rows top..top+height and columns left..left+width, in pixels.
+    """One box per sample: rows top..top+height and columns left..left+width, in pixels."""
 
-    All fields are `(b,)`; `flip` is boolean.
-    """
-
-    top: Tensor
-    left: Tensor
-    height: Tensor
-    width: Tensor
-    flip: Tensor
+    top: Float[Tensor, " b"]
+    left: Float[Tensor, " b"]
+    height: Float[Tensor, " b"]
+    width: Float[Tensor, " b"]
+    flip: Bool[Tensor, " b"]
 
 
 class CropFlip(Augmentation):

@@ -90,11 +90,7 @@ class JigSaw:
             )
 
     def sample(self, n: int, height: int, width: int, generator: torch.Generator) -> JigSawParams:
-        """Sample the patches of n images of this height and width.
-
-        Raises:
-            InputError: as `check_size`.
-        """
+        """Sample the patches of n images of this height and width."""
         self.check_size(height, width)
         crop = self.square.sample(n, height, width, generator)
         order = torch.rand(n, GRID**2, generator=generator).argsort(1)

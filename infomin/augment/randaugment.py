@@ -18,9 +18,14 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from infomin.augment.affine import GEOMETRIC, Matrices, affine_matrices, warp
 from infomin.augment.color_jitter import Operation, check_unit_range
-from infomin.augment.operations import pixel_operations
+from infomin.augment.operations import (
+    GEOMETRIC,
+    Matrices,
+    affine_matrices,
+    pixel_operations,
+    warp,
+)
 from infomin.core.batching import Params, apply_by_group
 from infomin.core.errors import InputError, at_least, one_of, probability, whole_number
 from infomin.core.shapes import Image, Images
@@ -109,8 +114,7 @@ class RandAugment:
         """Check that images of C channels can be changed.
 
         Raises:
-            InputError: unless C is 3, for a list with `color`; or for a fill of another number of
-                channels.
+            InputError: for a list with `color` unless C is 3, or a fill of other than C channels.
         """
         if channels != 3 and "color" in self.operations:
             raise InputError(
@@ -135,11 +139,7 @@ class RandAugment:
         )
 
     def apply(self, images: Images, params: RandAugmentParams) -> Images:
-        """Return changed images, in [0, 1] as the input; `operations` defines each operation.
-
-        Raises:
-            InputError: as `check_channels`, or unless images are floats in [0, 1].
-        """
+        """Return changed images; float, in [0, 1] as the input must be."""
         self.check_channels(images.shape[1])
         check_unit_range("randaugment", images)
         x = images.clone()

@@ -80,9 +80,6 @@ def write(
     Arguments:
         folder, kind, architecture, weights, training: as in `save`.
         exports: records of other files in the folder, by name, for the card.
-
-    Raises:
-        InputError: as in `save`.
     """
     card = {
         "format": _format(kind),
@@ -187,7 +184,7 @@ def _weights_digest(weights: Mapping[str, Tensor]) -> str:
 
 
 def _not_finite(weights: Mapping[str, Tensor]) -> str:
-    """Return the name of the first tensor with NaN or infinity, or an empty text."""
+    """Return the name of the first tensor with NaN or infinity, or ''."""
     return next((name for name, w in weights.items() if not w.isfinite().all()), "")
 
 

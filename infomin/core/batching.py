@@ -22,14 +22,19 @@ P = TypeVar("P", bound="Params")
 
 @dataclass(frozen=True)
 class Params:
-    """Sampled parameters: tensors, or other parameters, with one row per sample.
+    """Sampled parameters: tensors, other parameters or tuples of these, one row per sample.
 
     Without fields: the parameters of an augmentation that samples nothing.
     """
 
     def __getitem__(self: P, index: slice) -> P:
         """Return the parameters of some of the samples."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: _rows(column, index) for name, column in columns.items()})
+
+
+def _rows(column: Any, index: slice) -> Any:
+    return tuple(part[index] for part in column) if isinstance(column, tuple) else column[index]
 
 
 def concatenate(params: Sequence[P]) -> P:

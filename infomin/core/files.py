@@ -38,7 +38,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes to a file, as `write` does."""
+    """Write bytes, as `write` does."""
     write(path, lambda stream: stream.write(content))
 
 
@@ -54,11 +54,7 @@ def write_figure(path: Path, figure: Any) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """Append text to a file in UTF-8.
-
-    Raises:
-        InputError: when the disk is full or the file cannot be written.
-    """
+    """Append text to a file in UTF-8, or raise an InputError."""
     try:
         with path.open("a", encoding="utf-8") as stream:
             stream.write(text)

@@ -6,8 +6,6 @@ from torch import Tensor
 Images = Float[Tensor, "b c h w"]
 Image = Float[Tensor, "b _ h w"]
 """One of several views of the same images, with its own number of channels."""
-Seen = Float[Tensor, "_ _ h w"]
-"""One view of the images that have it."""
 Views = tuple[Image, ...]
 Rows = Float[Tensor, "n c"]
 PerRow = Float[Tensor, " n"]

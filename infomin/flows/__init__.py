@@ -5,10 +5,9 @@ row depends on its input row only. A flow has an inverse and `log_abs_det_jacobi
 of |det dy/dx| at each row. Every flow is the identity at initialisation, so a fresh generator gives
 the raw colour channels.
 
-A 1x1 convolution is a matrix product over pixel rows. `to_rows` stores rows channel by channel, as
-the transpose of `(c, n)`: products are long, and each channel is contiguous
-(`benchmarks/flows.py` measures it). Flows take rows of any layout. They compute in float32 under
-autocast too: in bfloat16 a round trip would be off by several grey levels.
+`to_rows` stores rows channel by channel, as the transpose of `(c, n)`, so that each channel is
+contiguous (`benchmarks/flows.py` measures it). Flows take rows of any layout. They compute in
+float32 under autocast too: in bfloat16 a round trip would be off by several grey levels.
 
 Sources: volume-preserving (VP) blocks are NICE's additive coupling (Dinh et al. 2014,
 arXiv:1410.8516), the others RealNVP's affine coupling (Dinh et al. 2016, arXiv:1605.08803).

@@ -44,8 +44,9 @@ class Buffers:
 class Flow(nn.Module):
     """An invertible map of pixel rows `(n, c) -> (n, c)`.
 
-    Subclasses define `_forward`, `_inverse` and `_log_abs_det`, and `_forward_and_log_abs_det` if
-    both share work. Half-precision input is converted to float32, and autocast is off inside.
+    Subclasses define `_forward`, `_inverse` and, unless they preserve volume, `_log_abs_det` of a
+    constant map or `_forward_and_log_abs_det`. Half-precision input is converted to float32, and
+    autocast is off inside.
     """
 
     def forward(self, x: Rows) -> Rows:
@@ -60,8 +61,7 @@ class Flow(nn.Module):
 
     def log_abs_det_jacobian(self, x: Rows) -> PerRow:
         """Return log |det dy/dx| at each row of x, in nats."""
-        with _full_precision(x):
-            return self._log_abs_det(_at_least_float32(x))
+        return self.forward_and_log_abs_det(x)[1]
 
     def forward_and_log_abs_det(self, x: Rows) -> tuple[Rows, PerRow]:
         """Return y and log |det dy/dx| at each row, in nats, in one pass."""
@@ -83,7 +83,6 @@ class Flow(nn.Module):
         raise NotImplementedError
 
     def _log_abs_det(self, x: Tensor) -> Tensor:
-        """Return zeros, for subclasses that preserve volume."""
         return x.new_zeros(len(x))
 
     def _forward_and_log_abs_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,9 +114,6 @@ class Composition(Flow):
         for flow in reversed(self.flows):
             y = flow.inverse(y)  # type: ignore[operator]
         return y
-
-    def _log_abs_det(self, x: Tensor) -> Tensor:
-        return self._forward_and_log_abs_det(x)[1]
 
     def _forward_and_log_abs_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         total = x.new_zeros(len(x))

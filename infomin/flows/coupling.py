@@ -96,10 +96,6 @@ class Coupling(Flow):
             return self._join(a, b - shift)
         return self._join(a, (b - shift) * (-log_scale).exp())
 
-    def _log_abs_det(self, x: Tensor) -> Tensor:
-        log_scale = None if self.kind == "additive" else self._network(self._split(x)[0])[1]
-        return x.new_zeros(len(x)) if log_scale is None else log_scale.sum(0)
-
     def _network(self, a: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return t and, if affine, s of the passed channels, all `(c_i, n)`."""
         h = a.mT if self.row_by_row else a

@@ -1,15 +1,20 @@
 """Views: images in, a tuple of views out; interchangeable behind one contract (`base.View`)."""
 
 from infomin.core.registry import import_modules
-from infomin.views.base import VIEWS, View, build_view, describe_view, register_view
-from infomin.views.channels import ChannelViews
-from infomin.views.chosen import ChosenViews
+from infomin.views.base import (
+    VIEWS,
+    ChosenViews,
+    View,
+    build_view,
+    describe_view,
+    register_view,
+)
+from infomin.views.channels import ChannelViews, WholeViews
 from infomin.views.combined import CombinedViews
 from infomin.views.frequency import FrequencyViews
 from infomin.views.learned import LearnedViews
 from infomin.views.modalities import ModalityViews
 from infomin.views.patches import PatchViews
-from infomin.views.whole import WholeViews
 
 import_modules(__name__, __path__)
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import nn
 
+from infomin.color import convert
 from infomin.core.errors import InputError, one_of, option_errors
 from infomin.core.registry import Registry
 from infomin.core.shapes import Image, Images, Views
@@ -121,6 +122,10 @@ class View(nn.Module):
         low, high = self.value_range
         return x if self.value_range == UNIT else (x - low) / (high - low)
 
+    def normalized(self, x: Images, color: str = "rgb") -> Images:
+        """Return images in a colour space, each channel scaled from its range to [-1, 1]."""
+        return convert(self.unit(x), color, normalize=True)
+
     def one(self, x: Images, i: int) -> Image:
         """Return view i of a crop; subclasses override it where that is cheaper than `split`."""
         return self.split(x)[i]
@@ -132,6 +137,39 @@ class View(nn.Module):
     def __str__(self) -> str:
         """Return a short name for runs and tables; subclasses add what tells them apart."""
         return self.kind or type(self).__name__
+
+
+class ChosenViews(View):
+    """Some of the views of others, for evaluation.
+
+    Arguments:
+        views: all of them.
+        which: numbers, 0 the first.
+
+    Raises:
+        InputError: for none, or a number that is there twice or that no view has.
+    """
+
+    def __init__(self, views: View, which: Sequence[int]) -> None:
+        known = range(len(views.view_channels))
+        chosen = list(which) if isinstance(which, Sequence) else []
+        if not chosen or len({*chosen}) < len(chosen) or not {*chosen} <= {*known}:
+            raise InputError(
+                f"only_views: expected some of {', '.join(map(str, known))}, each once, got {which}"
+            )
+        channels = tuple(views.view_channels[i] for i in chosen)
+        sources = [views.sources[i] for i in chosen]
+        super().__init__(channels, "shared", views.value_range, views.channels, sources)
+        self.views, self.which = views, chosen
+
+    def split(self, x: Images) -> Views:
+        """Return the chosen views of one crop."""
+        every = self.views.split(x)
+        return tuple(every[i] for i in self.which)
+
+    def __str__(self) -> str:
+        """Return a short name for runs and tables."""
+        return f"{self.views}-view-{'+'.join(str(i + 1) for i in self.which)}"
 
 
 VIEWS: Registry[type[View]] = Registry("views.kind")

@@ -28,8 +28,7 @@ MAX_TABLES = 8
 COLORS = 2**24
 """Number of colours with 8 bits a channel."""
 _ONE_NUMBER = {4: torch.float32, 8: torch.float64, 16: torch.complex128}
-"""Number type for the row of a view, by its bytes: gathering one number is a quarter faster than
-gathering the 1, 2 or 4 numbers of a row."""
+"""Number type for the row of a view, by its bytes: gathering one number is faster than several."""
 
 
 @torch.no_grad()
@@ -83,8 +82,7 @@ class ColorTable(nn.Module):
     def cached(cls, generator: ViewGenerator, cache: str | None = None) -> "ColorTable":
         """Open the table of a frozen generator from the cache; build it the first time.
 
-        The cache is not the folder of the generator. A stranger's folder could hold a wrong table,
-        the folder of a package may be read-only, and copies of a folder would not share.
+        The cache is not the folder of the generator: a stranger's folder could hold a wrong table.
 
         Arguments:
             generator: g; a digest of its architecture and weights names the file.

@@ -42,28 +42,18 @@ class CombinedParams(Params):
     color_jitter: tuple[ColorJitterParams, ...]
     randaugment: tuple[RandAugmentParams, ...]
 
-    def __getitem__(self, index: slice) -> "CombinedParams":
-        """Return the parameters of some of the samples."""
-        return CombinedParams(
-            self.learned[index],
-            tuple(params[index] for params in self.color_jitter),
-            tuple(params[index] for params in self.randaugment),
-        )
-
 
 @register_view("combined")
 class CombinedViews(LearnedViews):
     """Views of g for some samples or views, raw channels for the others; colour changes after g.
 
-    One draw decides for all views of a sample, so that they are always parts of one image: a
-        learned
-    brightness beside raw green and blue would share what g has taken apart. An evaluation uses g
-    for every sample, and changes no colours.
+    One draw decides for all views of a sample, so that they are always parts of one image. An
+    evaluation uses g for every sample, and changes no colours.
 
     Arguments:
         generator: g.
         p: probability that g makes the views of a sample.
-        chosen: numbers of the views that g makes, or `all`; the others are always raw.
+        chosen: indices of the views that g makes, or `all`; the others are always raw.
         photometric: changes each view after g, with parameters of its own.
         randaugment: then transforms each view geometrically; see its `apply_to_view`.
         crops, table: see `LearnedViews`.
@@ -100,12 +90,10 @@ class CombinedViews(LearnedViews):
     def sample(self, n: int, generator: torch.Generator) -> CombinedParams:
         """Sample which samples g makes, and how their views change afterwards."""
         learned = torch.rand(n, generator=generator) < self.p
-        color_jitter: tuple[ColorJitterParams, ...] = ()
-        randaugment: tuple[RandAugmentParams, ...] = ()
-        if self.photometric is not None:
-            color_jitter = tuple(self.photometric.sample(n, generator) for _ in self.view_channels)
-        if self.randaugment is not None:
-            randaugment = tuple(self.randaugment.sample(n, generator) for _ in self.view_channels)
+        views = self.view_channels
+        jitter, rand = self.photometric, self.randaugment
+        color_jitter = tuple(jitter.sample(n, generator) for _ in views) if jitter else ()
+        randaugment = tuple(rand.sample(n, generator) for _ in views) if rand else ()
         return CombinedParams(learned, color_jitter, randaugment)
 
     def forward(self, *crops: Image, params: CombinedParams | None = None) -> Views:

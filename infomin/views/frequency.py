@@ -1,10 +1,8 @@
 """Frequency bands: v1 is the image blurred, v2 what the blur takes away (InfoMin, section 3).
 
-The kernel reaches four deviations: what a Gaussian holds beyond is 6e-5 of it, less than a quarter
-of a grey level of 8 bits, where three deviations would leave 0.3 % and put it into v2 as an edge of
-the kernel. On images too small for that it reaches as far as reflection does, one pixel less than
-the side, and the blur is narrower than sigma says. At the border the image is reflected: zeros
-would darken it in v1 and draw a frame into v2.
+The kernel reaches four deviations: beyond lies 6e-5 of a Gaussian, less than a quarter of a grey
+level of 8 bits. On smaller images it reaches one pixel less than the side, as reflection does. At
+the border the image is reflected: zeros would draw a frame into v2.
 
 A blur is separable, so that of a batch is two matrix products, several times as fast on a CPU.
 """
@@ -18,7 +16,6 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from infomin.color import convert
 from infomin.core.errors import InputError, positive
 from infomin.core.shapes import Images, Views
 from infomin.core.value_range import UNIT
@@ -27,7 +24,7 @@ from infomin.views.base import View, register_view
 DEVIATIONS = 4
 """How far the kernel reaches."""
 SIGMAS = (0.1, 1000.0)
-"""Least and most deviation: below, neighbours weigh 1e-22; above, nothing but the mean is left."""
+"""Least and most deviation: below, neighbours weigh 1e-22; above, only the mean is left."""
 
 
 @register_view("frequency")
@@ -69,7 +66,7 @@ class FrequencyViews(View):
 
     def split(self, x: Images) -> Views:
         """Return both bands of one crop."""
-        image = convert(self.unit(x), "rgb", normalize=True)
+        image = self.normalized(x)
         rows, columns = (_blur(side, self.sigma).to(image) for side in image.shape[2:])
         low = rows @ image @ columns.mT
         return low, image - low

@@ -43,15 +43,11 @@ class LearnedViews(View):
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""
-        if self.table is not None:
-            return self.table(x)
-        return self.generator(x)
+        return self.generator(x) if self.table is None else self.table(x)
 
     def one(self, x: Images, i: int) -> Image:
         """Return view i alone: a table looks up its channels only."""
-        if self.table is not None:
-            return self.table.view(x, i)
-        return super().one(x, i)
+        return super().one(x, i) if self.table is None else self.table.view(x, i)
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""

@@ -3,9 +3,8 @@ r"""Sensors as views: brightness, colour, depth and the direction of surfaces.
 Images are R, G, B and depth, as data=nyuv2 gives them. CMC (arXiv:1906.05849, section 4.4) has an
 encoder for each of L, ab, depth and surface normals of NYU Depth V2, and L as the core view.
 
-Normals are those of the depth of a crop, seen by a camera whose focal length is given in pixels of
-the crops, so that a flipped crop has the normals of the flipped scene. Their directions do not
-depend on the unit of depth.
+Normals are those of the depth of a crop, for a focal length in pixels of the crop. Their directions
+do not depend on the unit of depth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,14 +33,14 @@ class ModalityViews(View):
     Arguments:
         names: of the views, at least two; the first is the core of a core graph.
         focal: focal length, in pixels of the crops; for normals.
-        smooth: deviation of a blur of depth before normals are taken, in pixels of the crops; 8
-            bits have steps, and slopes are none between them.
+        smooth: standard deviation of a blur of depth before normals are computed, in pixels of the
+            crops; it removes the steps of 8 bits.
         crops: see `View`.
         channels: C of the images: red, green, blue, depth.
 
     Raises:
-        InputError: for an unknown name or one that is there twice, fewer than two, a focal length
-            that is not positive, a blur below 0, or images of other than four channels.
+        InputError: for unknown, repeated or fewer than two names, a value outside its range, or
+            images of other than four channels.
     """
 
     def __init__(
@@ -76,10 +75,8 @@ class ModalityViews(View):
 
     def to_config(self) -> dict[str, Any]:
         """Return the arguments of the class."""
-        config = super().to_config()
-        del config["value_range"]
-        own = {"names": list(self.names), "focal": self.focal, "smooth": self.smooth}
-        return {**config, **own}
+        config = {"channels": self.channels, "crops": super().to_config()["crops"]}
+        return {**config, "names": list(self.names), "focal": self.focal, "smooth": self.smooth}
 
     def split(self, x: Images) -> Views:
         """Return all views of one crop."""
@@ -103,10 +100,10 @@ class ModalityViews(View):
 
 
 def blurred(depth: Float[Tensor, "b 1 h w"], sigma: float) -> Float[Tensor, "b 1 h w"]:
-    """Return depth under a Gaussian of a deviation, in pixels; as it is for 0."""
+    """Return depth blurred by a Gaussian; sigma in pixels, 0 for none."""
     if sigma == 0:
         return depth
-    from kornia.filters import gaussian_blur2d  # heavy, and needed here alone
+    from kornia.filters import gaussian_blur2d  # heavy
 
     sides = [2 * min(ceil(3 * sigma), side - 1) + 1 for side in depth.shape[2:]]
     smooth: Tensor = gaussian_blur2d(depth, (sides[0], sides[1]), (sigma, sigma))
@@ -120,7 +117,7 @@ def normals(depth: Float[Tensor, "b 1 h w"], focal: float) -> Float[Tensor, "b 3
         depth: in any unit.
         focal: focal length in pixels; the camera looks at the middle of the image.
     """
-    from kornia.geometry.depth import depth_to_normals  # heavy, and needed here alone
+    from kornia.geometry.depth import depth_to_normals  # heavy
 
     b, _, h, w = depth.shape
     camera = torch.eye(3, dtype=depth.dtype, device=depth.device)

@@ -1,15 +1,12 @@
 """Patches: both views are cut out of one image, one d pixels beside and above or below the other.
 
 The paper has v1 at (x, y) and v2 at (x + d, y + d). That alone would give v1 the upper left of all
-images and v2 the lower right, the more so the larger d is, until skies are held against lawns. Here
-every pair of places that lies in the image, on either diagonal and in either order, is equally
-likely: both views see the same places, as often on the left as on the right, above as below. What
-remains is that the patches of a distant pair lie in opposite corners and leave out the middle, in
-any image. A series over d is fair only on images of one size, with room for its largest d.
+images and v2 the lower right. Here every pair of places in the image, on either diagonal and in
+either order, is equally likely, so both views see the same places. The patches of a distant pair
+still lie in opposite corners. A series over d is fair only on images of one size, with room for its
+largest d.
 
-A batch can hold several patches of one photograph, where a data set cuts many windows out of each
-(`infomin.data.windows`) or where photographs repeat. They are negatives of one another as any two
-images are, and K counts them.
+Patches of one photograph in a batch are negatives of one another, as any two images are.
 """
 
 from collections.abc import Sequence
@@ -21,10 +18,9 @@ from jaxtyping import Bool, Float, Int64, Num
 from torch import Tensor
 
 from infomin.augment import as_float
-from infomin.color import convert
 from infomin.core.batching import Params
 from infomin.core.errors import InputError, whole_number
-from infomin.core.shapes import Image, Images, Views
+from infomin.core.shapes import Images, Views
 from infomin.core.value_range import UNIT
 from infomin.views.base import View, register_view
 
@@ -83,16 +79,12 @@ class PatchViews(View):
         }
 
     def sample(self, n: int, generator: torch.Generator) -> PatchParams:
-        """Draw where n pairs lie; in pixels once the size of the images is known."""
+        """Sample the positions of n pairs."""
         down, right, below, beside = torch.rand(4, n, generator=generator)
         return PatchParams(down, right, below < 0.5, beside < 0.5)
 
     def check_size(self, height: int, width: int) -> None:
-        """Make sure that both patches find room in images of this height and width.
-
-        Raises:
-            InputError: for a patch or a distance that leaves the image.
-        """
+        """Check that both patches fit into images of this height and width."""
         side = min(height, width)
         larger = f"of images of {width}x{height}; data.size=N augment=whole leaves more"
         if self.patch > side:
@@ -106,11 +98,7 @@ class PatchViews(View):
     def forward(
         self, *crops: Num[Tensor, "b c rows columns"], params: PatchParams | None = None
     ) -> Views:
-        """Return two patches of each image, of any type; or as `split`, with nothing params.
-
-        Raises:
-            InputError: see `check_size`.
-        """
+        """Return two patches of each image, of any type; as `split` without params."""
         if params is None:
             return self.split(as_float(crops[0]))
         (frames,) = crops
@@ -122,15 +110,12 @@ class PatchViews(View):
             (top + self.distance * params.below, left + self.distance * params.beside),
             (top + self.distance * ~params.below, left + self.distance * ~params.beside),
         )
-        return tuple(self._scaled(as_float(_cut(frames, *p, self.patch))) for p in places)
+        return tuple(self.normalized(as_float(_cut(frames, *p, self.patch))) for p in places)
 
     def split(self, x: Images) -> Views:
         """Return the whole image twice: evaluation resizes it to the size of the patches first."""
-        whole = self._scaled(x)
+        whole = self.normalized(x)
         return whole, whole
-
-    def _scaled(self, x: Images) -> Image:
-        return convert(self.unit(x), "rgb", normalize=True)
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
