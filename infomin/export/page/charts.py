@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 import torch
 from jaxtyping import Float
 from markupsafe import Markup
@@ -80,21 +81,18 @@ def histogram(channel: Channel) -> Markup:
     """Draw how often each value of a channel occurs, above the grey that it is drawn in."""
     low, high = channel.values.min().item(), channel.values.max().item()
     high = max(high, low + 1e-6)
-    counts = torch.histc(channel.values.float(), _BINS, low, high)
-    edges = torch.linspace(low, high, _BINS + 1)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(320 / 72, 144 / 72), layout="constrained")
         axis, ramp = figure.subplots(2, sharex=True, height_ratios=[10, 1])
-        axis.stairs(counts.numpy(), edges.numpy(), fill=True, color=_LINES[0])
+        counts, edges = np.histogram(channel.values.numpy(), _BINS, (low, high))
+        axis.stairs(counts, edges, fill=True, color=_LINES[0])
         axis.set(xlim=(low, high), yticks=[])
-        grey = ((edges - channel.black) / (channel.white - channel.black)).clamp(0, 1)
-        image = grey[None].numpy()
-        ramp.imshow(image, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
+        grey = channel.grey(torch.linspace(low, high, _BINS + 1))[None].numpy()
+        ramp.imshow(grey, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
         ramp.set(yticks=[])
         ramp.locator_params(axis="x", nbins=5)
-        return to_svg(
-            figure, f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}", _VARIABLES
-        )
+        label = f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}"
+        return to_svg(figure, label, _VARIABLES)
 
 
 def _chart(x_label: str, y_label: str) -> tuple[Figure, Axes]:
