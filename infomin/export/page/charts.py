@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
-import numpy as np
 import torch
 from jaxtyping import Float
 from markupsafe import Markup
@@ -81,13 +80,14 @@ def histogram(channel: Channel) -> Markup:
     """Draw how often each value of a channel occurs, above the grey that it is drawn in."""
     low, high = channel.values.min().item(), channel.values.max().item()
     high = max(high, low + 1e-6)
+    counts = torch.histc(channel.values.float(), _BINS, low, high)
+    edges = torch.linspace(low, high, _BINS + 1)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(320 / 72, 144 / 72), layout="constrained")
         axis, ramp = figure.subplots(2, sharex=True, height_ratios=[10, 1])
-        counts, edges = np.histogram(channel.values.numpy(), _BINS, (low, high))
-        axis.stairs(counts, edges, fill=True, color=_LINES[0])
+        axis.stairs(counts.numpy(), edges.numpy(), fill=True, color=_LINES[0])
         axis.set(xlim=(low, high), yticks=[])
-        grey = channel.grey(torch.linspace(low, high, _BINS + 1))[None].numpy()
+        grey = channel.grey(edges)[None].numpy()
         ramp.imshow(grey, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
         ramp.set(yticks=[])
         ramp.locator_params(axis="x", nbins=5)
