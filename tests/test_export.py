@@ -163,6 +163,7 @@ def test_random_images_stand_in_for_data(check):
     assert torch.equal(x, random_images(g, training, 20, 32)[0])
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_data_and_no_folder(tmp_path):
     g = learned(4, value_range=(0, 4095))
     source = g.save(tmp_path / "runs" / "learn_views" / "r" / "generator", {"data": "mine"})

@@ -218,7 +218,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_left(tmp_path):
         export_encoder(source, out, None, x[:0], "astronaut")
     with refused("view_1.pt: largest error nan on 4 images, expected at most 1.0e-05; nothing"):
         export_encoder(source, out, ["pt"], x * float("nan"), "astronaut")
-    edit(source / "card.json", training={})
+    edit(source / "card.json", training={"data": "others"})
     with refused("is not the card that was saved with"):
         export_encoder(source, out, None, x, "astronaut")
     assert not out.exists() and not [*tmp_path.glob(".out*")]

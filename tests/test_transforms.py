@@ -250,6 +250,7 @@ def test_wrong_options_are_refused(home, options, message):
         TorchvisionViews(home / "rgb", **{"table": False, **options})
 
 
+@pytest.mark.slow
 def test_no_training_code_is_imported(home):
     code = (
         "import sys\nfrom infomin.export.transforms import TorchvisionViews, NumpyViews\n"
