@@ -204,6 +204,7 @@ def test_every_view_is_named(view, expected):
     assert names(json.loads(json.dumps(describe_view(view)))) == expected
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_refused_and_nothing_is_left(tmp_path):
     source = saved(tmp_path / "fourconv", WholeViews(), name="fourconv")
     out, x = tmp_path / "out", images()
