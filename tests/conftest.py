@@ -41,33 +41,7 @@ def folder(tmp_path):
     return tmp_path / "images"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """The folders of an RGB generator and of one for four channels of 12 bits."""
-    from generators import learned  # not above: shapes are checked in what is imported later
-
-    folder = tmp_path_factory.mktemp("generators")
-    torch.manual_seed(0)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    learned().save(folder / "rgb")
-    names = ("red", "green", "blue", "infrared")
-    learned(4, groups=[[0, 1], [2], [3]], value_range=(0, 4095), channel_names=names).save(
-        folder / "raw12"
-    )
-    torch.set_default_dtype(before)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tabled(home, tmp_path_factory):
-    """The folder of the RGB generator, and a cache for its table."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield home / "rgb"
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     where = shutil.which("chromium")
     if where is None:

@@ -1,10 +1,22 @@
 """Generators and images that tests share."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import nn
 
 from infomin.generator import ViewGenerator
+
+
+@contextmanager
+def float32():
+    """Seed, and make float32 the default: for fixtures of a module, before those of a test."""
+    torch.manual_seed(0)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(before)
 
 
 def learned(channels=3, std=0.2, **options):

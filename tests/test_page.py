@@ -8,11 +8,12 @@ import pytest
 import torch
 from browsing import CONTRAST, canvases, learned, photograph, sample_of, wait_for
 from einops import rearrange
+from generators import float32
 from PIL import Image
 
 from infomin import load_generator
 from infomin.export import export, page
-from infomin.export.formats import FORMATS
+from infomin.export.formats import FORMATS, lut
 from infomin.export.sample import Sample
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -31,12 +32,11 @@ TRAINING = {
 @pytest.fixture(scope="module")
 def page_of_g(tmp_path_factory):
     """A generator, its sample, and a folder with its page."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    g = learned(groups=[[1], [2, 0]])
-    sample, folder = sample_of(g), tmp_path_factory.mktemp("made")
-    page.write(g, TRAINING, FORMATS["lut"].write(g, folder, sample), folder, sample)
-    torch.set_default_dtype(before)
+    with float32(), pytest.MonkeyPatch.context() as patch:
+        g = learned(groups=[[1], [2, 0]])
+        sample, folder = sample_of(g), tmp_path_factory.mktemp("page")
+        patch.delitem(lut.BOUNDS, 65)
+        page.write(g, TRAINING, FORMATS["lut"].write(g, folder, sample), folder, sample)
     return g, sample, folder
 
 
@@ -65,7 +65,7 @@ def assert_shows(tab, g, levels):
         assert np.ptp(expected) > 200 and (image[..., 3] == 255).all()
 
 
-def test_the_views_of_a_chosen_file_are_those_of_g(page_of_g, opened, tmp_path):
+def test_an_image_is_chosen_or_dropped_and_its_views_are_those_of_g(page_of_g, opened, tmp_path):
     g, _, folder = page_of_g
     tab, file = opened(folder), photograph(tmp_path / "astronaut.png")
     wait_for(tab, "image 1:")
@@ -74,12 +74,18 @@ def test_the_views_of_a_chosen_file_are_those_of_g(page_of_g, opened, tmp_path):
     assert_shows(tab, g, np.array(Image.open(file)))
     assert tab.locator("#picks [aria-pressed=true]").count() == 0
 
+    before = list(canvases(tab))
+    (tmp_path / "notes.png").write_text("no image")
+    tab.set_input_files("#file", tmp_path / "notes.png")
+    wait_for(tab, "notes.png: the browser cannot read this as an image.")
+    assert all(map(np.array_equal, before, canvases(tab))), "nothing changes"
 
-@pytest.mark.slow
-def test_an_image_can_be_dropped_anywhere(page_of_g, opened, tmp_path):
-    g, _, folder = page_of_g
-    tab, file = opened(folder), photograph(tmp_path / "astronaut.png")
-    wait_for(tab, "image 1:")
+    Image.new("RGBA", (4000, 2000), (10, 200, 30, 0)).save(tmp_path / "large.png")
+    tab.set_input_files("#file", tmp_path / "large.png")
+    wait_for(tab, "large.png: 2828 × 1414 pixels, made smaller.")
+    readout = tab.locator("#readout").text_content()
+    assert "R 255 G 255 B 255" in readout, "what is transparent lies on white"
+
     drop = """bytes => {
       const held = new DataTransfer();
       held.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
@@ -123,8 +129,8 @@ def test_everything_can_be_reached_with_the_keyboard(page_of_g, opened, tmp_path
     ):
         for key in keys:
             tab.keyboard.press(key)
-        told_place, values = tab.locator("#readout[aria-live]").text_content().split(": ", 1)
-        assert told_place == f"x {x}, y {y}"
+        place, values = tab.locator("#readout[aria-live]").text_content().split(": ", 1)
+        assert place == f"x {x}, y {y}"
         red, green, blue = levels[y, x]
         assert values.startswith(f"R {red} G {green} B {blue}; view 1: ")
         read = [float(v.replace("−", "-")) for v in re.findall(r": ([−\d.]+)", values)]
@@ -140,33 +146,11 @@ def test_values_are_read_under_the_pointer(page_of_g, opened, tmp_path):
     canvas = tab.locator("canvas[data-channel='1']")
     box = canvas.bounding_box()
     canvas.hover(position={"x": 0.25 * box["width"], "y": 0.75 * box["height"]})
-    x, y = map(
-        int, re.match(r"x (\d+), y (\d+): R", tab.locator("#readout").text_content()).groups()
-    )
+    readout = tab.locator("#readout").text_content()
+    x, y = map(int, re.match(r"x (\d+), y (\d+): R", readout).groups())
     assert abs(x - 70) <= 2 and abs(y - 180) <= 2
     mark = tab.locator(".cursor").nth(2).bounding_box()
     assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
-
-
-def test_a_file_that_is_no_image_is_reported_and_changes_nothing(page_of_g, opened, tmp_path):
-    tab = opened(page_of_g[2])
-    wait_for(tab, "image 1:")
-    before = list(canvases(tab))
-    (tmp_path / "notes.png").write_text("no image")
-    tab.set_input_files("#file", tmp_path / "notes.png")
-    wait_for(tab, "notes.png: the browser cannot read this as an image.")
-    assert all(map(np.array_equal, before, canvases(tab)))
-
-
-@pytest.mark.slow
-def test_a_large_image_is_made_smaller_and_a_transparent_one_lies_on_white(
-    page_of_g, opened, tmp_path
-):
-    tab = opened(page_of_g[2])
-    Image.new("RGBA", (4000, 2000), (10, 200, 30, 0)).save(tmp_path / "large.png")
-    tab.set_input_files("#file", tmp_path / "large.png")
-    wait_for(tab, "large.png: 2828 × 1414 pixels, made smaller.")
-    assert "R 255 G 255 B 255" in tab.locator("#readout").text_content()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -190,7 +174,8 @@ def test_it_can_be_read(page_of_g, opened, width, scheme):
 
 
 @pytest.mark.slow
-def test_what_strangers_write_is_shown_and_never_run(opened, tmp_path):
+def test_what_strangers_write_is_shown_and_never_run(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "_POINTS", 5)
     attack = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'</style>"
     g = learned(channel_names=[attack, "{{ 7 * 7 }}", "B"])
     training = {"data": attack, "objective": attack, "seed": "\ud800"}
@@ -206,9 +191,8 @@ def test_what_strangers_write_is_shown_and_never_run(opened, tmp_path):
     assert tab.locator("script:not([type])").count() == 1
     assert tab.locator("[onerror]").count() == 0
     policy = tab.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
-    assert (
-        policy.startswith("default-src 'none'; img-src data:;") and "script-src 'sha256-" in policy
-    )
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "script-src 'sha256-" in policy
     assert attack[:20] in tab.locator("#readout").text_content()
 
 
@@ -229,13 +213,10 @@ def test_other_images_have_a_page_without_an_explorer(opened, tmp_path):
     assert load_generator(folder).channels == 4
 
 
-def text_of(folder):
-    return (folder / "card.html").read_text(encoding="utf-8")
-
-
 def test_numbers_are_those_of_the_check_the_card_and_the_exports(page_of_g):
     g, sample, folder = page_of_g
-    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", text_of(folder)))
+    html = (folder / "card.html").read_text(encoding="utf-8")
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html))
     check = g.check(sample.images)
     assert f"{check.log_abs_det:.3f}"[:4] in text
     order = [channel for group in g.groups for channel in group]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from generators import learned
+from generators import float32, learned
 from refusal import refused
 
 from infomin.generator import ViewGenerator
@@ -22,22 +22,32 @@ def equal(views, others):
     return all(torch.equal(a, b) for a, b in zip(views, others, strict=True))
 
 
+@pytest.fixture(scope="module")
+def computed():
+    """A generator and its channels of all colours, which take seconds."""
+    with float32():
+        g = learned(color="ydbdr", groups=[[1], [2, 0]])
+        return g, module.all_colors(g)
+
+
+@pytest.fixture
+def tabled(computed, monkeypatch):
+    """The generator, whose colours are not computed again."""
+    g, colors = computed
+    monkeypatch.setattr(module, "all_colors", lambda generator: colors)
+    return g
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("groups", [[[1], [2, 0]], [[2], [0], [1]]])
-def test_it_is_bit_equal_on_8_bit_images(groups):
-    g = learned(color="ydbdr", groups=groups)
-    table, x = ColorTable(g), torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
-    assert equal(table(x), g(x / 255)) and equal(table(x / 255), g(x / 255))
-    assert equal([table.view(x, i) for i in range(len(groups))], table(x))
-    own, crops = LearnedViews(g, table=table), torch.randint(256, (len(groups), 4, 3, 32, 32)) / 255
+def test_it_is_bit_equal_on_8_bit_images_and_refuses_others(tabled):
+    g, table = tabled, ColorTable(tabled)
+    levels = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    x = levels / 255
+    assert equal(table(levels), g(x)) and equal(table(x), g(x))
+    assert equal([table.view(levels, i) for i in (0, 1)], table(levels))
+    own, crops = LearnedViews(g, table=table), torch.randint(256, (2, 4, 3, 32, 32)) / 255
     assert equal(own(*crops), LearnedViews(g)(*crops))
-
-
-@pytest.mark.slow
-def test_it_refuses_what_it_has_no_entry_for():
-    g, x = learned(), torch.randint(256, (1, 3, 4, 4)) / 255
-    table = ColorTable(g)
-    near = x + torch.tensor([-9e-5, 9e-5]).repeat(8).view(1, 1, 4, 4)
+    near = x + torch.tensor([-9e-5, 9e-5]).repeat(16).view(1, 1, 1, 32)
     assert equal(table(near), g(x))
     for value in (-0.01, 1.01, float("nan")):
         x[0, 1, 2, 3] = value
@@ -54,11 +64,11 @@ def test_it_wants_three_channels_of_8_bits(options):
 
 
 @pytest.mark.slow
-def test_it_is_built_once_mapped_and_shared(tmp_path, monkeypatch):
-    g = learned()
-    first = ColorTable.cached(g, str(tmp_path))
-    monkeypatch.setattr(module, "all_colors", lambda g: pytest.fail("built again"))
-    second = ColorTable.cached(g, str(tmp_path))
+def test_it_is_built_once_mapped_and_shared(tabled, tmp_path, monkeypatch):
+    first = ColorTable.cached(tabled, str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "all_colors", lambda g: pytest.fail("built again"))
+        second = ColorTable.cached(tabled, str(tmp_path))
     x = torch.randint(256, (1, 3, 40, 40), dtype=torch.uint8)
     assert equal(first(x), second(x))
     (path,) = (tmp_path / "tables").iterdir()
@@ -68,11 +78,10 @@ def test_it_is_built_once_mapped_and_shared(tmp_path, monkeypatch):
     second.colors[0] = 7  # a process that writes has a page of its own
     assert not (np.load(path, mmap_mode="r")[0] == 7).any()
 
-    monkeypatch.undo()
     half = path.read_bytes()[: path.stat().st_size // 2]
     path.unlink()  # not cut short in place, where others have it mapped
     path.write_bytes(half)
-    assert equal(ColorTable.cached(g, str(tmp_path))(x), first(x)), "mended"
+    assert equal(ColorTable.cached(tabled, str(tmp_path))(x), first(x)), "mended"
 
 
 def test_the_digest_tells_generators_apart(monkeypatch):

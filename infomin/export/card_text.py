@@ -4,7 +4,6 @@ The card can come from a stranger. Sections can be missing, of any type, or absu
 shown is left out or cut. (`format` and `architecture` were checked when the generator was loaded.)
 """
 
-import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -70,11 +69,6 @@ def held_out_i_nce(training: Mapping[str, Any]) -> Estimate | None:
         return None
     values = [estimate.get(name) for name in Estimate._fields]
     return Estimate(*values) if all(map(is_number, values)) else None  # type: ignore[arg-type]
-
-
-def markdown_words(text: str) -> str:
-    """Return a text as plain words for one line of Markdown."""
-    return " ".join(re.sub(r"[^\w .,+-]", " ", text).split())
 
 
 def _rows(section: Mapping[str, Any]) -> dict[str, str]:

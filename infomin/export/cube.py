@@ -23,6 +23,9 @@ from infomin.core.shapes import Images
 from infomin.core.value_range import UNIT, ValueRange, check_range, parse_range
 from infomin.generator import ViewGenerator
 
+Lattice = Float[Tensor, "3 n n n"]
+"""Axes: output channel, blue, green, red."""
+
 _MAX_POINTS = 256  # limit of ffmpeg; that of Pillow is 65
 _FIT_STEPS, _FIT_RATE, _FIT_NORM = 100, 1e-3, 4
 
@@ -31,7 +34,7 @@ class ColorCube(nn.Module):
     """g on n^3 colours, with trilinear interpolation.
 
     Arguments:
-        stored: the lattice in [0, 1]; axes output channel, blue, green, red.
+        stored: the lattice in [0, 1].
         low, high: range of each output channel; y = low + stored (high - low).
         value_range: of the images.
 
@@ -45,7 +48,7 @@ class ColorCube(nn.Module):
 
     def __init__(
         self,
-        stored: Float[Tensor, "3 n n n"],
+        stored: Lattice,
         low: Float[Tensor, " 3"],
         high: Float[Tensor, " 3"],
         value_range: ValueRange = UNIT,
@@ -77,11 +80,7 @@ class ColorCube(nn.Module):
             InputError: for another number of channels or points.
         """
         cls.check_generator(generator)
-        y = _fit(_sample_lattice(generator, 2 * points - 1))
-        low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
-        return cls(
-            (y - _per_channel(low)) / _per_channel(high - low), low, high, generator.value_range
-        )
+        return cls(*_scaled(_fit(_sample(generator, 2 * points - 1))), generator.value_range)
 
     @staticmethod
     def check_generator(generator: ViewGenerator) -> None:
@@ -111,32 +110,27 @@ class ColorCube(nn.Module):
         lowest, highest = self.value_range
         place = (x - lowest) * (2 / (highest - lowest)) - 1
         grid = rearrange(place, "b c h w -> 1 b h w c")  # red is the innermost axis, as in x
-        y = nn.functional.grid_sample(
-            self._lattice[None], grid, padding_mode="border", align_corners=True
-        )
+        lattice = _unscaled(self.stored, self.low, self.high)[None]
+        y = nn.functional.grid_sample(lattice, grid, padding_mode="border", align_corners=True)
         return rearrange(y, "1 c b h w -> b c h w")
-
-    @property
-    def _lattice(self) -> Tensor:
-        return self.stored * _per_channel(self.high - self.low) + _per_channel(self.low)
 
     def save(self, path: Path, title: str) -> None:
         """Write a `.cube` file; comments in its header say how to recover the views."""
         lowest, highest = self.value_range
-        scale = [f"{v:.9g}" for v in self.low.tolist()], [f"{v:.9g}" for v in self.high.tolist()]
+        low, high = (" ".join(f"{v:.9g}" for v in side.tolist()) for side in (self.low, self.high))
         lines = [
             f'TITLE "{title}"',
             "# a view generator of infomin: the table gives stored values in [0, 1],",
             "# and output channel c is y_c = low_c + stored_c * (high_c - low_c)",
-            f"# low {' '.join(scale[0])}",
-            f"# high {' '.join(scale[1])}",
+            f"# low {low}",
+            f"# high {high}",
             f"# images are scaled from [{lowest:.9g}, {highest:.9g}] to [0, 1] first",
             f"# range {lowest:.9g} {highest:.9g}",
             f"LUT_3D_SIZE {self.points}",
         ]
         rows = rearrange(self.stored, "c b g r -> (b g r) c").tolist()
         lines += [f"{r:.7f} {g:.7f} {b:.7f}" for r, g, b in rows]
-        files.write_bytes(path, ("\n".join(lines) + "\n").encode())
+        files.write_text(path, "\n".join(lines) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "ColorCube":
@@ -162,9 +156,8 @@ class ColorCube(nn.Module):
                 raise ValueError("numbers are missing or infinite")
             return cls(stored, low, high, parse_range(header["range"], "range"))
         except (OSError, ValueError, LookupError, RuntimeError, ArithmeticError) as error:
-            reason = " ".join(str(error).split())[:200]
             raise InputError(
-                f"{path}: is not a .cube file of a view generator ({reason})"
+                f"{path}: is not a .cube file of a view generator ({str(error)[:200]})"
             ) from None
 
     def pillow(self) -> Any:
@@ -179,8 +172,8 @@ class ColorCube(nn.Module):
         return ImageFilter.Color3DLUT(self.points, rows)
 
 
-def _sample_lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n n n"]:
-    """Return g at the points of a lattice; axes output channel, blue, green, red."""
+def _sample(generator: ViewGenerator, points: int) -> Lattice:
+    """Return g at the points of a lattice."""
     device = next(generator.buffers()).device
     level = torch.linspace(*generator.value_range, points, device=device)
     blue, green, red = torch.meshgrid(level, level, level, indexing="ij")
@@ -188,10 +181,9 @@ def _sample_lattice(generator: ViewGenerator, points: int) -> Float[Tensor, "3 n
     return rearrange(generator.transform(image), "1 c b (g r) -> c b g r", r=points)
 
 
-def _fit(fine: Float[Tensor, "3 m m m"]) -> Float[Tensor, "3 n n n"]:
+def _fit(fine: Float[Tensor, "3 m m m"]) -> Lattice:
     """Return the lattice with every other point whose interpolation is nearest to the fine one."""
-    low, high = fine.amin((1, 2, 3)), fine.amax((1, 2, 3))
-    target = (fine - _per_channel(low)) / _per_channel(high - low)
+    target, low, high = _scaled(fine)
     with torch.enable_grad():
         stored = target[:, ::2, ::2, ::2].clone().requires_grad_()
         optimizer = torch.optim.Adam([stored], lr=_FIT_RATE, betas=(0.9, 0.99))
@@ -205,8 +197,15 @@ def _fit(fine: Float[Tensor, "3 m m m"]) -> Float[Tensor, "3 n n n"]:
             (100 * (interpolated[0] - target)).pow(_FIT_NORM).sum().backward()
             optimizer.step()
             decay.step()
-    return stored.detach() * _per_channel(high - low) + _per_channel(low)
+    return _unscaled(stored.detach(), low, high)
 
 
-def _per_channel(v: Tensor) -> Tensor:
-    return rearrange(v, "c -> c 1 1 1")
+def _scaled(y: Lattice) -> tuple[Lattice, Float[Tensor, " 3"], Float[Tensor, " 3"]]:
+    """Return a lattice scaled to [0, 1], and the range of each channel."""
+    low, high = y.amin((1, 2, 3)), y.amax((1, 2, 3))
+    return (y - low.view(3, 1, 1, 1)) / (high - low).view(3, 1, 1, 1), low, high
+
+
+def _unscaled(stored: Lattice, low: Float[Tensor, " 3"], high: Float[Tensor, " 3"]) -> Lattice:
+    """Undo `_scaled`."""
+    return stored * (high - low).view(3, 1, 1, 1) + low.view(3, 1, 1, 1)

@@ -2,28 +2,28 @@
 
     view_1.safetensors  view_1.pt  ...  card.json  README.md  [generator/]
 
-One state dict serves both; see `torchvision_resnet` for what is replaced in their networks. Every
-channel of a view is standardised first. A forgotten stem or head does not load; of what would load
-and be wrong, the card keeps features to compare with. An encoder that all views share is one file.
+One state dict serves both; see `torchvision_resnet` for the modules that are replaced in their
+networks. Every channel of a view is standardised first. A forgotten stem or head does not load.
+Other mistakes would load and give wrong features: the card keeps a few features to compare with. An
+encoder that all views share is one file.
 """
 
-import io
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from infomin import __version__
 from infomin.core import artifact, files
 from infomin.core.errors import InputError, one_of
-from infomin.core.shapes import Images
-from infomin.export import encoder_readme
-from infomin.export.torchvision_resnet import build, differences, normalisation, state_dict
+from infomin.core.shapes import Image, Images
+from infomin.export.readme import encoder_readme
+from infomin.export.torchvision_resnet import build, differences, state_dict
 from infomin.export.view_names import names
 from infomin.models import ResNet
 from infomin.models.pretrained_encoder import PretrainedEncoder, load_encoder
@@ -34,9 +34,9 @@ FORMATS = ("safetensors", "pt")
 LARGEST_ERROR = 1e-5
 """Of a feature, in units of the largest feature, or of 1."""
 _SHOWN = 4  # features that the card keeps to compare with
-_READERS: dict[str, Callable[[Path], Mapping[str, Tensor]]] = {
+_READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {
     "safetensors": load_file,
-    "pt": lambda path: torch.load(path, weights_only=True),
+    "pt": partial(torch.load, weights_only=True),
 }
 
 
@@ -75,25 +75,27 @@ def export_encoder(
     if not len(images):
         raise InputError(f"data {data}: expected images to verify an export on, got none")
     card = artifact.read_card(Path(source), "encoder")
+    model = f"resnet{pretrained.options.get('depth', 18)}"
+    stem = str(pretrained.options.get("stem", "small"))
+    views, inputs = pretrained.views.split(images), names(card["architecture"]["views"])
+    if pretrained.encoders.shared:
+        views, inputs = views[:1], ["; or ".join(dict.fromkeys(inputs))]
     with files.new_folder(Path(out)) as new:
-        views = pretrained.views.split(images)
-        meant = names(card["architecture"]["views"])
-        if pretrained.encoders.shared:
-            views, meant = views[:1], ["; or ".join(dict.fromkeys(meant))]
-        encoders = [
-            _encoder(pretrained, i, view, meant[i], new, formats) | {"verified_on": data}
-            for i, view in enumerate(views)
-        ]
+        encoders = []
+        for i, (view, described) in enumerate(zip(views, inputs, strict=True)):
+            net = build(model, stem, view.shape[1])
+            facts = _write(pretrained, i, view, net, new, formats)
+            encoders.append({"view": i + 1, "input": described, **facts, "verified_on": data})
         if isinstance(pretrained.views, LearnedViews):
             upstream = card["training"].get("generator")
             training = upstream if isinstance(upstream, dict) else {}
             pretrained.views.generator.save(new / "generator", training)
         new_card = {
             "format": FORMAT,
-            "model": _model(pretrained),
-            "stem": _stem(pretrained),
+            "model": model,
+            "stem": stem,
             "shared": pretrained.encoders.shared,
-            "differs": differences(_stem(pretrained), [t["channels"] for t in encoders]),
+            "differs": differences(stem, [view.shape[1] for view in views]),
             "encoders": encoders,
             "architecture": card["architecture"],
             "training": card["training"],
@@ -104,29 +106,30 @@ def export_encoder(
             },
         }
         files.write_json(new / artifact.CARD, new_card)
-        files.write_bytes(new / "README.md", encoder_readme.text(new_card).encode(errors="replace"))
+        files.write_text(new / "README.md", encoder_readme(new_card))
     return Path(out)
 
 
-def _encoder(
+def _write(
     pretrained: PretrainedEncoder,
     i: int,
-    view: Tensor,
-    meant: str,
+    view: Image,
+    net: torch.nn.Module,
     folder: Path,
     formats: Sequence[str],
 ) -> dict[str, Any]:
-    """Write the files of one encoder, verify them, and return what the card tells of it."""
-    backbone, (channels, size) = pretrained.encoders.backbones[i], (view.shape[1], pretrained.size)
-    weights, (mean, std) = state_dict(backbone), normalisation(backbone)
-    stored = io.BytesIO()
-    torch.save(weights, stored)
-    content = {"safetensors": to_bytes(weights), "pt": stored.getvalue()}
-    net, expected = build(_model(pretrained), _stem(pretrained), channels), backbone(view)
-    verified = {}
+    """Write the files of one encoder, verify them in `net`, and return its section of the card."""
+    backbone, channels, size = pretrained.encoders.backbones[i], view.shape[1], pretrained.size
+    weights, norm = state_dict(backbone), backbone.standardize
+    assert norm.running_mean is not None and norm.running_var is not None
+    mean, std = norm.running_mean, torch.sqrt(norm.running_var + norm.eps)
+    expected, records = backbone(view), {}
     for kind in formats:
         name = f"view_{i + 1}.{kind}"
-        files.write_bytes(folder / name, content[kind])
+        if kind == "pt":
+            files.write(folder / name, partial(torch.save, weights))
+        else:
+            files.write_bytes(folder / name, save(weights))
         net.load_state_dict(_READERS[kind](folder / name), strict=True)
         features = net((view - mean[:, None, None]) / std[:, None, None])
         error = ((features - expected).abs().max() / expected.abs().max().clamp(min=1)).item()
@@ -135,30 +138,14 @@ def _encoder(
                 f"{name}: largest error {error:.1e} on {len(view)} images, expected at most "
                 f"{LARGEST_ERROR:.1e}; nothing was exported"
             )
-        verified[name] = {"max_error": error, "max_bound": LARGEST_ERROR, "images": len(view)}
+        records[name] = {"max_error": error, "max_bound": LARGEST_ERROR, "images": len(view)}
+    ramp = torch.linspace(-1, 1, channels * size * size, dtype=torch.float32)
     return {
-        "view": i + 1,
         "channels": channels,
-        "input": meant,
         "size": size,
         "mean": mean.tolist(),
         "std": std.tolist(),
         "features": expected.shape[1],
-        "files": verified,
-        "check": backbone(ramp(channels, size))[0, :_SHOWN].tolist(),
+        "files": records,
+        "check": backbone(ramp.reshape(1, channels, size, size))[0, :_SHOWN].tolist(),
     }
-
-
-def _model(pretrained: PretrainedEncoder) -> str:
-    """Return what torchvision and timm call the network."""
-    return f"resnet{pretrained.options.get('depth', 18)}"
-
-
-def _stem(pretrained: PretrainedEncoder) -> str:
-    return str(pretrained.options.get("stem", "small"))
-
-
-def ramp(channels: int, size: int) -> Tensor:
-    """Return the input whose first features the card keeps."""
-    values = torch.linspace(-1, 1, channels * size * size, dtype=torch.float32)
-    return values.reshape(1, channels, size, size)

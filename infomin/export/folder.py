@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from infomin.core import artifact, files
-from infomin.core.errors import one_of
 from infomin.core.shapes import Images
-from infomin.export import page, readme
-from infomin.export.formats import FORMATS
+from infomin.export import page
+from infomin.export.formats import FORMATS, check_format, default_formats
+from infomin.export.readme import generator_readme
 from infomin.export.sample import Sample, random_images
-from infomin.generator import ViewGenerator, load_generator
+from infomin.generator import load_generator
+from infomin.runs.pictures import color_picture, views_picture
 from infomin.shipped import generator_folder
+from infomin.views import LearnedViews
 
-
-def default_formats(generator: ViewGenerator) -> tuple[str, ...]:
-    """Return the formats that a generator is exported in unless others are chosen."""
-    return tuple(name for name, f in FORMATS.items() if f.default and f.accepts(generator))
+_PICTURED = 10  # images of the picture in the README
 
 
 def export(
@@ -35,7 +34,7 @@ def export(
     Arguments:
         source: folder of the generator, or a name of `infomin.list_generators`.
         out: new folder; must not exist yet.
-        formats: names in `infomin.export.formats.FORMATS`; None for `default_formats`.
+        formats: names in `infomin.export.formats.FORMATS`; None for all but `table` that fit.
         images: the sample, `b c h w`, float, with the channels and the value range of the
             generator; None draws random images with the channel statistics of its card.
         data: source of the images, in words.
@@ -47,9 +46,7 @@ def export(
     generator = load_generator(source)
     formats = default_formats(generator) if formats is None else formats
     for name in formats:
-        one_of("formats", name, FORMATS)
-        FORMATS[name].check_packages()
-        FORMATS[name].check(generator)
+        check_format(name, generator)
     training = artifact.read_card(generator_folder(source), "generator")["training"]
     if images is None:
         images, data = random_images(generator, training, count=256, size=96)
@@ -60,6 +57,11 @@ def export(
             records |= FORMATS[name].write(generator, new, sample)
         weights = generator.state_dict()
         artifact.write(new, "generator", generator.architecture, weights, training, records)
-        readme.write(generator, training, records, new, sample)
+        shown = images[:: max(1, len(images) // _PICTURED)][:_PICTURED]
+        views = views_picture(LearnedViews(generator), shown, data, generator.channel_names)
+        files.write_figure(new / "views.png", views)
+        files.write_figure(new / "color.png", color_picture(generator, images[:256]))
+        readme = generator_readme(generator, training, records, new)
+        files.write_text(new / "README.md", readme)
         page.write(generator, training, records, new, sample)
     return Path(out)

@@ -85,17 +85,16 @@ class Sample:
         if scale is not None:
             errors = [e / s[:, None, None] for e, s in zip(errors, scale, strict=True)]
         flat = torch.cat([e.flatten() for e in errors])
-        n, max_error, mean_error = len(self.images), flat.max().item(), flat.mean().item()
-        bounds = ("largest", max_error, max_bound), ("mean", mean_error, mean_bound)
-        for name, error, bound in bounds:
+        n, largest, mean = len(self.images), flat.max().item(), flat.mean().item()
+        for name, error, bound in (("largest", largest, max_bound), ("mean", mean, mean_bound)):
             if not error <= bound:
                 raise InputError(
                     f"{file}: {name} error {error:.1e} on {n} images of {self.data}, expected at "
                     f"most {bound:.1e}; nothing was exported, leave this format out"
                 )
         return {
-            "max_error": max_error,
-            "mean_error": mean_error,
+            "max_error": largest,
+            "mean_error": mean,
             "max_bound": max_bound,
             **({"mean_bound": mean_bound} if mean_bound < math.inf else {}),
             "relative": scale is not None,

@@ -1,4 +1,4 @@
-"""Names of the views of an encoder, in plain words: channels of which space, on which scale."""
+"""Names of the views of an encoder, in plain words: channels, colour space and scale."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,21 +16,18 @@ _MODALITIES = {
 
 
 def names(views: Mapping[str, Any]) -> list[str]:
-    """Return what every view is.
-
-    Arguments:
-        views: what the card of an encoder tells of its views; see `PretrainedEncoder`.
-    """
+    """Return a description of each view, given the `views` of an encoder's card."""
     kind = views["kind"]
     if kind in ("learned", "combined"):
         return _learned(views)
     if kind == "modalities":
         return [_MODALITIES[name] for name in views["names"]]
-    color, low_high = views.get("color", "rgb"), list(views["value_range"])
-    known = parse_channel_names(None, views["channels"], "channels") if color == "rgb" else None
-    channels = known or channel_names(color)
-    scale = "the range that it can take" if color != "rgb" else f"{low_high}"
-    space = "" if color == "rgb" else f" of {color}"
+    color, scale = views.get("color", "rgb"), "the range that it can take"
+    if color == "rgb":
+        channels, space = parse_channel_names(None, views["channels"]), ""
+        scale = str(list(views["value_range"]))
+    else:
+        channels, space = channel_names(color), f" of {color}"
     groups = views.get("groups") or [range(len(channels))] * views.get("number", 2)
     names = [
         f"{', '.join(channels[i] for i in group)}{space}, {'each ' * (len(group) > 1)}scaled from "
@@ -44,15 +41,14 @@ def names(views: Mapping[str, Any]) -> list[str]:
 
 
 def _learned(views: Mapping[str, Any]) -> list[str]:
-    """Return what the views of a generator are, and those that are raw channels instead."""
+    """Describe the views of a generator, and those that are raw channels instead."""
     g = views["generator"]
     groups = partition(g.get("groups"), g.get("channels", 3))
-    chosen = views.get("chosen", [*range(len(groups))])
-    space = g.get("color", "rgb")
+    chosen = views.get("chosen", range(len(groups)))
     return [
         f"view {i + 1} of the generator in generator/"
         if i in chosen
-        else f"channels {', '.join(map(str, group))} of {space}, as the generator in generator/ "
-        "starts from them"
+        else f"channels {', '.join(map(str, group))} of {g.get('color', 'rgb')}, as the generator "
+        "in generator/ starts from them"
         for i, group in enumerate(groups)
     ]

@@ -1,91 +1,82 @@
-"""Export formats. Each module in this folder registers one; a new format is one new file.
+"""Export formats. Modules in this folder register them; a new format is one new file.
 
-class Weights(Format):
-    name = "weights"
-    files = ("weights.npz",)
-    opened_by = "numpy.load"
-
-    def write(self, generator, folder, sample): ...
+FORMATS["weights"] = Format(write, files=("weights.npz",), opened_by="`numpy.load`", usage="...")
 """
 
-from abc import ABC, abstractmethod
-from importlib import import_module
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import Any, ClassVar
+from typing import Any
 
 from infomin.core.errors import InputError
+from infomin.core.registry import Registry, import_modules
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 
-FORMATS: dict[str, "Format"] = {}
+FORMATS: Registry["Format"] = Registry("formats")
 """Every format, by its name."""
 
 
-class Format(ABC):
+def _any_generator(generator: ViewGenerator) -> None:
+    """Accept every generator."""
+
+
+@dataclass(frozen=True)
+class Format:
     """A way to store g for other programs.
 
     Attributes:
-        name: the word in `formats=`.
+        write: writes the files into a folder, reads each back and compares its views with those of
+            g on the sample. Returns a record of `Sample.compare` for each file, by its name. Raises
+            an InputError when an error is above its bound.
         files: names of the files that `write` can make.
         opened_by: programs that open them, in Markdown.
         usage: code for the README of an export, with {views} and {channels} to fill in.
         language: language of that code.
         default: whether `formats=null` includes it for generators that it can hold.
-        packages: packages of the extra `infomin[<name>]` that `write` imports.
+        packages: packages that `write` imports, of the extra of the same name.
+        check: raises an InputError for a generator that the format cannot hold.
     """
 
-    name: ClassVar[str]
-    files: ClassVar[tuple[str, ...]]
-    opened_by: ClassVar[str]
-    usage: ClassVar[str]
-    language: ClassVar[str] = "python"
-    default: ClassVar[bool] = True
-    packages: ClassVar[tuple[str, ...]] = ()
+    write: Callable[[ViewGenerator, Path, Sample], dict[str, Any]]
+    files: tuple[str, ...]
+    opened_by: str
+    usage: str
+    language: str = "python"
+    default: bool = True
+    packages: tuple[str, ...] = ()
+    check: Callable[[ViewGenerator], None] = _any_generator
 
-    def __init_subclass__(cls) -> None:
-        FORMATS[cls.name] = cls()
 
-    def check(self, generator: ViewGenerator) -> None:  # noqa: B027 (most formats hold any)
-        """Check that the format can hold a generator.
+def default_formats(generator: ViewGenerator) -> tuple[str, ...]:
+    """Return the formats that a generator is exported in unless others are chosen."""
 
-        Raises:
-            InputError: when it cannot.
-        """
-
-    def accepts(self, generator: ViewGenerator) -> bool:
-        """Return whether the format can hold a generator."""
+    def fits(format: Format) -> bool:
         try:
-            self.check(generator)
+            format.check(generator)
         except InputError:
             return False
-        return True
+        return format.default
 
-    def check_packages(self) -> None:
-        """Check that `packages` are installed.
-
-        Raises:
-            InputError: with the command that installs them.
-        """
-        for package in self.packages:
-            if find_spec(package) is None:
-                raise InputError(
-                    f"{self.name}: {package} is not installed; pip install 'infomin[{self.name}]', "
-                    f"or leave {self.name} out of formats"
-                )
-
-    @abstractmethod
-    def write(self, generator: ViewGenerator, folder: Path, sample: Sample) -> dict[str, Any]:
-        """Write the files, read each back and compare its views with those of g on the sample.
-
-        Returns:
-            A record of `Sample.compare` for each file, by its name.
-
-        Raises:
-            InputError: when an error is above its bound.
-        """
+    return tuple(name for name, format in FORMATS.items() if fits(format))
 
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+def check_format(name: str, generator: ViewGenerator) -> None:
+    """Check that a generator can be written in a format.
+
+    Raises:
+        InputError: for an unknown format, one whose packages are not installed, or one that cannot
+            hold the generator.
+    """
+    format = FORMATS.find(name)
+    for package in format.packages:
+        if find_spec(package) is None:
+            raise InputError(
+                f"{name}: {package} is not installed; pip install 'infomin[{name}]', or leave "
+                f"{name} out of formats"
+            )
+    format.check(generator)
+
+
+import_modules(__name__, __path__)

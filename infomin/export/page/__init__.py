@@ -5,20 +5,26 @@ every request and every script but this one. All text is escaped, since cards ca
 strangers.
 """
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from einops import rearrange
+
 from infomin.core import files
 from infomin.core.page import render
 from infomin.export.card_text import held_out_i_nce, i_nce_curve, training_text
-from infomin.export.page import charts, explorer, pictures
-from infomin.export.page.channels import measure
+from infomin.export.cube import ColorCube
+from infomin.export.page import charts, pictures
+from infomin.export.page.channels import Measured, measure
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 
-FILE = "card.html"
 MAX_BYTES = 1_500_000
+_POINTS = 33
+_LEVELS = 2**16 - 1
 
 
 def write(
@@ -52,7 +58,35 @@ def write(
         progress=charts.progress(curve, held_out) if curve else None,
         held_out=held_out,
         exports=exports,
-        explorer=explorer.content(generator, folder, measured),
+        explorer=_explorer(generator, folder, measured) if generator.takes_8_bit_colors else None,
     )
     assert len(page) < MAX_BYTES, len(page)
-    files.write_bytes(folder / FILE, page)
+    files.write_bytes(folder / "card.html", page)
+
+
+def _explorer(generator: ViewGenerator, folder: Path, measured: Measured) -> dict[str, Any]:
+    """Return the data of the script: g as a lattice of 33^3 colours in 16 bits, and its errors."""
+    file = folder / f"generator_{_POINTS}.cube"
+    cube = ColorCube.load(file) if file.exists() else ColorCube.of(generator, _POINTS)
+    outputs = [channel.index for channel in measured.views]
+    levels = rearrange((cube.stored[outputs] * _LEVELS).round(), "c b g r -> (b g r c)")
+    interpolated = cube(measured.pixels)[0, outputs, 0]
+    errors = (interpolated - torch.stack([c.values for c in measured.views])).abs()
+    return {
+        "points": _POINTS,
+        "table": base64.b64encode(levels.numpy().astype("<u2").tobytes()).decode(),
+        "names": [channel.name for channel in measured.raw],
+        "channels": [
+            {
+                "name": channel.name,
+                "low": cube.low[channel.index].item(),
+                "high": cube.high[channel.index].item(),
+                "black": channel.black,
+                "white": channel.white,
+                "scale": channel.scale,
+            }
+            for channel in measured.views
+        ],
+        "max_error": errors.max().item(),
+        "mean_error": errors.mean().item(),
+    }

@@ -1,7 +1,8 @@
 """Statistics of each channel for the page, on pixels spread over the sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -14,8 +15,7 @@ from infomin.export.sample import Sample
 from infomin.generator import Check, ViewGenerator
 
 _MAX_PIXELS = 2**18
-MAX_CHANNELS = 16
-"""Channels of the images, and of the views, that a page shows at most."""
+_MAX_CHANNELS = 16  # of the images, and of the views
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,11 @@ class Channel:
         return ((values - self.black) / (self.white - self.black)).clamp(0, 1)
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """Measurements of a generator on a sample.
 
     Attributes:
-        raw, views: the first channels of the images, and of the views in their order.
+        raw, views: the first 16 channels of the images, and of the views in their order.
         check: of the pixels.
         pixels: all measurements are on these.
     """
@@ -74,16 +73,19 @@ def measure(generator: ViewGenerator, sample: Sample) -> Measured:
     count = min(_MAX_PIXELS, x.shape[1])
     index = torch.linspace(0, x.shape[1] - 1, count, dtype=torch.float64).long()
     x, y = x[:, index], y[:, index]
-    names = zip(generator.channel_names, x, strict=True)
-    outputs = [i for group in generator.groups for i in group]
-    views = zip(view_names(generator.view_channels), outputs, y, strict=True)
     pixels = rearrange(x, "c n -> 1 c 1 n")
+    names = [cut(name, 24) for name in generator.channel_names]
+    outputs = [i for group in generator.groups for i in group]
     return Measured(
-        raw=[
-            Channel.of(cut(name, 24), i, values)
-            for i, (name, values) in islice(enumerate(names), MAX_CHANNELS)
-        ],
-        views=[Channel.of(name, i, values) for name, i, values in islice(views, MAX_CHANNELS)],
+        raw=_channels(names, range(len(names)), x),
+        views=_channels(view_names(generator.view_channels), outputs, y),
         check=generator.check(pixels),
         pixels=pixels,
     )
+
+
+def _channels(
+    names: Sequence[str], indices: Sequence[int], values: Float[Tensor, "c n"]
+) -> list[Channel]:
+    channels = list(zip(names, indices, values, strict=True))
+    return [Channel.of(*channel) for channel in channels[:_MAX_CHANNELS]]

@@ -87,14 +87,12 @@ def histogram(channel: Channel) -> Markup:
         axis, ramp = figure.subplots(2, sharex=True, height_ratios=[10, 1])
         axis.stairs(counts.numpy(), edges.numpy(), fill=True, color=_LINES[0])
         axis.set(xlim=(low, high), yticks=[])
-        grey = ((edges - channel.black) / (channel.white - channel.black)).clamp(0, 1)
-        image = grey[None].numpy()
-        ramp.imshow(image, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
+        grey = channel.grey(edges)[None].numpy()
+        ramp.imshow(grey, "gray", aspect="auto", vmin=0, vmax=1, extent=(low, high, 0, 1))
         ramp.set(yticks=[])
         ramp.locator_params(axis="x", nbins=5)
-        return to_svg(
-            figure, f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}", _VARIABLES
-        )
+        label = f"Histogram of {channel.name}, from {low:.3g} to {high:.3g}"
+        return to_svg(figure, label, _VARIABLES)
 
 
 def _chart(x_label: str, y_label: str) -> tuple[Figure, Axes]:

@@ -1,12 +1,10 @@
 """Pictures of the page as data URIs: images with their channels, and colour wheels."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
-from markupsafe import Markup
 from matplotlib.colors import hsv_to_rgb
 from PIL import Image as Picture
 from torch import Tensor
@@ -19,7 +17,7 @@ from infomin.export.page.channels import Channel, Measured
 from infomin.export.sample import Sample
 from infomin.generator import ViewGenerator
 
-MAX_IMAGES = 12
+_MAX_IMAGES = 12
 _SIZES = ((96, 80), (96, 40), (64, 25), (40, 10), (16, 5))  # longer side and quality of a tile
 _MAX_BYTES = 550_000  # of all tiles
 _WHEEL = 240  # pixels across
@@ -43,41 +41,35 @@ class Gallery(NamedTuple):
     views: list[Row]
 
 
-@dataclass(frozen=True)
-class Color:
-    """The effect of g on colour: a colour wheel, its views, and curves along the grey axis.
-
-    Attributes:
-        wheel: the colour wheel.
-        wheels: name, scale and picture of each view channel of the wheel.
-        greys: chart of the view channels of grey images.
-    """
-
-    wheel: str
-    wheels: list[tuple[str, str, str]]
-    greys: Markup
-
-
 def gallery(generator: ViewGenerator, sample: Sample, measured: Measured) -> Gallery:
     """Draw images spread over the sample, as large and as sharp as the size limit allows."""
     n = len(sample.images)
-    index = sorted({round(i * (n - 1) / (MAX_IMAGES - 1)) for i in range(MAX_IMAGES)})
+    index = sorted({round(i * (n - 1) / (_MAX_IMAGES - 1)) for i in range(_MAX_IMAGES)})
     x, y = sample.images[index], torch.cat([v[index] for v in sample.views], 1)
     low, high = generator.value_range
+    names = [channel.name for channel in measured.raw]
+    colored = len(names) == 3 or names[:3] == ["R", "G", "B"]
     colors = ((x[:, :3] - low) / (high - low)).clamp(0, 1)
     for side, quality in _SIZES:
-        result = _gallery(x, y, colors, measured, side, quality)
-        rows = [*result.raw, *result.views, *([result.color] if result.color else [])]
-        if sum(len(picture) for row in rows for picture in row.pictures) <= _MAX_BYTES:
+        color = [_webp(tile, quality, 2 * side) for tile in colors] if colored else []
+        raw = _grey_rows(measured.raw, x, side, quality)
+        views = _grey_rows(measured.views, y, side, quality)
+        pictures = [*color, *(picture for row in (*raw, *views) for picture in row.pictures)]
+        if sum(map(len, pictures)) <= _MAX_BYTES:
             break
-    return result
+    return Gallery(
+        (x.shape[3], x.shape[2]), Row("image", None, color) if colored else None, raw, views
+    )
 
 
 @torch.no_grad()
-def color(generator: ViewGenerator, measured: Measured) -> Color:
-    """Draw the colour wheel, its views, and the views of greys from low to high.
+def color(generator: ViewGenerator, measured: Measured) -> dict[str, Any]:
+    """Draw the effect of g on colour.
 
-    Hue runs around the wheel, saturation outwards, at full value.
+    Returns:
+        wheel: the colour wheel: hue around, saturation outwards, at full value.
+        wheels: name, scale and picture of each view channel of the wheel.
+        greys: chart of the view channels of greys from low to high.
     """
     rgb, inside = _wheel()
     low, high = generator.value_range
@@ -92,24 +84,14 @@ def color(generator: ViewGenerator, measured: Measured) -> Color:
     level = torch.linspace(low, high, _STEPS)
     greys = generator.transform(level.expand(1, 3, 1, -1))[0, :, 0]
     curves = [(channel.name, greys[channel.index]) for channel in measured.views]
-    return Color(_webp(rgb, 90), wheels, charts.grey_axis(level, curves))
+    return {"wheel": _webp(rgb, 90), "wheels": wheels, "greys": charts.grey_axis(level, curves)}
 
 
-def _gallery(
-    x: Image, y: Image, colors: Image, measured: Measured, side: int, quality: int
-) -> Gallery:
-    def rows(channels: list[Channel], images: Image) -> list[Row]:
-        return [
-            Row(c.name, c, [_webp(tile, quality, side) for tile in c.grey(images[:, i, None])])
-            for i, c in enumerate(channels)
-        ]
-
-    image = None
-    names = [channel.name for channel in measured.raw]
-    if len(names) == 3 or names[:3] == ["R", "G", "B"]:
-        image = Row("image", None, [_webp(tile, quality, 2 * side) for tile in colors])
-    size = (x.shape[3], x.shape[2])
-    return Gallery(size, image, rows(measured.raw, x), rows(measured.views, y))
+def _grey_rows(channels: list[Channel], images: Image, side: int, quality: int) -> list[Row]:
+    return [
+        Row(c.name, c, [_webp(tile, quality, side) for tile in c.grey(images[:, i, None])])
+        for i, c in enumerate(channels)
+    ]
 
 
 def _wheel() -> tuple[Float[Tensor, "3 h w"], Bool[Tensor, "h w"]]:

@@ -11,10 +11,10 @@ __all__ = ["KorniaViews", "NumpyViews", "TorchvisionViews"]
 
 if TYPE_CHECKING:
     from infomin.export.transforms.kornia import KorniaViews
-    from infomin.export.transforms.numpy import NumpyViews
     from infomin.export.transforms.torchvision import TorchvisionViews
+    from infomin.export.transforms.views import NumpyViews
 
-_MODULES = {"KorniaViews": "kornia", "NumpyViews": "numpy", "TorchvisionViews": "torchvision"}
+_MODULES = {"KorniaViews": "kornia", "NumpyViews": "views", "TorchvisionViews": "torchvision"}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,9 +24,8 @@ class KorniaViews(IntensityAugmentationBase2D):
         v1, v2 = views.split(augment(images))
 
     Arguments:
-        generator: its folder, a name of `infomin.list_generators`, or a loaded generator.
+        generator, learned: as in `infomin.export.transforms.views.ViewTransform`.
         p: probability of g for each image; otherwise the image gets raw channels.
-        learned: `all`, or the indices of learned views from 0; the others are raw channels.
         same_on_batch, keepdim: as in kornia.
 
     Raises:
@@ -48,22 +47,10 @@ class KorniaViews(IntensityAugmentationBase2D):
         """Divide output channels into views, `b c_i h w`."""
         return split(y, self.views.generator.groups)
 
-    def apply_transform(
-        self,
-        input: Tensor,
-        params: dict[str, Tensor],
-        flags: dict[str, Any],
-        transform: Tensor | None = None,
-    ) -> Tensor:
+    def apply_transform(self, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Apply g."""
         return join(self.views(input), self.views.generator.groups)
 
-    def apply_non_transform(
-        self,
-        input: Tensor,
-        params: dict[str, Tensor],
-        flags: dict[str, Any],
-        transform: Tensor | None = None,
-    ) -> Tensor:
+    def apply_non_transform(self, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Return raw channels, on the scale of the views."""
         return join(self.views(input, apply=False), self.views.generator.groups)

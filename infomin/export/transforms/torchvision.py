@@ -32,11 +32,9 @@ class TorchvisionViews(Transform):
         MultiViewTransform([v2.Compose([crop, TorchvisionViews(g, view=i)]) for i in (0, 1)])
 
     Arguments:
-        generator: its folder, a name of `infomin.list_generators`, or a loaded generator.
+        generator, learned, table: as in `infomin.export.transforms.views.ViewTransform`.
         view: index of the one view to return, from 0; None returns the tuple of all.
         p: probability of g; otherwise the image gets raw channels, as g starts from.
-        learned: `all`, or the indices of learned views from 0; the others are raw channels.
-        table: whether to look 8-bit images up in the table of all colours; auto when possible.
 
     Raises:
         InputError: for images with other channels or another range than those of g.

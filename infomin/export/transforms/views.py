@@ -1,11 +1,13 @@
-"""The views of images of any number type, for all transforms."""
+"""The views of images of any number type, for all transforms, and as a function of NumPy arrays."""
 
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from infomin.core.channel_groups import split
@@ -46,7 +48,7 @@ class ViewTransform(nn.Module):
             generator = load_generator(generator)
         indices = range(len(generator.groups))
         chosen = [*indices] if learned == "all" else [*learned]
-        if not all(i in indices for i in chosen):
+        if not {*chosen} <= {*indices}:
             raise InputError(f"learned: expected all, or views among {[*indices]}, got {learned!r}")
         self.generator = generator.eval().requires_grad_(False)
         self.learned = [i in chosen for i in indices]
@@ -66,22 +68,16 @@ class ViewTransform(nn.Module):
         Raises:
             InputError: for another number type, number of channels or range than those of g.
         """
-        learned = self._learned_views(x) if apply and any(self.learned) else None
-        if learned is not None and all(self.learned):
+        use = self.learned if apply else [False] * len(self.learned)
+        learned: Views = ()
+        if any(use) and self.table is not None and x.dtype == torch.uint8 and x.shape[1:2] == (3,):
+            learned = self.table(x)
+        elif any(use):
+            learned = self.generator(self._to_float(x))
+        if all(use):
             return learned
         raw = split(self.generator.raw(self._to_float(x)), self.generator.groups)
-        if learned is None:
-            return raw
-        triples = zip(self.learned, learned, raw, strict=True)
-        return tuple(a if is_learned else b for is_learned, a, b in triples)
-
-    def _learned_views(self, x: Tensor) -> Views:
-        """Return all views by g, looked up or computed."""
-        if self.table is not None and x.dtype == torch.uint8 and x.shape[1:2] == (3,):
-            views: Views = self.table(x)
-        else:
-            views = self.generator(self._to_float(x))
-        return views
+        return tuple(learned[i] if use[i] else view for i, view in enumerate(raw))
 
     def _to_float(self, x: Tensor) -> Tensor:
         """Return images as float32 within the value range of the generator."""
@@ -109,9 +105,8 @@ class ViewTransform(nn.Module):
         self.table = self._open_table()
 
     def _open_table(self) -> ColorTable | None:
-        if self.table_option is False or (
-            self.table_option == "auto" and not self.generator.takes_8_bit_colors
-        ):
+        possible = self.table_option == "auto" and self.generator.takes_8_bit_colors
+        if not (self.table_option is True or possible):
             return None
         try:
             return ColorTable.cached(self.generator)
@@ -119,3 +114,39 @@ class ViewTransform(nn.Module):
             if self.table_option is True:
                 raise
             return None  # the cache cannot be written: compute
+
+
+class NumpyViews:
+    """Map images `h w c` or `n h w c` to a tuple of views, `h w c_i` or `n h w c_i`, float32.
+
+    Arguments:
+        generator, learned, table: as in `ViewTransform`.
+    """
+
+    def __init__(
+        self,
+        generator: str | Path | ViewGenerator,
+        learned: str | Sequence[int] = "all",
+        table: bool | str = "auto",
+    ) -> None:
+        self.views = ViewTransform(generator, learned, table)
+
+    def __call__(self, images: Any) -> tuple[np.ndarray, ...]:
+        """Return the views of images.
+
+        Arguments:
+            images: float or integers within the value range of g; uint8 for the range [0, 1].
+
+        Raises:
+            InputError: for images with other channels or another range than those of g.
+        """
+        if not isinstance(images, np.ndarray) or images.ndim not in (3, 4):
+            got = images.shape if isinstance(images, np.ndarray) else type(images).__name__
+            raise InputError(f"images: expected an array, h w c or n h w c, got {got}")
+        if images.dtype.kind not in "buif":
+            raise InputError(f"images: expected an array of numbers, got {images.dtype}")
+        # torch takes its own byte order only, and warns about read-only arrays, as PIL makes them
+        x = torch.from_numpy(np.require(images, images.dtype.newbyteorder("="), ["C", "W"]))
+        views = self.views(rearrange(x if x.ndim == 4 else x[None], "n h w c -> n c h w"))
+        arrays = tuple(rearrange(v, "n c h w -> n h w c").numpy() for v in views)
+        return arrays if x.ndim == 4 else tuple(v[0] for v in arrays)
