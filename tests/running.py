@@ -59,7 +59,7 @@ class Script(Process):
 
     def __init__(self, folder, name, *overrides, signal_at=None, file_limit=None):
         self.runs = folder / "runs" / name
-        option = "runs" if name.startswith("export_") else "out"
+        option = "out"
         overrides = [f"{option}={self.runs.parent}", *overrides]
         logs = folder / f"{name}-{time.monotonic_ns()}"
         super().__init__(logs, _run_script, name, overrides, signal_at, file_limit=file_limit)

@@ -51,7 +51,7 @@ def test_learn_pretrain_judge_export(tmp_path):
     assert named.wait() == 0, named.err
     assert "trained on scenes, not on photos" in named.out
 
-    to = (f"out={tmp_path / 'mine'}", "images=16", "formats=[torch_export]")
+    to = (f"folder={tmp_path / 'mine'}", "images=16", "formats=[torch_export]")
     exported = Script(tmp_path, "export_generator", *to)
     assert exported.wait() == 0, exported.err
     assert load_generator(tmp_path / "mine").view_channels == (1, 2)

@@ -1,20 +1,17 @@
 """Export a pretrained ResNet for torchvision and timm, without this package.
 
-    infomin export-encoder out=FOLDER
-    infomin export-encoder out=FOLDER pretrained=runs/pretrain/RUN/encoder formats=[pt]
+    infomin export-encoder
+    infomin export-encoder folder=FOLDER pretrained=runs/pretrain/RUN/encoder formats=[pt]
 
 Seconds on two cores. Every file is loaded into torchvision's network and compared on real images:
-built-in photographs for three channels, others with data=image_folder data.root=PATH.
+those of the encoder's run, or yours with data=image_folder data.root=PATH.
 """
-
-from pathlib import Path
 
 from omegaconf import DictConfig
 
-from infomin.augment import resize
 from infomin.cli.main import command, origin, plain, show
 from infomin.cli.read_data import read_data
-from infomin.core.errors import InputError, at_least
+from infomin.core.errors import at_least
 from infomin.core.files import read_json
 from infomin.export import encoder as export
 from infomin.models.pretrained_encoder import load_encoder
@@ -25,23 +22,21 @@ from infomin.runs.progress import show_work
 @command("export_encoder")
 def export_encoder(cfg: DictConfig) -> None:
     """Export an encoder and print the error of each file."""
-    if cfg.out is None:
-        raise InputError("out: expected the new folder, such as out=my_encoder, got none")
     at_least("images", cfg.images, 1)
-    source = cfg.pretrained or newest(cfg.runs, "pretrain", "encoder")
+    source = cfg.pretrained or newest(cfg.out, "pretrain", "encoder")
+    folder = export_folder(cfg, source)
     encoder = load_encoder(source)
+    export.check_networks(encoder)
     data = read_data(cfg, source, encoder)
-    data.check_complete("an export")
     print(origin("encoder", source, data.name))
     data.check_images(
         f"encoder: {source}", encoder.channels, encoder.value_range, encoder.channel_names
     )
-    step = max(1, len(data.test) // cfg.images)
-    images = resize(data.test.images[::step][: cfg.images], encoder.size)
+    images = sample_images(data, cfg.images, encoder.size)
     with show_work("writing and verifying files"):
-        folder = export.export_encoder(source, cfg.out, plain(cfg.formats), images, data.name)
+        export.export_encoder(source, folder, plain(cfg.formats), images, data.name)
     for part in read_json(folder / "card.json")["encoders"]:
         for file, facts in part["files"].items():
             print(f"{file}: {part['input']}; largest error {facts['max_error']:.1e}")
-    show("exported to", Path(folder))
+    show("exported to", folder)
     print("next: README.md in that folder has the lines that load each file")

@@ -14,7 +14,7 @@ from infomin.cli import CONF
 from infomin.cli.plainly import plainly
 from infomin.core import artifact
 from infomin.core.errors import InputError
-from infomin.runs.folder import Run
+from infomin.runs.folder import RESULT, Run
 from infomin.shipped import generator_folder
 
 _QUIET = [
@@ -82,6 +82,24 @@ def origin(kind: str, folder: str | Path, data: str) -> str:
     training = artifact.read_card(generator_folder(folder), kind)["training"]
     source = str(InputError(str(training.get("data", "unknown data"))))  # one printable line
     return f"{kind} {folder}, trained on {source}" + (f", not on {data}" if source != data else "")
+
+
+def export_folder(cfg: DictConfig, source: str | Path) -> Path:
+    """Return the folder that an export creates.
+
+    It is `cfg.folder`, else `export` in the run of a generator or encoder, else `exports/<name>`.
+
+    Raises:
+        InputError: for `out=`, which named the new folder in version 0.1.
+    """
+    if cfg.out != "runs" and not Path(cfg.out).is_dir():
+        raise InputError(
+            f"out: expected the folder of all runs, got {cfg.out}; folder={cfg.out} is where the "
+            "export goes"
+        )
+    folder = generator_folder(source)
+    in_run = (folder.parent / RESULT).is_file()
+    return Path(cfg.folder or (folder.parent / "export" if in_run else f"exports/{folder.name}"))
 
 
 def show(label: str, path: Path) -> None:

@@ -13,13 +13,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
+from infomin.augment import resize
 from infomin.cli import CONF
 from infomin.cli.main import instantiate
 from infomin.cli.plainly import one_line
 from infomin.core import files
 from infomin.core.errors import InputError
+from infomin.core.shapes import Images
 from infomin.core.value_range import UNIT, parse_channel_names
-from infomin.data import SOURCES
+from infomin.data import SOURCES, DataSet
 from infomin.generator import ViewGenerator
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.runs import settings
@@ -77,6 +79,17 @@ def read_data(
                 f"{one_line(error)}; {' and '.join(sources)} came from {folder}, {sources[0]}= "
                 "changes it"
             ) from None
+
+
+def sample_images(data: DataSet, count: int, size: int) -> Images:
+    """Return some test images, evenly spaced, of a size in pixels.
+
+    Raises:
+        InputError: when some lack a view.
+    """
+    data.check_complete("an export")
+    step = max(1, len(data.test) // count)
+    return resize(data.test.images[::step][:count], size)
 
 
 def is_told(cfg: DictConfig) -> bool:

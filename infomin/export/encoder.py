@@ -40,6 +40,15 @@ _READERS: dict[str, Callable[[Path], dict[str, Tensor]]] = {
 }
 
 
+def check_networks(pretrained: PretrainedEncoder) -> None:
+    """Raise an InputError unless torchvision and timm have the networks of an encoder."""
+    if not all(isinstance(backbone, ResNet) for backbone in pretrained.encoders.backbones):
+        raise InputError(
+            f"pretrained: expected a ResNet, which torchvision and timm have too, got "
+            f"{pretrained.options['name']}; infomin.load_encoder loads it in Python"
+        )
+
+
 @torch.no_grad()
 def export_encoder(
     source: str | Path, out: str | Path, formats: Sequence[str] | None, images: Images, data: str
@@ -67,11 +76,7 @@ def export_encoder(
     for name in formats:
         one_of("formats", name, FORMATS)
     pretrained = load_encoder(source)
-    if not all(isinstance(backbone, ResNet) for backbone in pretrained.encoders.backbones):
-        raise InputError(
-            f"pretrained: expected a ResNet, which torchvision and timm have too, got "
-            f"{pretrained.options['name']}; infomin.models.pretrained_encoder.load_encoder loads it"
-        )
+    check_networks(pretrained)
     if not len(images):
         raise InputError(f"data {data}: expected images to verify an export on, got none")
     card = artifact.read_card(Path(source), "encoder")
