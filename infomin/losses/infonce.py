@@ -1,7 +1,6 @@
 r"""InfoNCE, the softmax loss of contrastive learning (CPC: van den Oord et al., 1807.03748).
 
-    L_NCE = -E[log exp(s_ii) / sum_j exp(s_ij)]     K terms in the denominator, the positive
-    included
+    L_NCE = -E[log exp(s_ii) / sum_j exp(s_ij)]     K terms in the denominator with the positive
 
 Of a matrix of scores both directions, 1 -> 2 and 2 -> 1, are *averaged*: log K - L bounds the
 mutual information only for the mean, not for the sum.
@@ -14,9 +13,7 @@ from torch.nn import functional as F
 
 from infomin.core.errors import InputError, positive
 
-Scores = Float[
-    Tensor, "k l"
-]  # checked in words, so that k = l is not required by the shape checker
+Scores = Float[Tensor, "k l"]  # k = l is checked in words, by `check_square`
 Positive = Float[Tensor, " b"]
 Negatives = Float[Tensor, "b m"]
 Nats = Float[Tensor, ""]

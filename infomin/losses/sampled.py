@@ -33,7 +33,7 @@ def logistic(
         InputError: for no anchor, or no negative.
     """
     check_negatives(negatives)
-    m = valid_negatives(negatives).sum(1).clamp(min=1).to(positive)
+    m = (negatives.detach() > -torch.inf).sum(1).clamp(min=1).to(positive)
     shift = log_z + (m / samples).log()  # log (Z m P_n)
     loss = F.logsigmoid(positive - shift) + F.logsigmoid(shift[:, None] - negatives).sum(1)
     return -loss.mean()
@@ -43,7 +43,7 @@ def estimated_log_z(negatives: Negatives, samples: int) -> Nats:
     """Return log Z = log(n mean exp s), estimated from the scores of sampled negatives."""
     check_negatives(negatives)
     scores = negatives.detach()
-    number = valid_negatives(scores).sum().clamp(min=1).to(scores)
+    number = (scores > -torch.inf).sum().clamp(min=1).to(scores)
     return scores.flatten().logsumexp(0) + (samples / number).log()
 
 
@@ -55,8 +55,3 @@ def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Te
     """
     check_negatives(negatives)
     return (margin + negatives - positive[:, None]).relu().mean()
-
-
-def valid_negatives(negatives: Negatives) -> Tensor:
-    """Return the mask of valid negatives; a score of -inf marks one that is none."""
-    return negatives.detach() > -torch.inf

@@ -12,7 +12,7 @@ Views and embeddings are dictionaries from the number of a view, 0 the first, to
 samples of a batch have the same views, but batches may differ in their views.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -110,14 +110,9 @@ class Method(nn.Module):
         self.encoders, self.context = encoders, context
 
     @property
-    def views(self) -> tuple[int, ...]:
+    def views(self) -> Sequence[int]:
         """Numbers of the views that the method reads; the others are not even made."""
-        return tuple(range(len(self.encoders)))
-
-    @property
-    def trained_views(self) -> tuple[int, ...]:
-        """Numbers of the views whose encoders get a gradient."""
-        return self.views
+        return range(len(self.encoders))
 
     def check(self, share: slice) -> None:
         """Refuse a training that cannot work, before its first step.

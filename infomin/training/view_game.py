@@ -186,10 +186,9 @@ class Game(TrainingLoop):
         losses = torch.stack([F.cross_entropy(o, y) for o in logits])
         hits = torch.stack([(o.argmax(1) == y).float().mean() for o in logits])
         metrics: Metrics = {}
-        for i, loss in enumerate(self._mean(losses)):
-            metrics[f"ce_{i + 1}"] = self.finite(f"CE of view {i + 1}", loss)
-        for i, share in enumerate(self._mean(hits)):
-            metrics[f"class_accuracy_{i + 1}"] = share.item()
+        for i, (loss, share) in enumerate(zip(*map(self.mean, (losses, hits)), strict=True), 1):
+            metrics[f"ce_{i}"] = self.finite(f"CE of view {i}", loss)
+            metrics[f"class_accuracy_{i}"] = share.item()
         losses.sum().backward()
         s = self.settings
         fallen = min(self.step / (s.class_until * s.steps), 1)
@@ -201,12 +200,6 @@ class Game(TrainingLoop):
             metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))
             metrics["accuracy"] = metrics["class_accuracy_1"]
         return metrics
-
-    def _mean(self, values: Tensor) -> Tensor:
-        """Average numbers over processes, without gradients."""
-        if self.fabric.world_size == 1:
-            return values.detach()
-        return distributed.average(self.fabric, values)
 
     def _move(self, player: str) -> None:
         """Let one player take its step; nobody else's parameters are touched."""
