@@ -8,7 +8,6 @@ import torch
 from small import BANK, BATCH, INDEX, B, D, N, T, build, detached, unit
 
 from infomin.losses import infonce, pair_scores
-from infomin.methods import Batch
 
 
 def test_in_batch_infonce_is_the_default_and_a_sum_over_pairs():
@@ -58,18 +57,3 @@ def test_a_bank_has_the_numbers_of_the_authors_code(name, loss):
     assert output.loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-6)
     gradients = torch.autograd.grad(output.loss, [*z.values()], allow_unused=True)
     assert (gradients[1] is None) == (name == "instdis")
-
-
-def test_negatives_of_a_step_are_those_of_every_pair_and_a_function_of_the_step():
-    bank = build("cmc", 3, memory=BANK).bank
-    steps = [Batch(INDEX, step) for step in (0, 1, 0)]
-    first, second, again = (bank.draw(0, batch) for batch in steps)
-    assert torch.equal(first, again) and not torch.equal(first, second)
-    assert bank.draw(0, steps[0]) is bank.draw(2, steps[0])
-
-
-def test_views_that_some_samples_lack_have_their_own_negatives():
-    rows = {0: torch.arange(N), 1: torch.arange(0, N, 2), 2: torch.arange(N)}
-    bank = build("cmc", 3, memory=BANK, rows=rows).bank
-    batch = Batch(torch.tensor([8, 4, 58, 0, 20]))
-    assert not (bank.draw(1, batch) % 2).any() and (bank.draw(0, batch) % 2).any()

@@ -1,8 +1,11 @@
 """Contrastive methods: each loss is that of a slow loop, over the pairs of views of a batch."""
 
 import math
+from itertools import pairwise
 
 import pytest
+import reference
+import torch
 from refusal import refused
 from small import (
     BANK,
@@ -11,6 +14,9 @@ from small import (
     INDEX,
     LOSSES,
     QUEUE,
+    B,
+    N,
+    T,
     build,
     detached,
     slow_loss,
@@ -18,7 +24,8 @@ from small import (
     unit,
 )
 
-from infomin.losses import view_pairs
+from infomin.losses import estimated_log_z, view_pairs
+from infomin.methods.contrastive import build_pair_loss
 from infomin.methods.moco import MoCo
 from infomin.views import ChannelViews
 
@@ -54,7 +61,14 @@ def test_a_batch_that_lacks_a_view_has_the_loss_of_its_other_pairs(name, options
     output = method.loss(z, targets, BATCH)
     assert output.loss.item() == pytest.approx(slow_loss(method, z, targets, BATCH), abs=1e-9)
     method.update(z, targets, BATCH)
-    assert method.pairs_of({0, 2}) == [1] and method.pairs_of({1}) == []
+
+
+def test_the_loss_of_simclr_is_nt_xent():
+    z, method = detached(unit()), build("simclr")
+    loss, metrics = method.loss(z, {}, BATCH)
+    assert loss.item() == pytest.approx(reference.nt_xent(z[0], z[1], T), abs=1e-12)
+    assert method.cap == math.log(2 * B - 1)
+    assert metrics["i_nce"] == pytest.approx(method.cap - loss.item())
 
 
 def test_i_nce_is_a_mean_over_pairs_whatever_the_loss():
@@ -64,6 +78,29 @@ def test_i_nce_is_a_mean_over_pairs_whatever_the_loss():
     for loss in LOSSES:
         metrics = build("cmc", 3, loss=loss, pair_weights=[1, 0, 0]).loss(z, {}, BATCH).metrics
         assert metrics["i_nce"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("every", "changes"), [(0, [False] * 4), (2, [False, True, False, True])], ids=str
+)
+def test_z_of_a_direction_is_set_by_its_first_batch_and_estimated_anew_when_due(every, changes):
+    loss, known = build_pair_loss({"name": "logistic", "every": every}, 2, N, T), []
+    for step in range(5):
+        positive, negatives = torch.randn(B), torch.randn(B, 7)
+        loss(positive, negatives, 1)
+        known.append(loss.log_z.clone())
+        if step == 0:
+            assert loss.log_z[1] == estimated_log_z(negatives, N) and loss.log_z[0] == 0
+    assert [not torch.equal(a, b) for a, b in pairwise(known)] == changes
+    loss.eval()(positive + 1, negatives - 1, 1)
+    assert torch.equal(loss.log_z, known[-1])
+
+
+def test_the_margin_of_triplet_is_one_of_cosines():
+    loss = build_pair_loss({"name": "triplet", "margin": 0.5}, 2, N, T)
+    positive, negatives = torch.ones(B), torch.ones(B, 7)
+    assert loss(positive, negatives, 0).item() == pytest.approx(0.5)
+    assert loss(positive + 1, negatives, 0).item() == pytest.approx(0.5 - T)
 
 
 @pytest.mark.usefixtures("single")
@@ -91,12 +128,10 @@ def test_what_no_direction_needs_is_not_computed(name, options, embedded, slow, 
 
 
 @pytest.mark.usefixtures("single")
-@pytest.mark.parametrize(
-    ("name", "options"), [c for c in CONTRASTS if c[1].get("graph") == "one_way"], ids=str
-)
-def test_encoders_that_would_never_be_trained_are_refused(name, options):
+@pytest.mark.parametrize(("name", "memory"), [("cmc", BANK), ("moco", QUEUE)])
+def test_encoders_that_would_never_be_trained_are_refused(name, memory):
     with refused("graph: one_way trains the encoder of view 1 only, and every view has its own; s"):
-        small_trainer(name, views=ChannelViews(), **options)
+        small_trainer(name, views=ChannelViews(), memory=memory, graph="one_way")
 
 
 def test_graphs_and_memories_that_do_not_go_together_are_refused():

@@ -1,4 +1,4 @@
-"""Losses of scores and of pixels: slow references, closed forms, gradients; graphs of views."""
+"""Losses of scores: slow references, closed forms, gradients; graphs of views."""
 
 import math
 
@@ -8,15 +8,12 @@ import torch
 from refusal import refused
 
 from infomin.losses import (
-    anchors_and_others,
     check_pair_weights,
     cosine_scores,
     directions,
     estimated_log_z,
     info_nce,
     infonce,
-    l1,
-    l2,
     logistic,
     pair_scores,
     softmax,
@@ -141,20 +138,6 @@ def test_sampled_losses_have_their_gradients(loss):
     assert torch.autograd.gradcheck(loss, [s.requires_grad_() for s in sampled(0.3)])
 
 
-# Errors of pixels
-
-
-@pytest.mark.parametrize(("loss", "power"), [(l1, 1), (l2, 2)])
-def test_an_error_of_pixels_equals_its_slow_reference_and_has_its_gradient(loss, power):
-    p, v = torch.randn(3, 2, 5, 4, requires_grad=True), torch.randn(3, 2, 5, 4)
-    assert loss(p, v).item() == pytest.approx(reference.pixel_error(p, v, power), abs=1e-12)
-    assert torch.autograd.gradcheck(lambda p: loss(p, v), p)
-    with refused(r"predicted: expected the shape of the target, b c h w = \[3, 2, 5, 4\] with at "):
-        loss(p[:, :1], v)
-    with refused(r"at least one pixel, got \[0, 2, 5, 4\]"):
-        loss(p[:0], v[:0])
-
-
 # Graphs of views
 
 
@@ -164,9 +147,6 @@ def test_the_graphs_of_views():
     assert view_pairs(3, "one_way") == view_pairs(3, "core") and view_pairs(3, "own") == [(0, 0)]
     assert directions((0, 2)) == directions((0, 2), "core") == [(0, 2), (2, 0)]
     assert directions((0, 2), "one_way") == [(0, 2)] and directions((0, 0), "own") == [(0, 0)]
-    assert anchors_and_others(3) == anchors_and_others(3, "core") == ([0, 1, 2], [0, 1, 2])
-    assert anchors_and_others(3, "one_way") == ([0], [1, 2])
-    assert anchors_and_others(2, "own") == ([0], [0])
     with refused("views: a contrast needs at least 2, got 1"):
         view_pairs(1)
     with refused("graph: expected one of full, core, one_way, own, got 'ring'"):
