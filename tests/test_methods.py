@@ -143,11 +143,6 @@ def test_wrong_options_are_refused(name, options, message):
         METHODS[name](small_encoders(shared=True), Context(60, 8), **options)
 
 
-def test_a_temperature_is_above_0():
-    with refused("temperature: expected a number > 0, got 0"):
-        Context(60, 8, 0)
-
-
 def test_methods_know_no_trainer_and_the_trainer_no_method():
     for folder, other, allowed in (
         ("methods", "infomin.training", set()),

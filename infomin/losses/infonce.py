@@ -62,9 +62,6 @@ def softmax(positive: Positive, negatives: Negatives) -> Nats:
     """Return L_NCE of one direction in nats, with m negatives per anchor given apart.
 
     Negatives of -inf are ignored. The loss is log(m + 1) where all scores are equal.
-
-    Raises:
-        InputError: for no anchor, or no negative.
     """
     check_negatives(negatives)
     scores = torch.cat([positive[:, None], negatives], 1)
@@ -73,11 +70,7 @@ def softmax(positive: Positive, negatives: Negatives) -> Nats:
 
 @torch.no_grad()
 def top1(scores: Scores) -> float:
-    """Return the share of samples whose positive scores highest, mean of both directions.
-
-    Raises:
-        InputError: as `infonce`.
-    """
+    """Return the share of samples whose positive scores highest, mean of both directions."""
     check_square(scores)
     target = torch.arange(len(scores), device=scores.device)
     hits = (scores.argmax(1) == target).float() + (scores.argmax(0) == target).float()
@@ -85,11 +78,7 @@ def top1(scores: Scores) -> float:
 
 
 def split_positives(scores: Scores) -> tuple[Float[Tensor, " k"], Float[Tensor, "k m"]]:
-    """Return the diagonal of square scores, the positives, and the k - 1 negatives of each row.
-
-    Raises:
-        InputError: as `infonce`.
-    """
+    """Return the diagonal of square scores, the positives, and the k - 1 negatives of each row."""
     check_square(scores)
     k = len(scores)
     negatives = scores.flatten()[1:].view(k - 1, k + 1)[:, :-1].reshape(k, k - 1)

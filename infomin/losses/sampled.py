@@ -4,7 +4,8 @@ r"""Losses of one positive against m sampled negatives that are not the softmax 
     triplet    max(0, margin + n_j - p)             bounds nothing; in the unit of the scores
 
 p and n_j are scores. Sources: CMC (arXiv:1906.05849), section 3.2 and appendix; logistic NCE is
-that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses.
+that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses. All raise an InputError
+without an anchor or a negative.
 """
 
 import torch
@@ -28,9 +29,6 @@ def logistic(
         positive, negatives: scores.
         log_z: log Z, which makes h a distribution over the samples; see `estimated_log_z`.
         samples: n.
-
-    Raises:
-        InputError: for no anchor, or no negative.
     """
     check_negatives(negatives)
     m = (negatives.detach() > -torch.inf).sum(1).clamp(min=1).to(positive)
@@ -48,10 +46,6 @@ def estimated_log_z(negatives: Negatives, samples: int) -> Nats:
 
 
 def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Tensor, ""]:
-    """Return the mean of max(0, margin + n_j - p) over anchors and negatives.
-
-    Raises:
-        InputError: for no anchor, or no negative.
-    """
+    """Return the mean of max(0, margin + n_j - p) over anchors and negatives."""
     check_negatives(negatives)
     return (margin + negatives - positive[:, None]).relu().mean()

@@ -115,24 +115,14 @@ class Method(nn.Module):
         return range(len(self.encoders))
 
     def check(self, share: slice) -> None:
-        """Refuse a training that cannot work, before its first step.
+        """Raise an InputError for a training that cannot work, before its first step.
 
         Arguments:
             share: rows of a batch that this process embeds.
-
-        Raises:
-            InputError: for numbers that do not go together.
         """
 
     def check_layer(self, layer: str | None) -> None:
-        """Refuse to read features at a layer of the backbones that is not trained.
-
-        Arguments:
-            layer: its name; None is the last.
-
-        Raises:
-            InputError: for an untrained layer.
-        """
+        """Raise an InputError for a layer of the backbones, None is the last, that is untrained."""
 
     def embed(self, views: Views, batch: Batch) -> Embeddings:
         """Return the embeddings of views, with gradient."""

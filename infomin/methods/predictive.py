@@ -71,7 +71,7 @@ class Predictive(Method):
         self.taps, self.decoders = _decoders(encoders, self.directions, context.seed)
 
     def check_layer(self, layer: str | None) -> None:
-        """Refuse a layer behind a stage with weights that predictions do not pass."""
+        """Raise an InputError for a layer behind a stage with weights that no prediction passes."""
         backbone = self.encoders.backbones[0]
         first, last = (backbone.taps.index(backbone.tap(name)) for name in (self.taps[-1], layer))
         beyond = backbone.taps[first + 1 : last + 1]
