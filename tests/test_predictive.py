@@ -114,7 +114,7 @@ def test_the_loss_is_the_weighted_sum_over_pairs_of_the_mean_of_directions(loss)
 # What is learned
 
 
-def pairs_of(kind, n=512, side=4):
+def pairs_of(kind, n=512, side=6):
     """Images of two channels, uniform in [0, 1]: a linear function of one another, or noise."""
     first = torch.rand(n, 1, side, side)
     other = 0.9 - 0.6 * first if kind == "line" else torch.rand(n, 1, side, side)
@@ -127,9 +127,9 @@ def fitted(loss, kind):
         ChannelViews(2, crops="shared"),
         images=pairs_of(kind),
         encoder={"widths": [8], "pools": 0},
-        settings={"epochs": 8, "batch": 32},
+        settings={"epochs": 12, "batch": 32},
     )
-    trained.loader.augment = CropFlip(4, scale=(1, 1), ratio=(1, 1))
+    trained.loader.augment = CropFlip(6, scale=(1, 1), ratio=(1, 1))
     return trained, losses_of(trained)
 
 
