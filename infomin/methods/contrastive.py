@@ -27,7 +27,6 @@ from infomin.losses import (
     softmax,
     triplet,
     view_pairs,
-    weighted_sum,
 )
 from infomin.methods.base import Batch, Context, Embeddings, LossOutput, Method
 from infomin.models import Encoders
@@ -283,5 +282,5 @@ class ContrastiveMethod(Method):
         infonce = torch.stack([nats.detach() for output in outputs for nats in output.infonce])
         log_k = sum(output.log_k for output in outputs) / len(outputs)
         metrics = {"i_nce": log_k - infonce.mean().item(), "accuracy": float(outputs[0].accuracy)}
-        weights = [self.weights[number] for number in numbers]
-        return LossOutput(weighted_sum([output.loss for output in outputs], weights), metrics)
+        losses = [self.weights[n] * o.loss for n, o in zip(numbers, outputs, strict=True)]
+        return LossOutput(torch.stack(losses).sum(), metrics)
