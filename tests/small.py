@@ -11,6 +11,7 @@ from trainers import make_trainer
 from infomin.augment import JigSaw
 from infomin.data import scenes
 from infomin.methods import METHODS, Batch, Context
+from infomin.methods.contrastive import LogisticLoss, SoftmaxLoss
 from infomin.methods.moco import MoCo
 from infomin.methods.simclr import SimCLR
 from infomin.models import build_encoders
@@ -157,23 +158,21 @@ def _slow_direction(method, anchor, j, z, targets, batch):
     for n, sample in enumerate(samples):
         others = [k for k in range(len(samples)) if k != n]
         if isinstance(method, MoCo):
-            positives, row = targets[j], [*method.queue.rows[method.place[j]]]
+            positives, row = targets[j], [*method.queue.of(j)]
         elif isinstance(method, SimCLR):
             positives, row = z[j], [z[j][k] for k in others] + [anchor[k] for k in others]
         elif method.bank is not None:
-            rows, place = method.bank.bank.rows, method.bank.place[j]
-            drawn = method.bank.draw(place, batch)
-            row = [rows[place, k] for k in (drawn if drawn.ndim == 1 else drawn[n])]
-            own = method.bank.positive == "bank"
-            positives = {n: rows[place, sample]} if own else z[j]
+            rows, drawn = method.bank.bank.of(j), method.bank.draw(j, batch)
+            row = [rows[k] for k in (drawn if drawn.ndim == 1 else drawn[n])]
+            positives = {n: rows[sample]} if method.bank.positive == "bank" else z[j]
         else:
             positives, row = z[j], [z[j][k] for k in others]
         positive.append(anchor[n] @ positives[n] / method.temperature)
         negatives.append(torch.stack([anchor[n] @ r / method.temperature for r in row]))
     positive, negatives = torch.stack(positive), torch.stack(negatives)
-    if method.loss_options["name"] == "infonce":
+    if isinstance(method.pair_loss, SoftmaxLoss):
         return reference.sampled_softmax(positive, negatives)
-    if method.loss_options["name"] == "logistic":
+    if isinstance(method.pair_loss, LogisticLoss):
         z_of_batch = negatives.exp().mean().item() * method.context.samples
         return reference.logistic(positive, negatives, z_of_batch, method.context.samples)
     hinge = 0.2 + method.temperature * (negatives - positive[:, None])

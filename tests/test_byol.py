@@ -7,10 +7,9 @@ import pytest
 import reference
 import torch
 from lightly.loss import NegativeCosineSimilarity
-from small import BATCH, B, D, detached, losses_of, small_encoders, small_trainer
+from small import BATCH, B, D, small_encoders
 
 from infomin.methods import METHODS, Batch, Context
-from infomin.views import ChannelViews
 
 OPTIONS = {"hidden": 16}
 
@@ -78,30 +77,3 @@ def test_predictions_and_targets_are_those_of_the_paper(channels, shared, single
         torch.testing.assert_close(targets[i], z)  # slow encoders start as copies
         assert q[i].requires_grad and not targets[i].requires_grad
     assert not torch.allclose(z.norm(dim=1), torch.ones(B))
-
-
-@pytest.mark.usefixtures("single")
-def test_views_of_different_channels_that_some_images_lack_are_trained():
-    mask = torch.ones(64, 3).bool()
-    mask[:24, 1] = False
-    views = ChannelViews(3, "rgb", [[0], [1], [2]])
-    trainer = small_trainer("byol", views=views, mask=mask, encoder={"head": "mlp_bn"}, **OPTIONS)
-    drawn = [trainer.loader.batches.views(step) for step in range(trainer.steps)]
-    assert {*drawn} == {(0, 1, 2), (0, 2)}
-    for step, metrics in enumerate(trainer):
-        pairs = len(drawn[step]) * (len(drawn[step]) - 1) / 2
-        assert 0 < metrics["loss"] < 8 * pairs
-        for i in range(3):
-            lacking = i not in drawn[step]
-            for part in (trainer.method.encoders[i], trainer.method.predictors[i]):
-                assert all((p.grad is None) == lacking for p in part.parameters())
-
-
-@pytest.mark.usefixtures("single")
-def test_training_lowers_the_loss_and_does_not_collapse():
-    trainer = small_trainer("byol", encoder={"head": "mlp_bn"}, **OPTIONS)
-    losses = losses_of(trainer, 40)
-    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
-    (views,) = trainer.loader.load(0, trainer.share)
-    z = detached({0: trainer.method.encoders[0](views[0])})[0]
-    assert z.std(0).mean() > 0.1 / math.sqrt(D)

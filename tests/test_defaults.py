@@ -11,8 +11,8 @@ from infomin.cli import CONF
 from infomin.evaluation import evaluate, linear_probe
 from infomin.flows import build_flow
 from infomin.methods import METHODS
-from infomin.methods.bank_negatives import BankNegatives
 from infomin.methods.contrastive import PAIR_LOSSES
+from infomin.methods.memory import BankNegatives
 from infomin.methods.moco import MoCo
 from infomin.models import BACKBONES, build_encoders
 from infomin.training.game_settings import MODES, GameSettings
@@ -90,7 +90,7 @@ def test_views_have_the_defaults_of_the_configuration():
 def test_methods_have_the_defaults_of_the_configuration():
     bank = composed("pretrain", "memory=bank")["memory"]
     queue = composed("pretrain", "memory=queue")["memory"]
-    assert check(bank, BankNegatives) and check(queue, MoCo._remember)
+    assert check(bank, BankNegatives) and check(queue, MoCo.build_negatives)
     for loss in ("logistic", "triplet"):
         assert check(composed("pretrain", f"loss={loss}")["loss"], PAIR_LOSSES[loss])
     for name in ("byol", "vicreg"):

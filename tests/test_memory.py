@@ -5,74 +5,81 @@ import torch
 from refusal import refused
 from torch.nn import functional as F
 
-from infomin.core import rng
-from infomin.methods.memory import MemoryBank, MomentumQueue
+from infomin.methods import Batch, Context
+from infomin.methods.memory import BankNegatives, MemoryBank, MomentumQueue
 
-VIEWS, N, D = 2, 40, 6
-INDEX = torch.tensor([3, 0, 39, 17])
-KINDS = pytest.mark.parametrize("kind", [MemoryBank, MomentumQueue])
+VIEWS, N, D = (0, 1), 40, 6
+INDEX = torch.tensor([3, 0, 39, 18])
+POOL = torch.arange(0, N, 3)  # all of INDEX are there
 
 
 def unit(b=4):
-    return {i: F.normalize(torch.randn(b, D), dim=1) for i in range(VIEWS)}
-
-
-def put(memory):
-    (memory.update if isinstance(memory, MemoryBank) else memory.push)(INDEX, unit())
+    return {i: F.normalize(torch.randn(b, D), dim=1) for i in VIEWS}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@KINDS
+@pytest.mark.parametrize("kind", [MemoryBank, MomentumQueue])
 def test_rows_have_length_1_from_the_start_and_after_updates(kind, dtype):
     memory = kind(VIEWS, N, D, dtype=dtype)
-    assert memory.rows.shape == (VIEWS, N, D) and memory.rows.dtype == getattr(torch, dtype)
-    put(memory)
+    assert memory.rows.shape == (2, N, D) and memory.rows.dtype == getattr(torch, dtype)
+    (memory.update if kind is MemoryBank else memory.push)(INDEX, unit())
     lengths = memory.rows.double().norm(dim=2)
-    torch.testing.assert_close(lengths, torch.ones(VIEWS, N), atol=1e-3, rtol=0)
+    torch.testing.assert_close(lengths, torch.ones(2, N), atol=1e-3, rtol=0)
     memory.check()
 
 
 def test_rows_start_uniformly_on_the_sphere_as_a_function_of_the_seed():
-    rows = MemoryBank(1, 4000, 3).rows[0]
+    rows = MemoryBank([0], 4000, 3).rows[0]
     assert rows.mean(0).abs().max() < 0.05
-    assert torch.equal(rows, MemoryBank(1, 4000, 3).rows[0])
-    assert not torch.equal(rows, MemoryBank(1, 4000, 3, seed=1).rows[0])
+    assert torch.equal(rows, MemoryBank([0], 4000, 3).rows[0])
+    assert not torch.equal(rows, MemoryBank([0], 4000, 3, seed=1).rows[0])
 
 
-@pytest.mark.parametrize("pool", [None, torch.arange(0, N, 3)], ids=["all", "pool"])
+@pytest.mark.parametrize("pool", [None, POOL], ids=["all", "pool"])
 @pytest.mark.parametrize("draws", ["shared", "per_sample"])
 def test_own_samples_are_never_drawn_and_all_others_equally_often(draws, pool):
-    bank, k = MemoryBank(VIEWS, N, D, pools={} if pool is None else {1: pool}), 20
+    context = Context(N, len(INDEX), rows={} if pool is None else {1: pool})
     candidates = {*range(N)} if pool is None else {*pool.tolist()}
-    index = INDEX if pool is None else torch.tensor([3, 0, 39, 18])  # all have the view
-    k, counts = min(k, len(candidates) - len(index)), torch.zeros(len(index), N)
-    for i in range(400):
-        negatives = getattr(bank, f"draw_{draws}")(index, k, rng.generator(0, "t", i), view=1)
-        for row, of_anchor in zip(counts, negatives.expand(len(index), k), strict=True):
+    k, counts = min(20, len(candidates) - len(INDEX)), torch.zeros(len(INDEX), N)
+    negatives = BankNegatives(VIEWS, D, context, k, draws=draws)
+    for step in range(400):
+        drawn = negatives.draw(1, Batch(INDEX, step))
+        for row, of_anchor in zip(counts, drawn.expand(len(INDEX), k), strict=True):
             row += torch.bincount(of_anchor, minlength=N)
-    for anchor, row in zip(index.tolist(), counts, strict=True):
-        never = {*index.tolist()} if draws == "shared" else {anchor}
+    for anchor, row in zip(INDEX.tolist(), counts, strict=True):
+        never = {*INDEX.tolist()} if draws == "shared" else {anchor}
         assert {*row.nonzero().flatten().tolist()} == candidates - never
-        drawn = row[row > 0]
-        assert (drawn / drawn.mean() - 1).abs().max() < 0.35  # 4.5 deviations of a binomial
+        often = row[row > 0]
+        assert (often / often.mean() - 1).abs().max() < 0.35  # 4.5 deviations of a binomial
 
 
-def test_samples_without_the_view_take_no_room_among_its_candidates():
-    bank = MemoryBank(VIEWS, N, D, pools={0: torch.arange(10)})
-    negatives = bank.draw_shared(INDEX, 8, rng.generator(0, "t"))  # two of four have the view
-    assert not {*negatives.tolist()} & {*INDEX.tolist()} and negatives.max() < 10
+def test_negatives_of_a_step_are_those_of_every_pair_and_a_function_of_the_step():
+    negatives = BankNegatives(VIEWS, D, Context(N, len(INDEX)), 12)
+    steps = [Batch(INDEX, step) for step in (0, 1, 0)]
+    first, second, again = (negatives.draw(0, batch) for batch in steps)
+    assert torch.equal(first, again) and not torch.equal(first, second)
+    assert negatives.draw(0, steps[0]) is negatives.draw(1, steps[0])
+
+
+@pytest.mark.parametrize(("draws", "room"), [("shared", 10), ("per_sample", 13)])
+def test_more_negatives_than_there_are_are_refused(draws, room):
+    context = Context(N, len(INDEX), rows={0: torch.arange(N), 1: POOL})
+    message = f"memory.negatives: expected 1..{room}, the number of samples that are no positives"
+    with refused(f"{message}, got {room + 1}"):
+        BankNegatives(VIEWS, D, context, room + 1, draws=draws)
 
 
 @pytest.mark.parametrize("momentum", [0.25, 0.0])
 def test_a_row_moves_by_its_momentum_and_the_others_do_not(momentum):
-    bank, z = MemoryBank(VIEWS, N, D, momentum=momentum), unit()
-    before = bank.rows.double()
+    bank, z = MemoryBank([1], N, D, momentum=momentum), unit()
+    before = bank.rows[0].double()
     bank.update(INDEX, z)
-    for view in range(VIEWS):
-        expected = F.normalize(momentum * before[view, INDEX] + (1 - momentum) * z[view], dim=1)
-        torch.testing.assert_close(bank.rows[view, INDEX].double(), expected, atol=1e-6, rtol=0)
+    expected = F.normalize(momentum * before[INDEX] + (1 - momentum) * z[1], dim=1)
+    torch.testing.assert_close(bank.of(1)[INDEX].double(), expected, atol=1e-6, rtol=0)
     others = [i for i in range(N) if i not in INDEX]
-    assert torch.equal(bank.rows[:, others].double(), before[:, others])
+    assert torch.equal(bank.rows[0, others].double(), before[others])
+    with refused("index: expected every sample of a batch once, got one twice"):
+        bank.update(torch.tensor([1, 2, 1, 3]), z)
 
 
 def test_the_oldest_keys_give_way_in_each_view_by_itself():
@@ -93,32 +100,14 @@ def test_the_oldest_keys_give_way_in_each_view_by_itself():
 def test_old_keys_of_an_anchor_are_known():
     queue = MomentumQueue(VIEWS, 10, D)
     queue.push(torch.tensor([7, 5]), unit(2))
-    assert queue.own_rows(torch.tensor([1, 2])) is None
-    assert queue.own_rows(torch.tensor([5, 2])).nonzero().tolist() == [[0, 1]]
+    assert queue.own_rows(torch.tensor([1, 2]), 0) is None
+    assert queue.own_rows(torch.tensor([5, 2]), 0).nonzero().tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("factor", [0.0, 1.2, float("nan")])
 def test_loaded_rows_of_another_length_are_refused(factor):
-    bank = MemoryBank(VIEWS, N, D)
+    bank = MemoryBank([2, 5], N, D)
     rows = bank.rows.clone()
     rows[1, 23] *= factor
-    with refused("memory: row 23 of view 2 has length .*, expected 1"):
+    with refused("memory: row 23 of view 6 has length .*, expected 1"):
         torch.nn.ModuleDict({"bank": bank}).load_state_dict({"bank.rows": rows})
-
-
-def test_numbers_that_do_not_fit_are_refused():
-    bank, generator = MemoryBank(VIEWS, N, D), rng.generator(0, "t")
-    with refused(
-        "memory.negatives: expected 1..36, the number of samples that are no positives, g"
-    ):
-        bank.draw_shared(INDEX, 37, generator)
-    with refused(
-        "memory.negatives: expected 1..39, the number of samples that are no positives, g"
-    ):
-        bank.draw_per_sample(INDEX, 40, generator)
-    with refused("index: expected every sample of a batch once, got one twice"):
-        bank.update(torch.tensor([1, 2, 1, 3]), unit())
-    with refused("index: the memory has rows of 40 samples, got number 40; it belongs to other"):
-        bank.update(torch.tensor([1, 2, 40, 3]), unit())
-    with refused("memory.size: expected at least a batch, 4, got 3"):
-        MomentumQueue(VIEWS, 3, D).push(INDEX, unit())

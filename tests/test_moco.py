@@ -58,7 +58,7 @@ def test_only_queries_have_a_gradient():
     method, z, keys = build("moco", memory=QUEUE, **ONE_WAY), unit(), unit()
     loss = method.loss({0: z[0]}, {1: keys[1].detach()}, BATCH).loss
     assert torch.autograd.grad(loss, z[0])[0].any()
-    assert method.trained_views == (0,) and len(method.queue.rows) == 1
+    assert method.trained_views == [0] and len(method.queue.rows) == 1
 
 
 def test_a_queue_tells_the_keys_of_a_step_without_images_and_a_batch_does_not():

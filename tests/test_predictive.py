@@ -4,16 +4,14 @@ import copy
 from functools import partial
 
 import pytest
+import reference
 import torch
 from refusal import refused
-from small import losses_of, small_trainer
+from small import IMAGES, losses_of, small_trainer
 
 from infomin.augment import CropFlip
-from infomin.data import scenes
 from infomin.evaluation import predict, prediction_errors
-from infomin.losses import l1, l2
-from infomin.methods import Batch
-from infomin.methods.predictive import WIDEST
+from infomin.methods import Batch, predictive
 from infomin.models import levels
 from infomin.runs.prediction_pictures import predictions_picture
 from infomin.views import ChannelViews, WholeViews
@@ -40,13 +38,7 @@ NETS = [
     ({"name": "fourconv", "size": 8}, ("conv1", "conv2", "conv4"), [16, 16, 32, 64]),
     ({"name": "fourconv", "size": 17}, ("conv1", "conv2", "conv4"), [16, 16, 32, 64]),
     ({"name": "alexnet", "size": 33, "width": 0.05}, ("conv1", "conv4", "conv5"), [5, 5, 19, 10]),
-    ({"name": "resnet", "size": 9}, LAYERS, [64, 128, 256, WIDEST]),
-    pytest.param(
-        {"name": "resnet", "size": 17, "depth": 50},
-        LAYERS,
-        [256, WIDEST, WIDEST, WIDEST],
-        marks=pytest.mark.slow,
-    ),
+    ({"name": "resnet", "size": 9}, LAYERS, [64, 128, 256, 512]),
     ({"name": "strided", "size": 19}, ("conv1", "conv2", "conv3", "conv4"), [8, 8, 16, 32, 64]),
 ]
 
@@ -62,13 +54,18 @@ def test_the_decoder_mirrors_any_encoder_at_any_size(encoder, layers, widths):
         decoder = method.decoders[name]
         assert [layer[0].out_channels for layer in decoder.layers] == widths
         assert decoder.head.out_channels == outputs and not any(decoder.read[:-1])
-    for height, width in (seen[0].shape[2:], (24, 31), (33, 20)):  # frames of other sizes too
-        predicted = method.predict(
-            {i: torch.rand(4, c, height, width) for i, c in ((0, 2), (1, 3))}
-        )
-        assert predicted[0, 1].shape == (4, 3, height, width)
-        assert predicted[1, 0].shape == (4, 2, height, width)
+    for height, width in (seen[0].shape[2:], (33, 20)):  # frames of other sizes too
+        frames = {i: torch.rand(2, c, height, width) for i, c in ((0, 2), (1, 3))}
+        predicted = method.predict(frames)
+        assert predicted[0, 1].shape == (2, 3, height, width)
+        assert predicted[1, 0].shape == (2, 2, height, width)
     assert len(losses_of(trained)) == 1
+
+
+def test_a_decoder_is_no_wider_than_a_limit(monkeypatch):
+    monkeypatch.setattr(predictive, "WIDEST", 32)
+    decoder = trainer(encoder=NETS[0][0]).method.decoders["1-2"]
+    assert [layer[0].out_channels for layer in decoder.layers] == [16, 16, 32, 32]
 
 
 # Directions, pairs, and what they train
@@ -91,7 +88,7 @@ def test_a_direction_trains_its_backbone_and_its_decoder_only(loss):
 
 @LOSSES
 def test_the_loss_is_the_weighted_sum_over_pairs_of_the_mean_of_directions(loss):
-    error = {"l1": l1, "l2": l2}[loss]
+    error = predictive.PREDICTIVE[loss]
 
     def loss_of(**options):
         trained = trainer(loss, THREE(), **options)
@@ -142,6 +139,7 @@ def errors_of(trained, images, **options):
     return prediction_errors(method, views, images, **options)
 
 
+@pytest.mark.slow
 @LOSSES
 def test_a_linear_function_of_the_other_view_is_learned(loss):
     trained, losses = fitted(loss, "line")
@@ -152,6 +150,7 @@ def test_a_linear_function_of_the_other_view_is_learned(loss):
         assert each.error < near * each.constant
 
 
+@pytest.mark.slow
 @LOSSES
 def test_of_independent_noise_only_the_middle_is_learned(loss):
     """Values are within [-1, 1]: a variance of 1/3, a mean absolute deviation of 1/2."""
@@ -169,14 +168,12 @@ def test_of_independent_noise_only_the_middle_is_learned(loss):
 def test_held_out_errors_depend_on_no_chunks_and_change_nothing():
     trained = trainer("l1")
     method, views = trained.method, trained.loader.views
-    losses_of(trained)
-    images, before = (
-        scenes(size=16, train=8, test=40).test.images,
-        copy.deepcopy(method.state_dict()),
-    )
+    losses_of(trained, 2)
+    images, before = IMAGES[:20], copy.deepcopy(method.state_dict())
     whole = prediction_errors(method, views, images)
     seen, predicted = predict(method, views, images)
-    assert whole[0].error == pytest.approx(l1(predicted[0, 1], seen[1]).item(), rel=1e-5)
+    error = reference.pixel_error(predicted[0, 1], seen[1], 1)
+    assert whole[0].error == pytest.approx(error, rel=1e-5)
     for a, b in zip(whole, prediction_errors(method, views, images, chunk=7), strict=True):
         assert a.error == pytest.approx(b.error, rel=1e-4)
     assert method.training
@@ -184,6 +181,7 @@ def test_held_out_errors_depend_on_no_chunks_and_change_nothing():
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_too():
     trained = trainer(precision="bf16-mixed", settings={"epochs": 5})
     losses = losses_of(trained)

@@ -19,15 +19,15 @@ TINY = {
     "learn_views": (
         *DATA,
         *("labels.share=1", "budget.patch=8", "estimator.widths=[4]", "estimator.pools=1"),
-        *("game.steps=32", "game.batch=8", "game.labelled_batch=8", "game.average=0.9"),
+        *("game.steps=16", "game.batch=8", "game.labelled_batch=8", "game.average=0.9"),
     ),
     "pretrain": (
         *DATA,
         *("views=raw", "+encoder.widths=[4]", "+encoder.pools=1"),
-        *("pretrain.epochs=4", "pretrain.batch=8", "probe.epochs=1", "monitor.every=2"),
+        *("pretrain.epochs=4", "pretrain.batch=16", "probe.epochs=1", "monitor.every=2"),
     ),
 }
-STEPS = 32
+STEPS = 16
 PRODUCT = {"learn_views": "generator", "pretrain": "encoder"}
 OFTEN, NEVER = "save_every=0", "save_every=1000"
 scripts = pytest.mark.parametrize("name", ["learn_views", "pretrain"])
@@ -89,44 +89,42 @@ def finish(folder, name, *overrides):
 
 
 @pytest.mark.slow
-def test_a_game_killed_and_stopped_again_and_again_ends_as_an_undisturbed_one(
+def test_a_game_killed_before_its_first_checkpoint_and_stopped_ends_as_an_undisturbed_one(
     tmp_path, undisturbed
 ):
     name = "learn_views"
-    run, _ = disturb(tmp_path, name, 14, signal.SIGKILL, NEVER)
+    run, _ = disturb(tmp_path, name, 12, signal.SIGKILL, NEVER)
     assert not (run / "checkpoint.pt").exists()
     assert [line["step"] for line in read_metrics(run)] == [10]
-    disturb(tmp_path, name, 7, signal.SIGKILL, OFTEN, "resume=true")
-    saved = torch.load(run / "checkpoint.pt")
-    assert saved["step"] == 7 and saved["seconds"] > 0
+    _, (text,) = disturb(tmp_path, name, 7, signal.SIGTERM, "resume=true")
+    assert text == f"stopped at step 8 of {STEPS}, saved in {run}; resume=true goes on"
     (run / ".checkpoint.pt.4711").write_bytes(b"cut off by a kill")
     (run / ".generator.a1b2").mkdir()
     (run / "metrics.jsonl").write_text('{"step": 10}\n{"step": 20, "lo')
-    _, (text,) = disturb(tmp_path, name, 16, signal.SIGTERM, "resume=true")
-    assert text == f"stopped at step 17 of {STEPS}, saved in {run}; resume=true goes on"
-    again = torch.load(run / "checkpoint.pt")
-    assert again["step"] == 17 and again["seconds"] > saved["seconds"]
     assert finish(tmp_path, name, f"resume={run}") == run
     assert not list(run.glob(".*"))
     assert_same(run, undisturbed(name), name)
     provenance = json.loads((run / "provenance.json").read_text())
     commands = [resumed["command"].split()[-1] for resumed in provenance["resumed"]]
-    assert commands == ["resume=true", "resume=true", f"resume={run}"]
+    assert commands == ["resume=true", f"resume={run}"]
     hardware = {resumed["hardware"] for resumed in provenance["resumed"]}
     assert hardware == {provenance["hardware"]}
 
 
 @pytest.mark.slow
 def test_a_killed_and_stopped_pretraining_ends_as_an_undisturbed_one(tmp_path, undisturbed):
-    run, _ = disturb(tmp_path, "pretrain", 7, signal.SIGKILL, OFTEN)
-    disturb(tmp_path, "pretrain", 23, signal.SIGINT, "resume=true")
-    assert torch.load(run / "checkpoint.pt")["step"] == 24
+    run, _ = disturb(tmp_path, "pretrain", 5, signal.SIGKILL, OFTEN)
+    saved = torch.load(run / "checkpoint.pt")
+    assert saved["step"] == 5 and saved["seconds"] > 0
+    disturb(tmp_path, "pretrain", 11, signal.SIGINT, "resume=true")
+    again = torch.load(run / "checkpoint.pt")
+    assert again["step"] == 12 and again["seconds"] > saved["seconds"]
     finish(tmp_path, "pretrain", "resume=true")
     assert_same(run, undisturbed("pretrain"), "pretrain")
 
 
 @pytest.mark.slow
-def test_augmented_views_after_a_resumption_are_those_of_an_undisturbed_run(tmp_path):
+def test_augmentation_jigsaw_and_a_bank_go_on_as_in_an_undisturbed_run(tmp_path):
     with seeded(0, "test"):
         g = ViewGenerator(flow={"hidden": 8})
         for p in g.parameters():
@@ -134,34 +132,29 @@ def test_augmented_views_after_a_resumption_are_those_of_an_undisturbed_run(tmp_
     views = (
         *("views=learned", f"views.generator={g.save(tmp_path / 'g')}", "views.table=false"),
         *("views.combine.p=0.5", "views.combine.order=before", "augment=infomin_nojigsaw"),
+        *("jigsaw=pirl", "jigsaw.cell=6", "jigsaw.piece=6", "data.size=18"),
+        *("memory=bank", "memory.negatives=16"),
     )
     expected = finish(tmp_path / "whole", "pretrain", *views)
-    disturb(tmp_path, "pretrain", 13, signal.SIGTERM, *views)
+    disturb(tmp_path, "pretrain", 6, signal.SIGTERM, *views)
     assert_same(finish(tmp_path, "pretrain", *views, "resume=true"), expected, "pretrain")
 
 
 @pytest.mark.slow
-def test_a_pretraining_killed_after_its_last_step_is_only_evaluated(tmp_path, undisturbed):
-    run = tmp_path / "runs" / "pretrain" / "run"
-    shutil.copytree(undisturbed("pretrain"), run)
-    (run / "result.json").unlink()
-    assert finish(tmp_path, "pretrain", "resume=true") == run
-    assert_same(run, undisturbed("pretrain"), "pretrain")
-
-
-@pytest.mark.slow
-def test_the_newest_run_of_the_same_configuration_is_resumed_and_no_other(tmp_path, undisturbed):
-    expected = undisturbed("learn_views")
-    runs = tmp_path / "runs" / "learn_views"
+def test_of_runs_killed_after_their_last_step_the_newest_of_the_configuration_is_evaluated(
+    tmp_path, undisturbed
+):
+    expected = undisturbed("pretrain")
+    runs = tmp_path / "runs" / "pretrain"
     for day in (1, 2, 3):
         shutil.copytree(expected, runs / f"2026010{day}-000000")
         (runs / f"2026010{day}-000000" / "result.json").unlink()
     other = runs / "20260103-000000" / "config.yaml"
     other.write_text(other.read_text().replace("seed: 0", "seed: 1"))
-    script = Script(tmp_path, "learn_views", *TINY["learn_views"], "resume=true")
+    script = Script(tmp_path, "pretrain", *TINY["pretrain"], "resume=true")
     assert script.wait() == 0, script.err
     assert [path.parent.name for path in runs.glob("*/result.json")] == ["20260102-000000"]
-    assert_same(runs / "20260102-000000", expected, "learn_views")
+    assert_same(runs / "20260102-000000", expected, "pretrain")
 
 
 @pytest.mark.slow
@@ -194,7 +187,7 @@ def test_a_run_folder_is_complete(undisturbed, name):
 @scripts
 def test_metrics_are_the_same_in_both_logs_with_steps_ascending(undisturbed, name):
     lines = [line for line in read_metrics(undisturbed(name)) if "loss" in line]
-    assert [line["step"] for line in lines] == [10, 20, 30, STEPS]
+    assert [line["step"] for line in lines] == [10, STEPS]
     events = EventAccumulator(str(undisturbed(name))).Reload()
     scalars = events.Scalars("loss")
     assert [event.step for event in scalars] == [line["step"] for line in lines]
@@ -207,7 +200,7 @@ def test_evaluations_of_the_encoder_are_logged_and_the_last_is_kept(tmp_path, un
     run = undisturbed("pretrain")
     evaluations = [line for line in read_metrics(run) if "loss" not in line]
     assert [(evaluation["step"], evaluation["monitor/epoch"]) for evaluation in evaluations] == [
-        (16, 2),
+        (8, 2),
         (STEPS, 4),
     ]
     (result,) = read_result(run)
@@ -216,19 +209,7 @@ def test_evaluations_of_the_encoder_are_logged_and_the_last_is_kept(tmp_path, un
     assert {"knn", "probe", "alignment", "rank_2", "feature_rank"} <= result["monitor"].keys()
     assert result["collapsed"] == []
     events = EventAccumulator(str(run)).Reload()
-    assert [event.step for event in events.Scalars("monitor/knn")] == [16, STEPS]
-
-
-@pytest.mark.slow
-def test_a_training_without_evaluations_ends_in_the_same_numbers(tmp_path, undisturbed):
-    alone = Script(tmp_path, "pretrain", *TINY["pretrain"], "monitor.every=0")
-    assert alone.wait() == 0 and "alignment" not in alone.err, alone.err
-    (run,) = alone.folders
-    ours, theirs = weights(run, "pretrain"), weights(undisturbed("pretrain"), "pretrain")
-    assert all(ours[name].equal(theirs[name]) for name in theirs)
-    (result,), (expected,) = read_result(run), read_result(undisturbed("pretrain"))
-    assert expected.keys() - result.keys() == {"monitor", "collapsed"}
-    assert all(result[name] == expected[name] for name in ("i_nce", "top1", "knn", "validation"))
+    assert [event.step for event in events.Scalars("monitor/knn")] == [8, STEPS]
 
 
 @pytest.mark.slow
@@ -238,7 +219,7 @@ def test_collapse_is_reported_once_and_kept(tmp_path):
     assert script.wait() == 0, script.err
     warnings = [line for line in script.err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1 and warnings[0].startswith(
-        "warning: the loss is at log K: I_NCE 0.00 of 2.08"
+        "warning: the loss is at log K: I_NCE 0.00 of 2.77"
     )
     ((result,), (run,)) = (read_result(script.folders[0]), script.folders)
     assert result["collapsed"] == [warnings[0].replace("warning", "since epoch 1")]

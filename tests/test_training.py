@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
+from refusal import refused
 
 from infomin.augment import CropFlip
-from infomin.core.errors import InputError
 from infomin.data import labelled_subset, scenes
 from infomin.generator import ViewGenerator
 from infomin.information import Estimate
@@ -86,7 +86,7 @@ def test_each_player_follows_the_gradient_of_its_own_objective(monkeypatch):
 
 @pytest.mark.parametrize(("mode", "idle"), [("unsup", "c"), ("sup", "f")])
 def test_a_player_without_a_part_in_the_game_never_moves(mode, idle):
-    game = make_game(mode)
+    game = make_game(mode, steps=2)
     before = {name: weights(game.modules[name]) for name in ("f", "g", "c")}
     list(game)
     for name in ("f", "g", "c"):
@@ -100,17 +100,12 @@ def test_more_estimator_steps_move_f_more_often_and_g_as_often():
     assert steps == {"f": {6}, "g": {2}}
 
 
-def test_metrics_have_i_nce_under_its_cap():
-    for metrics in make_game():
-        assert metrics["i_nce"] <= math.log(32) and metrics["i_nce"] == pytest.approx(
-            math.log(32) - metrics["loss"]
-        )
-        assert 0 <= metrics["accuracy"] <= 1 and metrics["data_seconds"] > 0
-
-
-def test_three_views_play_too():
-    game = make_game(groups=[[0], [1], [2]])
-    metrics = list(game)[-1]
+def test_three_views_play_and_have_metrics():
+    game = make_game(groups=[[0], [1], [2]], steps=1)
+    (metrics,) = game
+    assert metrics["i_nce"] == pytest.approx(math.log(32) - metrics["loss"])
+    assert metrics["i_nce"] <= math.log(32)
+    assert 0 <= metrics["accuracy"] <= 1 and metrics["data_seconds"] > 0
     assert {"ce_1", "ce_2", "ce_3"} <= metrics.keys()
     assert len(game.result(torch.rand(1, 3, 4, 4))) == 3
 
@@ -151,9 +146,9 @@ def test_the_average_follows_g():
 
 
 def test_a_saved_game_goes_on_to_the_same_numbers():
-    whole, first, second = make_game(), make_game(), make_game()
+    whole, first, second = (make_game(steps=4) for _ in range(3))
     list(whole)
-    for _, _ in zip(range(3), first, strict=False):
+    for _, _ in zip(range(2), first, strict=False):
         pass
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     list(second)
@@ -164,9 +159,9 @@ def test_a_saved_game_goes_on_to_the_same_numbers():
 def test_the_game_takes_away_what_views_share():
     """The same estimators find clearly less against a g that plays than against one that rests."""
     playing, resting = (
-        [m["i_nce"] for m in make_game("unsup", steps=200, lr_g=rate)] for rate in (5e-3, 1e-9)
+        [m["i_nce"] for m in make_game("unsup", steps=100, lr_g=rate)] for rate in (1e-2, 1e-9)
     )
-    assert sum(playing[-40:]) / 40 < sum(resting[-40:]) / 40 - 0.3
+    assert sum(playing[-20:]) / 20 < sum(resting[-20:]) / 20 - 0.3
 
 
 def test_a_nan_stops_before_the_weights():
@@ -191,8 +186,8 @@ def test_a_nan_stops_before_the_weights():
     ],
 )
 def test_wrong_game_settings_are_refused(options, message):
-    with pytest.raises(InputError, match=message):
-        make_game(**options)
+    with refused(message):
+        GameSettings(**options)
 
 
 def test_diagnosis_names_every_collapse():

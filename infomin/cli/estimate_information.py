@@ -24,7 +24,7 @@ from infomin.core import artifact
 from infomin.core.errors import InputError, one_of
 from infomin.data import DataSet
 from infomin.data.missing_views import having
-from infomin.losses import PREDICTIVE
+from infomin.methods.predictive import PREDICTIVE
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import load_encoder
 from infomin.runs.progress import show_work

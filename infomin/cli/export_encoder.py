@@ -9,8 +9,8 @@ those of the encoder's run, or yours with data=image_folder data.root=PATH.
 
 from omegaconf import DictConfig
 
-from infomin.cli.main import command, origin, plain, show
-from infomin.cli.read_data import read_data
+from infomin.cli.main import command, export_folder, origin, plain, show
+from infomin.cli.read_data import read_data, sample_images
 from infomin.core.errors import at_least
 from infomin.core.files import read_json
 from infomin.export import encoder as export

@@ -23,7 +23,7 @@ from infomin.core.errors import InputError, positive, whole_number
 def infonce_in_blocks(
     z1: Float[Tensor, "k d"], z2: Float[Tensor, "l d"], temperature: float, rows: int
 ) -> tuple[Float[Tensor, ""], float]:
-    """Return L_NCE in nats, and `matched`, of the cosines of two batches of embeddings.
+    """Return L_NCE in nats and the accuracy `top1`, of the cosines of two batches of embeddings.
 
     Arguments:
         z1, z2: of one batch, positives at the same place.

@@ -1,7 +1,6 @@
 r"""InfoNCE, the softmax loss of contrastive learning (CPC: van den Oord et al., 1807.03748).
 
-    L_NCE = -E[log exp(s_ii) / sum_j exp(s_ij)]     K terms in the denominator, the positive
-    included
+    L_NCE = -E[log exp(s_ii) / sum_j exp(s_ij)]     K terms in the denominator with the positive
 
 Of a matrix of scores both directions, 1 -> 2 and 2 -> 1, are *averaged*: log K - L bounds the
 mutual information only for the mean, not for the sum.
@@ -14,9 +13,7 @@ from torch.nn import functional as F
 
 from infomin.core.errors import InputError, positive
 
-Scores = Float[
-    Tensor, "k l"
-]  # checked in words, so that k = l is not required by the shape checker
+Scores = Float[Tensor, "k l"]  # k = l is checked in words, by `check_square`
 Positive = Float[Tensor, " b"]
 Negatives = Float[Tensor, "b m"]
 Nats = Float[Tensor, ""]
@@ -65,9 +62,6 @@ def softmax(positive: Positive, negatives: Negatives) -> Nats:
     """Return L_NCE of one direction in nats, with m negatives per anchor given apart.
 
     Negatives of -inf are ignored. The loss is log(m + 1) where all scores are equal.
-
-    Raises:
-        InputError: for no anchor, or no negative.
     """
     check_negatives(negatives)
     scores = torch.cat([positive[:, None], negatives], 1)
@@ -76,11 +70,7 @@ def softmax(positive: Positive, negatives: Negatives) -> Nats:
 
 @torch.no_grad()
 def top1(scores: Scores) -> float:
-    """Return the share of samples whose positive scores highest, mean of both directions.
-
-    Raises:
-        InputError: as `infonce`.
-    """
+    """Return the share of samples whose positive scores highest, mean of both directions."""
     check_square(scores)
     target = torch.arange(len(scores), device=scores.device)
     hits = (scores.argmax(1) == target).float() + (scores.argmax(0) == target).float()
@@ -88,11 +78,7 @@ def top1(scores: Scores) -> float:
 
 
 def split_positives(scores: Scores) -> tuple[Float[Tensor, " k"], Float[Tensor, "k m"]]:
-    """Return the diagonal of square scores, the positives, and the k - 1 negatives of each row.
-
-    Raises:
-        InputError: as `infonce`.
-    """
+    """Return the diagonal of square scores, the positives, and the k - 1 negatives of each row."""
     check_square(scores)
     k = len(scores)
     negatives = scores.flatten()[1:].view(k - 1, k + 1)[:, :-1].reshape(k, k - 1)

@@ -42,13 +42,6 @@ def directions(pair: Pair, graph: str = "full") -> list[Pair]:
     return [pair, pair[::-1]] if graph in BOTH_DIRECTIONS else [pair]
 
 
-def anchors_and_others(views: int, graph: str = "full") -> tuple[list[int], list[int]]:
-    """Return the views that are anchors in a graph, and those that anchors are compared with."""
-    ways = [way for pair in view_pairs(views, graph) for way in directions(pair, graph)]
-    anchors, others = zip(*ways, strict=True)
-    return sorted({*anchors}), sorted({*others})
-
-
 def check_pair_weights(pairs: Sequence[Pair], weights: Sequence[float] | None) -> list[float]:
     """Return the weight of every pair, 1 by default.
 
@@ -58,9 +51,8 @@ def check_pair_weights(pairs: Sequence[Pair], weights: Sequence[float] | None) -
     if weights is None:
         return [1.0] * len(pairs)
     names = ", ".join(f"{i + 1}-{j + 1}" for i, j in pairs)
-    values = list(weights) if isinstance(weights, Sequence) else [weights]
-    numbers = all(isinstance(w, int | float) for w in values)
-    if not isinstance(weights, Sequence) or not numbers or len(values) != len(pairs):
+    numbers = isinstance(weights, Sequence) and all(isinstance(w, int | float) for w in weights)
+    if not numbers or len(weights) != len(pairs):
         raise InputError(
             f"pair_weights: expected {len(pairs)} numbers, for the views {names}, got {weights}"
         )

@@ -4,7 +4,8 @@ r"""Losses of one positive against m sampled negatives that are not the softmax 
     triplet    max(0, margin + n_j - p)             bounds nothing; in the unit of the scores
 
 p and n_j are scores. Sources: CMC (arXiv:1906.05849), section 3.2 and appendix; logistic NCE is
-that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses.
+that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses. All raise an InputError
+without an anchor or a negative.
 """
 
 import torch
@@ -28,12 +29,9 @@ def logistic(
         positive, negatives: scores.
         log_z: log Z, which makes h a distribution over the samples; see `estimated_log_z`.
         samples: n.
-
-    Raises:
-        InputError: for no anchor, or no negative.
     """
     check_negatives(negatives)
-    m = valid_negatives(negatives).sum(1).clamp(min=1).to(positive)
+    m = (negatives.detach() > -torch.inf).sum(1).clamp(min=1).to(positive)
     shift = log_z + (m / samples).log()  # log (Z m P_n)
     loss = F.logsigmoid(positive - shift) + F.logsigmoid(shift[:, None] - negatives).sum(1)
     return -loss.mean()
@@ -43,20 +41,11 @@ def estimated_log_z(negatives: Negatives, samples: int) -> Nats:
     """Return log Z = log(n mean exp s), estimated from the scores of sampled negatives."""
     check_negatives(negatives)
     scores = negatives.detach()
-    number = valid_negatives(scores).sum().clamp(min=1).to(scores)
+    number = (scores > -torch.inf).sum().clamp(min=1).to(scores)
     return scores.flatten().logsumexp(0) + (samples / number).log()
 
 
 def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Tensor, ""]:
-    """Return the mean of max(0, margin + n_j - p) over anchors and negatives.
-
-    Raises:
-        InputError: for no anchor, or no negative.
-    """
+    """Return the mean of max(0, margin + n_j - p) over anchors and negatives."""
     check_negatives(negatives)
     return (margin + negatives - positive[:, None]).relu().mean()
-
-
-def valid_negatives(negatives: Negatives) -> Tensor:
-    """Return the mask of valid negatives; a score of -inf marks one that is none."""
-    return negatives.detach() > -torch.inf

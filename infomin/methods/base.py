@@ -12,7 +12,7 @@ Views and embeddings are dictionaries from the number of a view, 0 the first, to
 samples of a batch have the same views, but batches may differ in their views.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -110,34 +110,19 @@ class Method(nn.Module):
         self.encoders, self.context = encoders, context
 
     @property
-    def views(self) -> tuple[int, ...]:
+    def views(self) -> Sequence[int]:
         """Numbers of the views that the method reads; the others are not even made."""
-        return tuple(range(len(self.encoders)))
-
-    @property
-    def trained_views(self) -> tuple[int, ...]:
-        """Numbers of the views whose encoders get a gradient."""
-        return self.views
+        return range(len(self.encoders))
 
     def check(self, share: slice) -> None:
-        """Refuse a training that cannot work, before its first step.
+        """Raise an InputError for a training that cannot work, before its first step.
 
         Arguments:
             share: rows of a batch that this process embeds.
-
-        Raises:
-            InputError: for numbers that do not go together.
         """
 
     def check_layer(self, layer: str | None) -> None:
-        """Refuse to read features at a layer of the backbones that is not trained.
-
-        Arguments:
-            layer: its name; None is the last.
-
-        Raises:
-            InputError: for an untrained layer.
-        """
+        """Raise an InputError for a layer of the backbones, None is the last, that is untrained."""
 
     def embed(self, views: Views, batch: Batch) -> Embeddings:
         """Return the embeddings of views, with gradient."""

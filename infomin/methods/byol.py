@@ -18,16 +18,8 @@ from torch.nn import functional as F
 from infomin.core.errors import whole_number
 from infomin.core.rng import seeded
 from infomin.losses import view_pairs
-from infomin.methods.base import (
-    METHODS,
-    Batch,
-    Context,
-    Embeddings,
-    LossOutput,
-    Method,
-    Views,
-    follow,
-)
+from infomin.methods import base
+from infomin.methods.base import METHODS, Batch, Context, Embeddings, LossOutput, Method, Views
 from infomin.methods.memory import check_momentum
 from infomin.models import Encoders
 
@@ -94,7 +86,7 @@ class BYOL(Method):
         """Let the slow encoders follow, tau = 1 - (1 - tau_0) (cos(pi k / K) + 1) / 2."""
         progress = batch.step / max(self.context.steps, 1)
         tau = 1 - (1 - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
-        follow(self.slow_encoders, self.encoders, tau)
+        base.follow(self.slow_encoders, self.encoders, tau)
 
 
 def regression(prediction: Tensor, target: Tensor) -> Tensor:

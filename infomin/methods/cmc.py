@@ -7,64 +7,42 @@ of the batch, or rows of a memory bank (section 3.4).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from infomin.core.errors import option_errors
 from infomin.losses import cosine_scores, infonce, infonce_in_blocks, split_positives, top1
-from infomin.methods.bank_negatives import BankNegatives, needs_bank
-from infomin.methods.base import METHODS, Batch, Context, Embeddings
-from infomin.methods.contrastive import (
-    SOFTMAX,
-    ContrastiveMethod,
-    PairOutput,
-    SoftmaxLoss,
-    memory_options,
-)
-from infomin.models import Encoders
+from infomin.methods.base import METHODS, Batch, Embeddings
+from infomin.methods.contrastive import ContrastiveMethod, PairOutput, SoftmaxLoss
+from infomin.methods.memory import BankNegatives
 
 
 @METHODS.register("cmc")
 class CMC(ContrastiveMethod):
     """Contrasts pairs of views, with negatives of the batch or of a memory bank.
 
-    Arguments:
-        encoders, context, loss, graph: see `ContrastiveMethod`.
-        memory: `kind`, `none` or `bank`, and the options of `BankNegatives`. Without a bank the
-            batch has the negatives.
-        pair_weights: of the pairs of views; None is 1 each.
-
-    Raises:
-        InputError: as `ContrastiveMethod` and `BankNegatives`; for the graph `own` without a bank.
+    Arguments: see `ContrastiveMethod`; the options of the memory `bank` are those of
+    `BankNegatives`.
     """
 
-    def __init__(
-        self,
-        encoders: Encoders,
-        context: Context,
-        loss: Mapping[str, Any] = SOFTMAX,
-        memory: Mapping[str, Any] | None = None,
-        graph: str = "full",
-        pair_weights: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(encoders, context, context.batch - 1, loss, graph, pair_weights)
-        self.bank: BankNegatives | None = None
-        options = memory_options(memory, "cmc", ("none", "bank"))
-        if memory is None or memory["kind"] == "none":
-            needs_bank(graph, "none")
-            return
-        with option_errors("memory=bank"):
-            self.bank = BankNegatives(self.others, encoders.width, context, **options)
-        self.cap = math.log(self.bank.negatives + 1)
+    memories: tuple[str, ...] = ("none", "bank")
+    bank: BankNegatives | None
+
+    def build_negatives(self, **options: Any) -> int:
+        """Build the bank; without one the batch has the negatives."""
+        self.bank = None
+        if self.memory == "none":
+            return self.context.batch - 1
+        self.bank = BankNegatives(self.others, self.encoders.width, self.context, **options)
+        return self.bank.negatives
 
     @property
-    def trained_views(self) -> tuple[int, ...]:
+    def trained_views(self) -> Sequence[int]:
         """Anchors; other views too, unless rows of the bank stand for them."""
         from_bank = self.bank is not None and self.bank.positive == "bank"
-        return tuple(self.anchors) if from_bank else self.views
+        return self.anchors if from_bank else self.views
 
     def scores(
         self, anchor: Tensor, i: int, j: int, z: Embeddings, targets: Embeddings, batch: Batch

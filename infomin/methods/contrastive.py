@@ -3,15 +3,15 @@ r"""Contrastive methods: a loss summed over pairs of views (CMC, arXiv:1906.0584
 A method says by `scores` what an anchor is compared with; everything else is common to all. The
 loss of one direction of a pair is one of three:
 
-    infonce    needs nothing but scores logistic   has a constant Z for every direction, which the
-    first batch sets to n times the mean exp
-               of the scores of its negatives; with `every` > 0 it is estimated anew after so many
-               steps, since encoders that have learned nothing say little about Z
+    infonce    needs nothing but scores
+    logistic   has a constant Z for every direction, which the first batch sets to n times the mean
+               exp of the scores of its negatives; with `every` > 0 it is estimated anew after so
+               many steps, since encoders that have learned nothing say little about Z
     triplet    compares cosines
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from infomin.core.errors import InputError, one_of, option_errors, whole_number
 from infomin.losses import (
-    anchors_and_others,
     check_pair_weights,
     directions,
     estimated_log_z,
@@ -44,13 +43,12 @@ class PairLoss(nn.Module):
         temperature: tau of the scores.
     """
 
+    forward: Callable[[Tensor, Tensor, int], Tensor]
+    """The loss of scores in one direction, given by its number."""
+
     def __init__(self, directions: int, samples: int, temperature: float) -> None:
         super().__init__()
         self.directions, self.samples, self.temperature = directions, samples, temperature
-
-    def forward(self, positive: Tensor, negatives: Tensor, direction: int) -> Tensor:
-        """Return the loss of one direction."""
-        raise NotImplementedError
 
 
 class SoftmaxLoss(PairLoss):
@@ -153,8 +151,8 @@ class PairOutput(NamedTuple):
 
 def memory_options(
     memory: Mapping[str, Any] | None, method: str, kinds: Sequence[str]
-) -> dict[str, Any]:
-    """Return the options of a memory; empty for none.
+) -> tuple[str, dict[str, Any]]:
+    """Return the kind of a memory and its options.
 
     Arguments:
         memory: `kind`, one of `none`, `bank`, `queue`, and its options; None is none.
@@ -176,7 +174,7 @@ def memory_options(
             f"memory: none takes no options, got {', '.join(options)}; set memory=bank or "
             "memory=queue, or leave them out"
         )
-    return options
+    return kind, options
 
 
 class ContrastiveMethod(Method):
@@ -184,34 +182,55 @@ class ContrastiveMethod(Method):
 
     Arguments:
         encoders, context: see `Method`.
-        negatives: of every anchor, K - 1.
         loss: `name` of a pair loss, `infonce`, `logistic` or `triplet`, and its options.
+        memory: `kind`, one of `memories`, and the options of `build_negatives`; None is `none`.
         graph: pairs of views, `full`, `core`, `one_way` or `own`; see `losses.multiview`.
-        weights: of the pairs; None is 1 each.
+        pair_weights: of the pairs of views; None is 1 each.
+
+    Attributes:
+        memories: kinds of memory that the method can have.
+        build_negatives: builds what holds negatives; returns their number for an anchor, K - 1.
 
     Raises:
-        InputError: for an unknown loss or graph, or wrong weights.
+        InputError: for an unknown loss, graph, memory or option, or wrong weights.
     """
+
+    memories: tuple[str, ...] = ("none",)
+    build_negatives: Callable[..., int]
 
     def __init__(
         self,
         encoders: Encoders,
         context: Context,
-        negatives: int,
         loss: Mapping[str, Any] = SOFTMAX,
+        memory: Mapping[str, Any] | None = None,
         graph: str = "full",
-        weights: Sequence[float] | None = None,
+        pair_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__(encoders, context)
-        self.graph, self.pairs = graph, view_pairs(len(encoders), graph)
+        kind, options = memory_options(memory, type(self).__name__.lower(), self.memories)
+        if graph == "own" and kind != "bank":
+            raise InputError(
+                "graph: own compares an image with its row of a bank, expected memory=bank, got "
+                f"{kind}; set memory=bank, or graph=full"
+            )
+        self.memory, self.graph = kind, graph
+        self.pairs = view_pairs(len(encoders), graph)
         self.directions = [directions(pair, graph) for pair in self.pairs]
-        self.anchors, self.others = anchors_and_others(len(encoders), graph)
-        self.weights = check_pair_weights(self.pairs, weights)
-        self.temperature, self.loss_options = context.temperature, loss
+        self.anchors = sorted({i for ways in self.directions for i, _ in ways})
+        self.others = sorted({j for ways in self.directions for _, j in ways})
+        self.weights = check_pair_weights(self.pairs, pair_weights)
+        self.temperature = context.temperature
         self.pair_loss = build_pair_loss(
             loss, 2 * len(self.pairs), context.samples, context.temperature
         )
-        self.cap = math.log(negatives + 1)
+        with option_errors(f"memory={kind}"):
+            self.cap = math.log(self.build_negatives(**options) + 1)
+
+    @property
+    def trained_views(self) -> Sequence[int]:
+        """Numbers of the views whose encoders get a gradient."""
+        return self.views
 
     @property
     def views(self) -> tuple[int, ...]:
@@ -257,15 +276,11 @@ class ContrastiveMethod(Method):
         I_NCE is the mean over pairs of log K minus the softmax loss; accuracy is that of the first
         pair.
         """
-        numbers = self.pairs_of({*z, *targets})
+        views = {*z, *targets}
+        numbers = [n for n, (i, j) in enumerate(self.pairs) if i in views and j in views]
         outputs = [self.contrast(number, z, targets, batch) for number in numbers]
-        weights = [self.weights[number] for number in numbers]
         infonce = torch.stack([nats.detach() for output in outputs for nats in output.infonce])
         log_k = sum(output.log_k for output in outputs) / len(outputs)
         metrics = {"i_nce": log_k - infonce.mean().item(), "accuracy": float(outputs[0].accuracy)}
-        losses = [w * output.loss for w, output in zip(weights, outputs, strict=True)]
+        losses = [self.weights[n] * o.loss for n, o in zip(numbers, outputs, strict=True)]
         return LossOutput(torch.stack(losses).sum(), metrics)
-
-    def pairs_of(self, views: Collection[int]) -> list[int]:
-        """Return the numbers of the pairs of which a batch has both views."""
-        return [n for n, (i, j) in enumerate(self.pairs) if i in views and j in views]

@@ -11,7 +11,7 @@ from typing import Any
 from infomin.core.errors import InputError
 from infomin.methods.base import METHODS, Context
 from infomin.methods.cmc import CMC
-from infomin.methods.contrastive import SOFTMAX, memory_options
+from infomin.methods.contrastive import SOFTMAX
 from infomin.models import Encoders
 
 
@@ -19,13 +19,13 @@ from infomin.models import Encoders
 class InstDis(CMC):
     """Compares one view of an image with the row of the image, against rows of other images.
 
-    Arguments:
-        encoders: one for all views.
-        context, loss, memory, graph, pair_weights: see `CMC`; the graph is `own`.
+    Arguments: see `CMC`; one encoder for all views, and the graph `own`.
 
     Raises:
         InputError: as `CMC`; without a bank, or where an image would be its own positive.
     """
+
+    memories = ("bank",)
 
     def __init__(
         self,
@@ -38,10 +38,13 @@ class InstDis(CMC):
     ) -> None:
         if graph != "own":
             raise InputError(f"graph: expected own with method=instdis, got {graph}")
-        memory_options(memory, "instdis", ("bank",))
         super().__init__(encoders, context, loss, memory, graph, pair_weights)
-        if self.bank is not None and self.bank.positive != "bank":
+
+    def build_negatives(self, positive: str = "bank", **options: Any) -> int:
+        """Build the bank."""
+        if positive != "bank":
             raise InputError(
                 "memory.positive: expected bank with graph=own, where an image of the batch would "
-                f"be its own positive, got {self.bank.positive}; set memory.positive=bank"
+                f"be its own positive, got {positive}; set memory.positive=bank"
             )
+        return super().build_negatives(**options)

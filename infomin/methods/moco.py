@@ -12,10 +12,8 @@ shuffles the keys among them. In one process, `groups` parts of a batch are embe
 keys in other groups than queries, as in the authors' CIFAR demo.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
 
 import torch
 from einops import rearrange
@@ -23,12 +21,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infomin.core import rng
-from infomin.core.errors import InputError, option_errors, whole_number
-from infomin.methods.bank_negatives import needs_bank
-from infomin.methods.base import METHODS, Batch, Context, Embeddings, Views, follow
-from infomin.methods.contrastive import SOFTMAX, ContrastiveMethod, memory_options
+from infomin.core.errors import InputError, whole_number
+from infomin.methods.base import METHODS, Batch, Embeddings, Views, follow
+from infomin.methods.contrastive import ContrastiveMethod
 from infomin.methods.memory import MomentumQueue, check_momentum
-from infomin.models import Encoders
 
 SMALLEST_GROUP = 2
 """Samples that batch normalisation needs."""
@@ -38,50 +34,33 @@ SMALLEST_GROUP = 2
 class MoCo(ContrastiveMethod):
     """Contrasts queries with keys of a momentum encoder.
 
-    Arguments:
-        encoders, context, loss, graph: see `ContrastiveMethod`; `one_way` is the paper's.
-        pair_weights: of the pairs of views; None is 1 each.
-        memory: `kind` queue, `size` of the queue, `momentum` m of the slow encoder, `groups` of
-            batch normalisation (1 is the whole batch), `dtype` of the rows.
-
-    Raises:
-        InputError: as `ContrastiveMethod`; for numbers out of range, or the graph `own`.
+    Arguments: see `ContrastiveMethod`; the graph `one_way` is the paper's. The options of the
+    memory `queue` are its `size`, `momentum` m of the slow encoder, `dtype` of the rows, and
+    `groups` of batch normalisation, where 1 is the whole batch.
     """
 
-    def __init__(
-        self,
-        encoders: Encoders,
-        context: Context,
-        loss: Mapping[str, Any] = SOFTMAX,
-        memory: Mapping[str, Any] | None = None,
-        graph: str = "full",
-        pair_weights: Sequence[float] | None = None,
-    ) -> None:
-        needs_bank(graph, "queue")
-        super().__init__(encoders, context, 1, loss, graph, pair_weights)
-        with option_errors("memory=queue"):
-            self._remember(**memory_options(memory, "moco", ("queue",)))
-        self.momentum_encoders = deepcopy(encoders).requires_grad_(False)
+    memories = ("queue",)
 
-    def _remember(
+    def build_negatives(
         self, size: int = 4096, momentum: float = 0.99, dtype: str = "float32", groups: int = 1
-    ) -> None:
-        context = self.context
+    ) -> int:
+        """Build the queue and the slow encoders."""
+        encoders, context = self.encoders, self.context
         whole_number("memory.size", size, 1)
         check_momentum(momentum)
         whole_number("memory.groups", groups, 1)
         if size < context.batch:
             raise InputError(f"memory.size: expected at least a batch, {context.batch}, got {size}")
-        self.place = {view: place for place, view in enumerate(self.others)}
-        self.queue = MomentumQueue(len(self.place), size, self.encoders.width, dtype, context.seed)
+        self.queue = MomentumQueue(self.others, size, encoders.width, dtype, context.seed)
+        self.momentum_encoders = deepcopy(encoders).requires_grad_(False)
         self.momentum, self.groups = momentum, groups
         self.targets_in_chunks = groups == 1
-        self.cap = math.log(size + 1)
+        return size
 
     @property
-    def trained_views(self) -> tuple[int, ...]:
+    def trained_views(self) -> Sequence[int]:
         """Queries; keys have no gradient."""
-        return tuple(self.anchors)
+        return self.anchors
 
     def check(self, share: slice) -> None:
         """Refuse a batch that does not divide into groups; see `Method.check`."""
@@ -139,10 +118,8 @@ class MoCo(ContrastiveMethod):
         self, anchor: Tensor, i: int, j: int, z: Embeddings, targets: Embeddings, batch: Batch
     ) -> tuple[Tensor, Tensor]:
         """Compare q with its key and with the queue; old keys of the same sample are left out."""
-        place = self.place[j]
-        rows = self.queue.rows[place].to(anchor.dtype)
-        negatives = anchor @ rows.mT / self.temperature
-        own = self.queue.own_rows(batch.index, place)
+        negatives = anchor @ self.queue.of(j).to(anchor.dtype).mT / self.temperature
+        own = self.queue.own_rows(batch.index, j)
         if own is not None:
             negatives = negatives.masked_fill(own, -torch.inf)
         return (anchor * targets[j]).sum(1) / self.temperature, negatives
@@ -150,7 +127,7 @@ class MoCo(ContrastiveMethod):
     @torch.no_grad()
     def update(self, z: Embeddings, targets: Embeddings, batch: Batch) -> None:
         """Push the keys of the batch; let the slow encoders follow."""
-        self.queue.push(batch.index, {self.place[j]: key for j, key in targets.items()})
+        self.queue.push(batch.index, targets)
         follow(self.momentum_encoders, self.encoders, self.momentum)
 
 

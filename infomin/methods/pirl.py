@@ -11,6 +11,7 @@ CMCPIRL).
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from einops import rearrange
@@ -23,7 +24,7 @@ from infomin.core.errors import InputError
 from infomin.core.rng import seeded
 from infomin.losses import weighted_sum
 from infomin.methods.base import Batch, Embeddings, LossOutput, Method, Views
-from infomin.methods.contrastive import ContrastiveMethod, build_pair_loss
+from infomin.methods.contrastive import ContrastiveMethod
 from infomin.models import Encoder, build_head
 from infomin.models.backbones import feature_width, uncounted
 
@@ -51,18 +52,16 @@ class PIRL(Method):
     ) -> None:
         super().__init__(method.encoders, method.context)
         check_weight(beta)
-        self.method, self.beta, context = method, beta, method.context
+        self.method, self.beta = method, beta
         self.cap, self.targets_in_chunks = method.cap, method.targets_in_chunks
         self.heads = nn.ModuleList(
-            JigSawHead(encoder, channels[i], piece, context.seed, i)
+            JigSawHead(encoder, channels[i], piece, method.context.seed, i)
             for i, encoder in enumerate(self.encoders.distinct)
         )
-        self.pair_loss = build_pair_loss(
-            method.loss_options, 2 * len(method.pairs), context.samples, context.temperature
-        )
+        self.pair_loss = deepcopy(method.pair_loss)
 
     @property
-    def views(self) -> tuple[int, ...]:
+    def views(self) -> Sequence[int]:
         """Numbers of the views that the contrast reads."""
         return self.method.views
 
@@ -77,50 +76,45 @@ class PIRL(Method):
 
     def embed(self, views: Views, batch: Batch) -> Embeddings:
         """Return the embeddings of views and, under M + i, of pieces."""
-        m = len(self.encoders)
-        z = self.method.embed({i: v for i, v in views.items() if i < m}, batch)
-        pieces = {
-            m + i: head(self.encoders.distinct[i], views[m + i])
-            for i, head in enumerate(self.heads)
-        }
-        return {**z, **pieces}
+        z, m = dict(self.method.embed(self._whole(views), batch)), len(self.encoders)
+        for i, head in enumerate(self.heads):
+            z[m + i] = head(self.encoders.distinct[i], views[m + i])
+        return z
 
     def targets(self, views: Views, batch: Batch) -> Embeddings:
         """Return the targets of the contrast."""
-        m = len(self.encoders)
-        return self.method.targets({i: v for i, v in views.items() if i < m}, batch)
+        return self.method.targets(self._whole(views), batch)
 
     def loss(self, z: Embeddings, targets: Embeddings, batch: Batch) -> LossOutput:
         """Return (1 - beta) L(v) + beta L(jigsaw)."""
-        m, method = len(self.encoders), self.method
-        of_views = {i: e for i, e in z.items() if i < m}
-        of_pieces = [z[m + (i if len(self.heads) > 1 else 0)] for i in range(m)]
+        method, of_views, m = self.method, self._whole(z), len(self.encoders)
+        pieces = [z[m + min(i, len(self.heads) - 1)] for i in range(m)]
         loss, metrics = method.loss(of_views, targets, batch)
         losses = []
         for number, ways in enumerate(method.directions):
-            of_pair = [
-                self.pair_loss(
-                    *method.scores(of_pieces[i], i, j, of_views, targets, batch), 2 * number + side
-                )
-                for side, (i, j) in enumerate(ways)
-            ]
+            of_pair = []
+            for side, (i, j) in enumerate(ways):
+                scores = method.scores(pieces[i], i, j, of_views, targets, batch)
+                of_pair.append(self.pair_loss(*scores, 2 * number + side))
             losses.append(torch.stack(of_pair).mean())
         jigsaw = weighted_sum(losses, method.weights)
-        parts = {"loss_views": loss.item(), "loss_jigsaw": jigsaw.item()}
-        return LossOutput((1 - self.beta) * loss + self.beta * jigsaw, {**metrics, **parts})
+        metrics |= {"loss_views": loss.item(), "loss_jigsaw": jigsaw.item()}
+        return LossOutput((1 - self.beta) * loss + self.beta * jigsaw, metrics)
 
     def update(self, z: Embeddings, targets: Embeddings, batch: Batch) -> None:
         """Update the memory of the contrast, by views alone."""
-        m = len(self.encoders)
-        self.method.update({i: e for i, e in z.items() if i < m}, targets, batch)
+        self.method.update(self._whole(z), targets, batch)
+
+    def _whole(self, views: Views) -> Views:
+        """Return views, or their embeddings, without the pieces."""
+        return {i: v for i, v in views.items() if i < len(self.encoders)}
 
 
 class JigSawHead(nn.Module):
     """Embeds the nine pieces of an image with the backbone of an encoder.
 
     Pieces are smaller than images, so they go as far as the backbone takes images of any size: in
-        the
-    small AlexNet to conv5. They are normalised by their own batch statistics, which are not
+    the small AlexNet to conv5. They are normalised by their own batch statistics, which are not
     remembered: an evaluation gives the encoder whole images.
 
     Arguments:

@@ -2,10 +2,13 @@ r"""The predictive baseline of CMC (arXiv:1906.05849): pixels of each view from 
 
     L(i, j) = |p_ij(f_i(v_i)) - v_j|_1 or _2^2,     mean over images, channels and pixels
 
-An encoder and a decoder, L1 or L2; little more is published. Here a decoder for each direction i ->
-j reads the coarsest maps of backbone i, and has the resolutions and widths of the encoder, in
+An encoder and a decoder, L1 or L2; little more is published. Here a decoder for each direction
+i -> j reads the coarsest maps of backbone i, and has the resolutions and widths of the encoder, in
 reverse. The embedding head and fully connected stages are not trained: a vector has lost the places
 that pixels need.
+
+L1 is in the unit of the view, L2 in its square. Where nothing is known, they are the mean absolute
+deviation from the median, and the variance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,28 +16,16 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from infomin.core import rng
 from infomin.core.errors import InputError, one_of
-from infomin.losses import (
-    BOTH_DIRECTIONS,
-    PREDICTIVE,
-    check_pair_weights,
-    view_pairs,
-    weighted_sum,
-)
-from infomin.methods.base import (
-    METHODS,
-    Batch,
-    Context,
-    Embeddings,
-    LossOutput,
-    Method,
-    Views,
-)
+from infomin.losses import BOTH_DIRECTIONS, check_pair_weights, view_pairs, weighted_sum
+from infomin.methods.base import METHODS, Batch, Context, Embeddings, LossOutput, Method, Views
 from infomin.methods.contrastive import memory_options
 from infomin.models import Decoder, Encoders, levels
 
+PREDICTIVE = {"l1": F.l1_loss, "l2": F.mse_loss}
 WIDEST = 512
 """Of a decoder's layers: a ResNet-50 widens to four times that between its own."""
 Direction = tuple[int, int]
@@ -80,7 +71,7 @@ class Predictive(Method):
         self.taps, self.decoders = _decoders(encoders, self.directions, context.seed)
 
     def check_layer(self, layer: str | None) -> None:
-        """Refuse a layer behind a stage with weights that predictions do not pass."""
+        """Raise an InputError for a layer behind a stage with weights that no prediction passes."""
         backbone = self.encoders.backbones[0]
         first, last = (backbone.taps.index(backbone.tap(name)) for name in (self.taps[-1], layer))
         beyond = backbone.taps[first + 1 : last + 1]

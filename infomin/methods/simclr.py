@@ -5,45 +5,24 @@ r"""SimCLR (Chen et al., arXiv:2002.05709).
 (NT-Xent, equation 1): the negatives of an anchor are the other samples of the batch, in both views.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from infomin.losses import cosine_scores, split_positives
-from infomin.methods.bank_negatives import needs_bank
-from infomin.methods.base import METHODS, Batch, Context, Embeddings
-from infomin.methods.contrastive import SOFTMAX, ContrastiveMethod, memory_options
-from infomin.models import Encoders
+from infomin.methods.base import METHODS, Batch, Embeddings
+from infomin.methods.contrastive import ContrastiveMethod
 
 
 @METHODS.register("simclr")
 class SimCLR(ContrastiveMethod):
     """Contrasts two views of a sample, against both views of the others: 2 (N - 1) negatives.
 
-    Arguments:
-        encoders, context, loss, graph: see `ContrastiveMethod`.
-        memory: none; refused otherwise.
-        pair_weights: of the pairs of views; None is 1 each.
-
-    Raises:
-        InputError: as `ContrastiveMethod`; for a memory, or the graph `own`.
+    Arguments: see `ContrastiveMethod`; no memory, nor the graph `own`.
     """
 
-    def __init__(
-        self,
-        encoders: Encoders,
-        context: Context,
-        loss: Mapping[str, Any] = SOFTMAX,
-        memory: Mapping[str, Any] | None = None,
-        graph: str = "full",
-        pair_weights: Sequence[float] | None = None,
-    ) -> None:
-        memory_options(memory, "simclr", ("none",))
-        needs_bank(graph, "none")
-        negatives = 2 * (context.batch - 1)
-        super().__init__(encoders, context, negatives, loss, graph, pair_weights)
+    def build_negatives(self) -> int:
+        """Return 2 (N - 1)."""
+        return 2 * (self.context.batch - 1)
 
     def scores(
         self, anchor: Tensor, i: int, j: int, z: Embeddings, targets: Embeddings, batch: Batch

@@ -18,15 +18,7 @@ from torch.nn import functional as F
 
 from infomin.core.errors import at_least
 from infomin.losses import view_pairs
-from infomin.methods.base import (
-    METHODS,
-    Batch,
-    Context,
-    Embeddings,
-    LossOutput,
-    Method,
-    Views,
-)
+from infomin.methods.base import METHODS, Batch, Context, Embeddings, LossOutput, Method, Views
 from infomin.models import Encoders
 
 
@@ -53,11 +45,10 @@ class VICReg(Method):
     ) -> None:
         super().__init__(encoders, context)
         self.pairs = view_pairs(len(encoders))
-        self.coefficients = {"s": invariance, "v": variance, "c": covariance}
-        for name, value in zip(
-            ("invariance", "variance", "covariance"), self.coefficients.values(), strict=True
-        ):
-            at_least(f"vicreg.{name}", value, 0)
+        weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
+        for name, weight in weights.items():
+            at_least(f"vicreg.{name}", weight, 0)
+        self.coefficients = dict(zip("svc", weights.values(), strict=True))
 
     def embed(self, views: Views, batch: Batch) -> Embeddings:
         """Return the expanded embeddings Z_i, of any length."""

@@ -1,4 +1,4 @@
-"""A critic learns to tell pairs from strangers, by InfoNCE, on pairs drawn anew for every step."""
+"""The training of a critic by InfoNCE, on new samples of pairs in every step."""
 
 import math
 import time
@@ -19,10 +19,10 @@ from infomin.training.trainer import Metrics, TrainingLoop
 
 @dataclass(frozen=True)
 class CriticSettings:
-    """Numbers of the learning of a critic.
+    """Numbers of the training of a critic.
 
     Attributes:
-        steps: how many.
+        steps: number of steps.
         batch: pairs a step; K of the loss.
         rate: of Adam at its highest; it rises, then falls as a cosine.
         warmup: share of the steps in which it rises.
@@ -65,7 +65,7 @@ class CriticLearning(TrainingLoop):
         self.modules, self.optimizers = {"critic": self.critic}, {"critic": self.optimizer}
 
     def advance(self) -> Metrics:
-        """One step."""
+        """Run one step."""
         began = time.perf_counter()
         generator = rng.generator(self.settings.seed, "pairs", self.step)
         x, y = (part.to(self.fabric.device) for part in self.draw(self.settings.batch, generator))
@@ -73,9 +73,8 @@ class CriticLearning(TrainingLoop):
         scores = self.critic(x, y)
         loss = infonce(scores)
         value = self.finite("loss", loss)
-        set_rate(
-            self.optimizer, factor("cosine", self.step, self.steps, warmup=self.settings.warmup)
-        )
+        share = factor("cosine", self.step, self.steps, self.settings.warmup)
+        set_rate(self.optimizer, share)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -1,4 +1,4 @@
-"""Has the game collapsed? The three ways it can, told in plain words."""
+"""Signs that a game has collapsed, as warnings in plain words."""
 
 import torch
 from jaxtyping import Float
@@ -8,11 +8,11 @@ from infomin.generator import ViewGenerator
 from infomin.information import Estimate
 
 CONSTANT = 1e-3
-"""A channel whose deviation is below this share of the raw channels' is called constant."""
+"""Deviation of a constant channel, at most, as a share of that of the raw channels."""
 CLASSIFIER_MARGIN = 1.3
-"""A classifier below this multiple of the chance level has learned nothing."""
+"""Accuracy of a classifier that has learned nothing, at most, over the chance level."""
 EMPTY, FULL = 0.02, 0.98
-"""Shares of the cap log K below and above which I_NCE tells nothing."""
+"""Shares of the cap log K below and above which I_NCE says nothing."""
 
 
 @torch.no_grad()
@@ -28,9 +28,9 @@ def diagnose(
     Arguments:
         generator: the learned g.
         images: some of the training images, in g's value range.
-        i_nce: held out, where it was part of the game.
-        class_accuracy: held-out accuracy of c1, ..., cM, where labels were.
-        classes: how many there are.
+        i_nce: held out; None where it was no part of the game.
+        class_accuracy: held-out accuracy of c1, ..., cM; empty without labels.
+        classes: number of classes.
     """
     warnings = []
     y = generator.transform(images)
@@ -44,12 +44,14 @@ def diagnose(
                 f"classifier {i + 1} is at chance ({accuracy:.1%}, chance {1 / classes:.1%}); "
                 f"view {i + 1} does not tell the label, so raise its class_weights or the steps"
             )
-    if i_nce is not None and i_nce.value > FULL * i_nce.cap:
+    if i_nce is None:
+        return warnings
+    if i_nce.value > FULL * i_nce.cap:
         warnings.append(
             f"I_NCE {i_nce.value:.2f} is at its cap {i_nce.cap:.2f}: the views still share all "
             "that K can show; play more steps, raise lr_g or the batch"
         )
-    if i_nce is not None and i_nce.value < EMPTY * i_nce.cap:
+    if i_nce.value < EMPTY * i_nce.cap:
         warnings.append(
             f"I_NCE {i_nce.value:.2f} is at 0: the estimators find nothing; raise estimator_steps "
             "or lr_f, or lower lr_g"

@@ -36,8 +36,12 @@ def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    flags = torch.cpu.get_capabilities() if device == "cpu" else {}
     if precision == "auto":
-        precision = "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
+        bfloat16 = flags.get("avx512_bf16") or flags.get("amx_bf16")
+        if device == "cuda":
+            bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16-mixed" if bfloat16 else "32-true"
     if device == "cpu":
         keep_freed_memory()
     strategy = "ddp" if devices > 1 else "auto"
@@ -48,15 +52,6 @@ def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto")
         raise InputError(
             f"device={device} devices={devices} precision={precision}: {reason}"
         ) from None
-
-
-def _multiplies_bfloat16(device: str) -> bool:
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device == "cpu":
-        flags = torch.cpu.get_capabilities()
-        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
-    return False
 
 
 def share(fabric: Fabric, batch: int) -> slice:
@@ -73,8 +68,6 @@ def share(fabric: Fabric, batch: int) -> slice:
 
 def gather(fabric: Fabric, z: Tensor) -> Tensor:
     """Join `(b, d)` of all processes in order of rank, with gradients."""
-    if fabric.world_size == 1:
-        return z
     with warnings.catch_warnings():  # of what fabric calls, at every step
         warnings.simplefilter("ignore")
         joined: Any = fabric.all_gather(z, sync_grads=True)
@@ -83,8 +76,6 @@ def gather(fabric: Fabric, z: Tensor) -> Tensor:
 
 def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
     """Average gradients over processes, in one message."""
-    if fabric.world_size == 1:
-        return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
     assert isinstance(flat, Tensor)
@@ -94,8 +85,6 @@ def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> Non
 
 def average(fabric: Fabric, values: Tensor) -> Tensor:
     """Average numbers over processes, without gradients."""
-    if fabric.world_size == 1:
-        return values.detach()
     return cast(Tensor, fabric.all_reduce(values.detach(), reduce_op="mean"))
 
 

@@ -7,16 +7,15 @@ result is exactly the gradient of the whole batch, at the price of a second forw
 normalisation sees chunks, in both passes alike, and counts them once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
-from infomin.methods.base import Batch, Method
+from infomin.methods.base import Batch, Method, Views
 from infomin.models.backbones import uncounted
 
-Views = Mapping[int, Tensor]
 Autocast = Callable[[], AbstractContextManager[object]]
 
 

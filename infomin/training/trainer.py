@@ -81,6 +81,12 @@ class TrainingLoop(ABC):
             optimizer.load_state_dict(state["optimizers"][name])
         self.step = state["step"]
 
+    def mean(self, values: Tensor) -> Tensor:
+        """Average numbers over processes, without gradients."""
+        if self.fabric.world_size == 1:
+            return values.detach()
+        return distributed.average(self.fabric, values)
+
     def finite(self, name: str, loss: Tensor) -> float:
         """Return a loss as a number.
 
@@ -127,9 +133,9 @@ class PretrainSettings:
         if self.batch < 2:
             raise InputError(f"batch: expected at least 2 images, got {self.batch}")
         one_of("pretrain.schedule", self.schedule, SCHEDULES)
-        for name, number in (("final", self.final), ("decay", self.decay)):
-            if not 0 <= number <= 1:
-                raise InputError(f"pretrain.{name}: expected a share within [0, 1], got {number}")
+        for name, share in (("final", self.final), ("decay", self.decay)):
+            if not 0 <= share <= 1:
+                raise InputError(f"pretrain.{name}: expected a share within [0, 1], got {share}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup: expected a share within [0, 1), got {self.warmup}")
 
@@ -188,7 +194,7 @@ class Trainer(TrainingLoop):
             own = gradient_cache.embed(method, chunks, batch, autocast)
         z = self._gathered(own)
         loss, metrics = method.loss(z, targets, batch)
-        value = self.finite("loss", self._mean(loss))
+        value = self.finite("loss", loss if method.compares_samples else self.mean(loss))
 
         set_rate(self.optimizer, self.settings.rate(self.step, self.steps))
         self.optimizer.zero_grad()
@@ -216,9 +222,3 @@ class Trainer(TrainingLoop):
         if self.fabric.world_size == 1 or not self.method.compares_samples:
             return z
         return {i: distributed.gather(self.fabric, e) for i, e in z.items()}
-
-    def _mean(self, loss: Tensor) -> Tensor:
-        """Return the loss of the whole batch."""
-        if self.fabric.world_size == 1 or self.method.compares_samples:
-            return loss
-        return distributed.average(self.fabric, loss)

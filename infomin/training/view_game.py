@@ -81,12 +81,9 @@ class Game(TrainingLoop):
         self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")
         if settings.classified:
             self.labelled_part = distributed.share(fabric, settings.labelled_batch)
+            size, seed = settings.labelled_batch, settings.seed
             self.labelled_batches = Batches(
-                labelled,
-                settings.labelled_batch,
-                settings.seed,
-                "labelled game",
-                "game.labelled_batch",
+                labelled, size, seed, "labelled game", "game.labelled_batch"
             )
         self.g = generator.to(fabric.device).train()
         self.views = LearnedViews(self.g, crops)
@@ -98,16 +95,15 @@ class Game(TrainingLoop):
         self.modules = {"g": self.g, "f": self.f, "c": self.c}
         if self.average is not None:
             self.modules["average"] = self.average
-        rates = {"g": settings.lr_g, "f": settings.lr_f, "c": settings.lr_c}
-        betas = (settings.betas[0], settings.betas[1])
-        for name, rate in rates.items():
+        betas = settings.betas[0], settings.betas[1]
+        for name, rate in (("g", settings.lr_g), ("f", settings.lr_f), ("c", settings.lr_c)):
             parameters = self.modules[name].parameters()
             self.optimizers[name] = torch.optim.Adam(parameters, lr=rate, betas=betas)
 
     @property
     def result(self) -> ViewGenerator:
-        """The generator learned so far: averaged weights if asked for."""
-        return self.average if self.average is not None else self.g
+        """The generator learned so far, with averaged weights if there are any."""
+        return self.g if self.average is None else self.average
 
     @torch.no_grad()
     def make(self, step: int) -> tuple[list[list[Tensor]], tuple[Tensor, Tensor] | None]:
@@ -127,7 +123,7 @@ class Game(TrainingLoop):
         return unlabelled, labelled
 
     def advance(self) -> Metrics:
-        """One step of g and c, `estimator_steps` of f."""
+        """Run one step of g and c, `estimator_steps` of f."""
         s = self.settings
         for name, optimizer in self.optimizers.items():
             final = s.final_f if name == "f" else 0.0
@@ -157,7 +153,7 @@ class Game(TrainingLoop):
         return metrics | {"data_seconds": waited}
 
     def _estimate(self, crops: Sequence[Tensor], at_views: AtViews | None = None) -> Metrics:
-        """Leave the gradient of L_NCE on f, and on the views, if asked, its opposite for g."""
+        """Add the gradient of L_NCE to f, and its opposite at the views to `at_views`, for g."""
         s = self.settings
         with torch.set_grad_enabled(at_views is not None):
             views = self.views(*crops)
@@ -178,7 +174,7 @@ class Game(TrainingLoop):
         return {"loss": mean, "i_nce": self.cap - mean, "accuracy": top1(scores[0])}
 
     def _classify(self, crop: Tensor, y: Tensor, at_views: AtViews) -> Metrics:
-        """Leave the gradient of CE on c, and on the views, weighted, for g."""
+        """Add the gradient of CE to c, and the weighted one at the views to `at_views`, for g."""
         views = self.views.split(crop)
         leaves = [v.detach().requires_grad_() for v in views]
         with self.fabric.autocast():
@@ -186,10 +182,9 @@ class Game(TrainingLoop):
         losses = torch.stack([F.cross_entropy(o, y) for o in logits])
         hits = torch.stack([(o.argmax(1) == y).float().mean() for o in logits])
         metrics: Metrics = {}
-        for i, loss in enumerate(self._mean(losses)):
-            metrics[f"ce_{i + 1}"] = self.finite(f"CE of view {i + 1}", loss)
-        for i, share in enumerate(self._mean(hits)):
-            metrics[f"class_accuracy_{i + 1}"] = share.item()
+        for i, (loss, share) in enumerate(zip(self.mean(losses), self.mean(hits), strict=True), 1):
+            metrics[f"ce_{i}"] = self.finite(f"CE of view {i}", loss)
+            metrics[f"class_accuracy_{i}"] = share.item()
         losses.sum().backward()
         s = self.settings
         fallen = min(self.step / (s.class_until * s.steps), 1)
@@ -202,14 +197,8 @@ class Game(TrainingLoop):
             metrics["accuracy"] = metrics["class_accuracy_1"]
         return metrics
 
-    def _mean(self, values: Tensor) -> Tensor:
-        """Average numbers over processes, without gradients."""
-        if self.fabric.world_size == 1:
-            return values.detach()
-        return distributed.average(self.fabric, values)
-
     def _move(self, player: str) -> None:
-        """Let one player take its step; nobody else's parameters are touched."""
+        """Run the step of one player; the parameters of the others do not change."""
         parameters: list[nn.Parameter] = list(self.modules[player].parameters())
         if all(p.grad is None for p in parameters):
             return
