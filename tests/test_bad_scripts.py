@@ -66,13 +66,19 @@ WRONG = {
         ("memory=bank memory.negatives=1.5", "memory.negatives: expected a whole"),
         ("memory=queue memory.size=9.5", "memory.size: expected a whole number"),
         ("memory=bank memory.momentum=much", "memory.momentum: expected a share"),
-        ("system=moco views=whole memory.groups=7", "memory.groups: expected a divisor of the 64"),
-        ("system=moco views=whole pretrain.chunk=9", "pretrain.chunk: expected 8, the images of e"),
+        (
+            "system=moco views=whole memory.groups=7 pretrain.batch=64",
+            "memory.groups: expected a divisor of the 64",
+        ),
+        (
+            "system=moco views=whole pretrain.chunk=9 pretrain.batch=64",
+            "pretrain.chunk: expected 8, the images of e",
+        ),
         ("graph=own", "graph: own compares an image with its row of a bank, expected"),
         ("encoders=shared", "encoder.shared: expected views of the same number o"),
         ("views=frequency jigsaw=pirl", "jigsaw: expected views that are made pixel b"),
         (
-            "system=infomin views=whole jigsaw.piece=11",
+            "system=infomin views=whole jigsaw.piece=11 pretrain.batch=64",
             "jigsaw: expected images of at least 33x33 pixels, for 3 x 3 patches of 11, got 32x32",
         ),
         ("jigsaw=pirl loss=l2 views.crops=shared", "jigsaw: expected none with method=predictive"),
@@ -96,7 +102,7 @@ WRONG = {
         ("method=byol +byol.foo=1", "method=byol: BYOL.__init__() got an unexpected"),
         ("method=vicreg jigsaw=pirl", "jigsaw: expected none with method=vicreg"),
         (
-            "memory=bank pretrain.batch=32",
+            "memory=bank data.train=96 pretrain.batch=32",
             "memory.negatives: expected 1..64, the number of samples that are no positives",
         ),
     ],
