@@ -7,8 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from infomin.runs import display
-from infomin.runs.progress import Progress, count_progress
+from infomin.runs.progress import Progress
 from infomin.training.trainer import TrainingLoop
 
 METRICS = {"loss": 5.479, "i_nce": 0.06, "accuracy": 0.02, "data_seconds": 0.0}
@@ -43,6 +42,7 @@ def test_the_line_holds_the_metrics_of_contrastive_learning():
     )
     assert line(METRICS, seconds=4000, step=12).endswith("1:12:13 left")
     assert line(METRICS, seconds=41, step=25).endswith("in 0:41")
+    assert len(line(METRICS, label="x" * 200)) <= 80
 
 
 @pytest.mark.parametrize(
@@ -79,21 +79,10 @@ def test_the_least_important_parts_leave_a_line_that_is_too_long(metrics, option
     assert line(metrics, **options) == text and len(text) <= 80
 
 
-def test_a_label_of_any_length_fits(capsys, monkeypatch):
-    monkeypatch.setattr(display.Log, "every", 0.02)
-    assert len(line(METRICS, label="x" * 200)) <= 80
-    with count_progress("x" * 200, 10**9) as advance:
-        advance()
-        time.sleep(2.2)
-    assert all(len(text) <= 80 for text in capsys.readouterr().err.splitlines())
-
-
 def watched(seconds, every=0.05, delay=0.02):
     """Update twice: at the first step and at the end of a last step of this many seconds."""
     progress = Progress(training(steps=2).loop, "work")
-    progress.delay = delay
-    if progress.screen:
-        progress.screen.every = every
+    progress.delay, progress.screen.every = delay, every
     with progress:
         progress.update(METRICS)
         progress.show_line("a warning [sic]")
@@ -103,8 +92,8 @@ def watched(seconds, every=0.05, delay=0.02):
 
 
 def test_a_log_gets_lines_during_a_long_step(capsys):
-    progress = training()
-    assert progress.delay <= 2 and display.Log.every < 5
+    progress = Progress(training().loop, "work")
+    assert progress.delay <= 2 and progress.screen.every < 5
     watched(0.4)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "a warning [sic]" and "work 2/2" in lines[-1]
@@ -144,18 +133,3 @@ def test_a_notebook_updates_one_output(capsys, monkeypatch):
     watched(0.3)
     assert "work 1/2" in shown[0] and "work 2/2" in shown[-1]
     assert capsys.readouterr().err == "a warning [sic]\n"
-
-
-def test_a_count_is_shown_only_when_it_takes_long(capsys, monkeypatch):
-    with count_progress("decode", 9469) as advance:
-        advance(9469)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(display.Log, "every", 0.1)
-    began = time.perf_counter()
-    with count_progress("decode", 9469) as advance, count_progress("inside", 2):
-        while time.perf_counter() < began + 2.25:
-            advance(1000 * (time.perf_counter() > began + 2.1))
-            time.sleep(0.05)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "decode 0/9,469" and 2 <= len(lines) <= 5
-    assert all(text.startswith("decode ") for text in lines) and "left" in lines[-1]

@@ -1,18 +1,25 @@
-"""Progress of long work: the metrics of a training loop, or a count of items."""
+"""Progress of a training loop: a line on stderr, redrawn in place, or plain lines in a log file."""
 
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from threading import Event, Thread
+from typing import Any
 
-from infomin.runs.display import Display
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
 from infomin.training.trainer import Metrics, TrainingLoop
 
-WIDTH = 80  # columns of a line
+_WIDTH = 80  # columns of a line
 
 
-class Progress(Display):
+class Progress:
     """A line with the metrics, the speed and the time left of a training loop.
+
+    A thread redraws it, also during a step of minutes.
 
     Arguments:
         loop: its steps are counted.
@@ -20,12 +27,16 @@ class Progress(Display):
         show: False shows nothing.
     """
 
+    delay = 1.5  # seconds from the first step to the first line
+
     def __init__(self, loop: TrainingLoop, label: str, show: bool = True) -> None:
-        super().__init__(delay=1.5, last=True, show=show)
         self.loop, self.label = loop, label
         self.metrics: Metrics = {}
         self.first_step, self.began = loop.step, time.perf_counter()
         self.paused = self.waited = self.elapsed = 0.0
+        self.screen = _screen() if show else None
+        self.thread: Thread | None = None
+        self.stopped = Event()
 
     @property
     def images_per_second(self) -> float:
@@ -47,8 +58,25 @@ class Progress(Display):
         self.waited += metrics["data_seconds"]
         self.elapsed = time.perf_counter() - self.began - self.paused
         self.metrics = metrics
-        if self.thread is None:
-            self.start()
+        if self.screen and not self.thread:
+            self.thread = Thread(target=self._redraw, args=[self.screen], daemon=True)
+            self.thread.start()
+
+    def show_line(self, text: str) -> None:
+        """Show a text that stays, above the line."""
+        if self.screen:
+            self.screen.show_line(text)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self.thread and self.screen:
+            self.stopped.set()
+            self.thread.join()
+            if kind is None:
+                self.screen.draw(self.line())
+            self.screen.close()
 
     def line(self) -> str:
         """Return the latest metrics; short of room, without the least important ones."""
@@ -68,41 +96,16 @@ class Progress(Display):
         parts["time left"] = _time(step - self.first_step, steps - step, self.elapsed)
         speed = ("images per second", "time waiting")
         optional = ["i_nce", *terms, *speed, "accuracy", "label", *others]
-        return fit(self.label, parts, optional)
+        return _fit(self.label, parts, optional)
+
+    def _redraw(self, screen: "_Log") -> None:
+        wait = self.delay
+        while not self.stopped.wait(wait):
+            screen.draw(self.line())
+            wait = screen.every
 
 
-class _Count(Display):
-    """A line with a count of items."""
-
-    def __init__(self, label: str, total: int, show: bool) -> None:
-        super().__init__(delay=2.0, last=False, show=show)
-        self.label, self.total = label, total
-        self.done, self.began, self.lock = 0, time.perf_counter(), Lock()
-
-    def advance(self, items: int = 1) -> None:
-        with self.lock:
-            self.done += items
-
-    def line(self) -> str:
-        parts = {"count": f"{self.done:,}/{self.total:,}"}
-        if self.done:
-            elapsed = time.perf_counter() - self.began
-            parts["time left"] = _time(self.done, self.total - self.done, elapsed)
-        return fit(self.label[:40], parts)
-
-
-@contextmanager
-def count_progress(label: str, total: int, show: bool = True) -> Iterator[Callable[..., None]]:
-    """Yield a function that counts finished items: `advance()` or `advance(64)`, in any thread.
-
-    Shows a line such as `label 1,200/9,469 | 0:12 left`, and nothing in the first two seconds.
-    """
-    with _Count(label, total, show) as count:
-        count.start()
-        yield count.advance
-
-
-def fit(label: str, parts: Mapping[str, str], optional: Sequence[str] = ()) -> str:
+def _fit(label: str, parts: Mapping[str, str], optional: Sequence[str]) -> str:
     """Join a label and texts to a line of at most 80 columns.
 
     Arguments:
@@ -119,9 +122,9 @@ def fit(label: str, parts: Mapping[str, str], optional: Sequence[str] = ()) -> s
 
     for name in optional:
         left_out.discard(name)
-        if len(join("  ")) > WIDTH:
+        if len(join("  ")) > _WIDTH:
             left_out.add(name)
-    return join(" | ") if len(join(" | ")) <= WIDTH else join("  ")
+    return join(" | ") if len(join(" | ")) <= _WIDTH else join("  ")
 
 
 def _number(value: float) -> str:
@@ -134,3 +137,68 @@ def _time(done: int, left: int, elapsed: float) -> str:
     minutes, hours = seconds // 60, seconds // 3600
     clock = f"{hours}:{minutes % 60:02d}" if hours else f"{minutes}"
     return f"{clock}:{seconds % 60:02d} left" if left else f"in {clock}:{seconds % 60:02d}"
+
+
+class _Log:
+    """A log file: plain lines."""
+
+    every = 4.5  # seconds between lines
+
+    def draw(self, line: str) -> None:
+        """Show the current line."""
+        self.show_line(line)
+
+    def show_line(self, text: str) -> None:
+        """Show a text that stays."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Leave the last line as it is."""
+
+
+class _Terminal(_Log):
+    """A terminal: rich redraws the line below whatever is printed meanwhile."""
+
+    every = 0.25
+
+    def __init__(self, console: Console) -> None:
+        self.live = Live(console=console, auto_refresh=False)
+
+    def draw(self, line: str) -> None:
+        """Draw the line in place of the last one."""
+        self.live.start()
+        self.live.update(Text(line, no_wrap=True, overflow="crop"), refresh=True)
+
+    def show_line(self, text: str) -> None:
+        """Print above the line."""
+        self.live.console.print(text, soft_wrap=True, markup=False)
+
+    def close(self) -> None:
+        """Give the cursor back."""
+        self.live.stop()
+
+
+class _Notebook(_Log):
+    """A notebook: IPython updates one output; rich would need ipywidgets for this."""
+
+    every = 0.5
+
+    def __init__(self) -> None:
+        self.output: Any = None
+
+    def draw(self, line: str) -> None:
+        """Draw the line in place of the last one."""
+        content = {"text/plain": line}
+        if self.output is None:
+            display = import_module("IPython.display").display
+            self.output = display(content, raw=True, display_id=True)
+        else:
+            self.output.update(content, raw=True)
+
+
+def _screen() -> _Log:
+    console = Console(stderr=True, highlight=False)
+    if console.is_jupyter:
+        return _Notebook()
+    return _Terminal(console) if console.is_terminal else _Log()
