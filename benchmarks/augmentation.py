@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from infomin.augment import JigSaw
 from infomin.core.allocator import keep_freed_memory
-from infomin.data import Batches, photos
+from infomin.data import Batches
+from infomin.data.photos import photos
 
 UNIT = "images/s"
 

@@ -31,12 +31,12 @@ IN_A_ROW = 8
 
 def milliseconds(work: Callable[[], object], device: torch.device, least: float) -> Measure:
     """Return a contender: milliseconds of a call on a device."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
     def several() -> None:
         for _ in range(IN_A_ROW):
             work()
-        wait()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
 
     per_second = rate(several, units=IN_A_ROW, least=least)
     return lambda: 1000 / per_second()

@@ -14,7 +14,7 @@ from memory import peak
 from rows import Row, main
 from timing import per_step
 
-from infomin.data import photos
+from infomin.data.photos import photos
 from infomin.training.trainer import Trainer
 from infomin.views import ChannelViews
 

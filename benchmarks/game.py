@@ -19,7 +19,7 @@ import small
 from rows import Row, main
 from timing import interleaved, per_step
 
-from infomin.data import photos
+from infomin.data.photos import photos
 from infomin.training.view_game import Game
 
 PLAYERS = ("data", "g", "f", "c", "optimisers")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightly.transforms import SimCLRTransform
+from lightly.transforms.simclr_transform import SimCLRTransform
 from recipes import JITTER, STRONG
 from rivals import BATCH, SKIP, WORKERS, Transformed
 from timing import Measure

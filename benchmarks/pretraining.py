@@ -29,7 +29,7 @@ from timing import Measure, interleaved, rate
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from infomin.data import photos
+from infomin.data.photos import photos
 from infomin.losses import infonce, pair_scores
 from infomin.training.trainer import Trainer
 from infomin.views import ChannelViews, LearnedViews

@@ -55,7 +55,7 @@ def first_step(root: str, cache: str) -> None:
     sys.modules["torchmetrics"] = None  # type: ignore[assignment]
     import small
 
-    from infomin.data import image_folder
+    from infomin.data.folder import image_folder
     from infomin.views import ChannelViews
 
     imported = time.perf_counter()
@@ -69,7 +69,7 @@ def make_folder(root: Path, number: int) -> None:
     """Write a number of JPEGs, one folder per class."""
     from PIL import Image
 
-    from infomin.data import photos
+    from infomin.data.photos import photos
 
     images = photos(size=64, patch=64, train=number, test=8).train
     for i, (image, label) in enumerate(zip(images.images, images.labels.tolist(), strict=True)):

@@ -35,7 +35,7 @@ from timing import interleaved, rate
 from torch import Tensor, nn
 
 from infomin.augment import resize
-from infomin.data import photos
+from infomin.data.photos import photos
 from infomin.export.cube import ColorCube
 from infomin.export.formats import FORMATS
 from infomin.export.formats.onnx import FILE
@@ -138,7 +138,7 @@ def in_pretraining(rounds: int) -> list[float]:
             with torch.enable_grad():
                 next(steps)
             times.append(time.perf_counter())
-            learner.views(*crops)
+            learner.loader.views(*crops)
             times.append(time.perf_counter())
             spent = [s + b - a for s, (a, b) in zip(spent, pairwise(times), strict=True)]
         shares.append(spent[1] / spent[0])

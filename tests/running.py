@@ -1,9 +1,11 @@
-"""Real processes that import nothing.
+"""Commands: in this process, or where signals and exit codes matter in a real one.
 
-A server imports the libraries once. Every script under test is a process forked from it, with its
-own standard streams, signals and exit code.
+A server imports everything once. A real process is forked from it, with standard streams, signals
+and an exit code of its own.
 """
 
+import contextlib
+import io
 import multiprocessing
 import os
 import resource
@@ -11,6 +13,7 @@ import runpy
 import signal
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
@@ -18,8 +21,46 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     "pytest torch._dynamo torchvision lightning_fabric hydra rich.live torch.utils.tensorboard "
-    "matplotlib.figure matplotlib.backends.backend_agg".split()
+    "matplotlib.figure matplotlib.backends.backend_agg infomin.cli.pretrain "
+    "infomin.cli.learn_views infomin.cli.report".split()
 )
+
+
+class Command:
+    """A command run in this process, which takes a tenth of a second where a process takes one.
+
+    Runs go to `folder / "runs"`; `code`, `out` and `err` are the exit code and the printed text.
+    """
+
+    def __init__(self, folder, name, *overrides):
+        from infomin.__main__ import commands, main
+
+        for command in commands():  # so that no start is slow enough to be announced
+            import_module(f"infomin.cli.{command}")
+        from infomin.cli.main import OVERRIDES
+
+        self.runs = folder / "runs" / name
+        OVERRIDES.clear()  # of the command before
+        before, out, err = sys.argv, io.StringIO(), io.StringIO()
+        sys.argv = [name, f"out={self.runs.parent}", *overrides]
+        self.code = 0
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main(name)
+        except SystemExit as end:
+            self.code = end.code
+        finally:
+            sys.argv = before
+        self.out, self.err = out.getvalue(), err.getvalue()
+
+    def wait(self):
+        """Return the exit code."""
+        return self.code
+
+    @property
+    def folders(self):
+        """The run folders of this command."""
+        return sorted(self.runs.glob("*"))
 
 
 class Process:
@@ -59,8 +100,7 @@ class Script(Process):
 
     def __init__(self, folder, name, *overrides, signal_at=None, file_limit=None):
         self.runs = folder / "runs" / name
-        option = "out"
-        overrides = [f"{option}={self.runs.parent}", *overrides]
+        overrides = [f"out={self.runs.parent}", *overrides]
         logs = folder / f"{name}-{time.monotonic_ns()}"
         super().__init__(logs, _run_script, name, overrides, signal_at, file_limit=file_limit)
 

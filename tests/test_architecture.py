@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "infomin"
 
@@ -21,76 +19,57 @@ LAYERS = [
     ["color", "flows", "core", "shipped"],
 ]
 ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
-FILES = sorted(PACKAGE.rglob("*.py"))
-STUDIES = sorted((ROOT / "studies").rglob("*.py"))
+TREES = {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def part(path):
-    relative = path.relative_to(PACKAGE)
-    return relative.parts[0].removesuffix(".py")
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported(path):
-    """Names of modules of ours that a file imports, anywhere in it, but for type checking."""
-    tree = ast.parse(path.read_text())
+def imported(tree):
+    """Names of modules that a file imports, anywhere in it, as in `infomin.core`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "infomin":
-                yield from (alias.name for alias in node.names if alias.name in ROW)
-            elif node.module.startswith("infomin."):
-                yield node.module.split(".")[1]
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "infomin":
+            yield from (f"infomin.{alias.name}" for alias in node.names if alias.name in ROW)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
 
 
-@pytest.mark.parametrize(
-    "path", [f for f in FILES if f.parent != PACKAGE or f.name != "__init__.py"], ids=str
-)
-def test_imports_point_downward(path):
-    own = part(path)
-    assert own in ROW, f"{path} has no place in the house: add it to LAYERS"
-    for name in imported(path):
-        assert ROW[name] >= ROW[own], f"{own} imports {name}, which stands above it"
+def test_imports_point_downward():
+    for path, tree in TREES.items():
+        own = part(path)
+        if own == "__init__":
+            continue
+        assert own in ROW, f"{path} has no place in the house: add it to LAYERS"
+        for name in imported(tree):
+            package, _, rest = name.partition(".")
+            assert package != "studies", f"{path} imports a study"
+            if package == "infomin" and rest:
+                assert ROW[rest.split(".")[0]] >= ROW[own], f"{path} imports {name}, which is above"
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if part(f) not in ("cli", "__main__")], ids=str)
-def test_only_commands_know_hydra_and_print(path):
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert not any(n.split(".")[0] in ("hydra", "omegaconf") for n in names)
-        assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print")
+def test_only_commands_know_hydra_and_print():
+    for path, tree in TREES.items():
+        if part(path) in ("cli", "__main__"):
+            continue
+        packages = {name.split(".")[0] for name in imported(tree)}
+        assert not packages & {"hydra", "omegaconf"}, path
+        calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+        assert not any(getattr(function, "id", "") == "print" for function in calls), path
 
 
-@pytest.mark.parametrize("path", FILES + STUDIES, ids=str)
-def test_files_are_short_and_say_what_they_are(path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= 300
-    assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is"
-
-
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_the_library_imports_no_study(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert not any(name.split(".")[0] == "studies" for name in names)
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=str)
-def test_scripts_are_entry_files(path):
-    assert len(path.read_text().splitlines()) <= 8
+def test_files_are_short_and_say_what_they_are():
+    for path in [*TREES, *(ROOT / "studies").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 300, path
+        assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is"
+    for path in (ROOT / "scripts").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 8, f"{path} is more than an entry"
 
 
 def test_every_concept_of_the_paper_has_a_row_in_its_table():
     table = (ROOT / "docs" / "paper.md").read_text()
-    for name in (
-        "flows",
-        "color",
-        "generator",
-        "views",
-        "models",
-        "augment",
-        "losses",
-        "information",
-    ):
+    for name in "flows color generator views models augment losses information".split():
         assert f"infomin/{name}" in table, name

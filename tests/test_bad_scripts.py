@@ -1,4 +1,4 @@
-"""Every script answers a mistake with one line, before any work starts, and leaves nothing."""
+"""Every command answers a mistake with one line, before any work starts, and leaves nothing."""
 
 import os
 import subprocess
@@ -7,186 +7,138 @@ import sys
 import numpy as np
 import pytest
 from refusal import only_line, picture, spoil
-from running import SCRIPTS, Script
+from running import SCRIPTS, Command, Script
 
 pytestmark = pytest.mark.usefixtures("single")
 
 SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
-
-
-@pytest.mark.parametrize(
-    ("name", "override", "message"),
-    [
+GAME = (*SMALL, "labels.share=1", "game.batch=8", "game.labelled_batch=8")
+OPTIONS = {"learn_views": GAME, "pretrain": (*SMALL, "views=raw", "pretrain.batch=8")}
+OPTIONS |= {"evaluate": SMALL, "segment": ("budget=smoke",)}
+WRONG = {
+    "learn_views": [
+        ("game.batchsize=3", "Could not override 'game.batchsize'. There is no such"),
+        ("+data.foo=1", "scenes() got an unexpected keyword argument 'foo'"),
+        ("+flow.foo=1", "flow: build_flow() got an unexpected keyword argument"),
+        ("select=best", "select: expected one of last, sweet_spot, got 'best'"),
         (
-            "learn_views",
-            "game.batchsize=3",
-            "Could not override 'game.batchsize'. There is no such",
-        ),
-        ("learn_views", "+data.foo=1", "scenes() got an unexpected keyword argument 'foo'"),
-        ("learn_views", "+flow.foo=1", "flow: build_flow() got an unexpected keyword argument"),
-        ("learn_views", "+estimator.foo=1", "unexpected keyword argument 'foo'"),
-        ("learn_views", "+labels.foo=1", "unexpected keyword argument 'foo'"),
-        ("estimate_information", "unit=trits", "unit: expected one of nats, bits, got 'trits'"),
-        (
-            "estimate_information",
-            "k=2000",
-            "k: expected 2 <= K <= 1600 held-out images, got 2000",
-        ),
-        ("learn_views", "select=best", "select: expected one of last, sweet_spot, got 'best'"),
-        (
-            "learn_views",
             "mode=unsup select=sweet_spot",
-            "select: sweet_spot needs labels, mode=unsup has none; set mode=semi",
+            "sweet_spot needs labels, mode=unsup has none; set mode=semi",
         ),
+        ("devices=2 select=sweet_spot", "select: sweet_spot is for one process, got devices=2"),
+        ("color=lab", "got 'lab', which has no exact linear inverse"),
+        ("flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
+        ("flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),
         (
-            "learn_views",
-            "devices=2 select=sweet_spot",
-            "select: sweet_spot is for one process, got devices=2",
-        ),
-        ("learn_views", "mode=none", "Could not find 'mode/none'; Available options in 'mode'"),
-        ("learn_views", "color=lab", "got 'lab', which has no exact linear inverse"),
-        ("learn_views", "flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
-        ("learn_views", "flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),
-        ("learn_views", "flow=spline", "Could not find 'flow/spline'; Available options in 'flow'"),
-        (
-            "learn_views",
             "labels.share=null labels.number=65",
-            "labels.number: expected at most 64, the labels of the data, got 65",
+            "number: expected at most 64, the labels of the data, got 65",
         ),
-        ("learn_views", "device=cube", "device=cube devices=1"),
-        ("learn_views", "precision=3", "precision=3"),
-        ("learn_views", "resume=true", "resume: no unfinished run of this configuration in"),
-        ("pretrain", "views.color=foo", "color: expected one of rgb, ydbdr"),
-        ("pretrain", "views.groups=[[0],[1]]", "groups: expected a partition of channels 0..2"),
-        ("pretrain", "pretrain.temperature=0", "temperature: expected a number > 0, got 0"),
-        ("pretrain", "views=learned", "no finished run of scripts/learn_views.py in"),
-        ("pretrain", "views.combine.p=0.5", "Could not override 'views.combine.p'"),
-        ("pretrain", "photometric.hue=1", "photometric.hue: expected at most 0.5"),
-        ("pretrain", "photometric.blur=-1", "photometric.blur: expected a probability, got -1"),
+        ("device=cube", "device=cube devices=1"),
+        ("precision=3", "precision=3"),
+        ("resume=true", "resume: no unfinished run of this configuration in"),
+        ("augment=simclr", "No match in the defaults list. This command has no such group"),
+        ("augment=whole", "augment: Whole.__init__() got an unexpected keyword"),
+    ],
+    "estimate_information": [
+        ("unit=trits", "unit: expected one of nats, bits, got 'trits'"),
+        ("k=2000", "k: expected 2 <= K <= 1600 held-out images, got 2000"),
+    ],
+    "pretrain": [
+        ("views.color=foo", "color: expected one of rgb, ydbdr"),
+        ("views.groups=[[0],[1]]", "groups: expected a partition of channels 0..2"),
+        ("pretrain.temperature=0", "temperature: expected a number > 0, got 0"),
+        ("views=learned", "no finished run of scripts/learn_views.py in"),
+        ("views.combine.p=0.5", "Could not override 'views.combine.p'"),
+        ("photometric.hue=1", "photometric.hue: expected at most 0.5"),
+        ("photometric.blur=-1", "photometric.blur: expected a probability, got -1"),
+        ("augment=simclr photometric.strength=-1", "strength: expected at least 0, got -1"),
         (
-            "pretrain",
-            "augment=simclr photometric.strength=-1",
-            "photometric.strength: expected at least 0, got -1",
-        ),
-        (
-            "pretrain",
             "encoder.size=64",
             "augment.size: expected at most 32 pixels, the shorter side of images of 32x32, got 64",
         ),
-        ("pretrain", "augment=best", "Could not find 'augment/best'; Available options in"),
+        ("views=whole views.number=1", "views.number: expected at least 2, got 1"),
+        ("views=frequency views.sigma=0", "views.sigma: expected a number > 0, got 0"),
+        ("views=patches views.distance=-1", "views.distance: expected a whole number"),
+        ("views=patches views.distance=1", "views.distance: expected 0..0 pixels"),
+        ("views=patches encoder.size=64", "views.patch: expected 1..32 pixels of im"),
+        ("views=raw views.kind=other", "views.kind: expected one of combined, freq"),
+        ("pair_weights=3", "pair_weights: expected 1 numbers, for the views 1-2, got 3"),
+        ("memory=bank memory.negatives=1.5", "memory.negatives: expected a whole"),
+        ("memory=queue memory.size=9.5", "memory.size: expected a whole number"),
+        ("memory=bank memory.momentum=much", "memory.momentum: expected a share"),
         (
-            "learn_views",
-            "augment=simclr",
-            "No match in the defaults list. This command has no such group",
-        ),
-        ("pretrain", "views=whole views.number=1", "views.number: expected at least 2, got 1"),
-        ("pretrain", "views=frequency views.sigma=0", "views.sigma: expected a number > 0, got 0"),
-        ("pretrain", "views=patches views.distance=-1", "views.distance: expected a whole number"),
-        ("pretrain", "views=patches views.distance=1", "views.distance: expected 0..0 pixels"),
-        ("pretrain", "views=patches encoder.size=64", "views.patch: expected 1..32 pixels of im"),
-        ("pretrain", "views=raw views.kind=other", "views.kind: expected one of combined, freq"),
-        ("learn_views", "augment=whole", "augment: Whole.__init__() got an unexpected keyword"),
-        ("segment", "segment.epochs=0", "segment.epochs: expected a whole number of at least 1"),
-        ("segment", "seed=1", "no finished run of scripts/pretrain.py in"),
-        (
-            "pretrain",
-            "pair_weights=3",
-            "pair_weights: expected 1 numbers, for the views 1-2, got 3",
-        ),
-        ("pretrain", "pair_weights=[a]", "pair_weights: expected 1 numbers, for the views 1-2"),
-        ("pretrain", "memory=bank memory.negatives=1.5", "memory.negatives: expected a whole"),
-        ("pretrain", "memory=queue memory.size=9.5", "memory.size: expected a whole number"),
-        ("pretrain", "memory=bank memory.momentum=much", "memory.momentum: expected a share"),
-        (
-            "pretrain",
             "system=moco views=whole memory.groups=7 pretrain.batch=64",
             "memory.groups: expected a divisor of the 64",
         ),
         (
-            "pretrain",
             "system=moco views=whole pretrain.chunk=9 pretrain.batch=64",
             "pretrain.chunk: expected 8, the images of e",
         ),
-        ("pretrain", "graph=own", "graph: own compares an image with its row of a bank, expected"),
-        ("pretrain", "encoders=shared", "encoder.shared: expected views of the same number o"),
-        ("pretrain", "head=deep", "Could not find 'head/deep'; Available options in 'head'"),
-        ("pretrain", "views=frequency jigsaw=pirl", "jigsaw: expected views that are made pixel b"),
+        ("graph=own", "graph: own compares an image with its row of a bank, expected"),
+        ("encoders=shared", "encoder.shared: expected views of the same number o"),
+        ("views=frequency jigsaw=pirl", "jigsaw: expected views that are made pixel b"),
         (
-            "pretrain",
             "system=infomin views=whole jigsaw.piece=11 pretrain.batch=64",
             "jigsaw: expected images of at least 33x33 pixels, for 3 x 3 patches of 11, got 32x32",
         ),
+        ("jigsaw=pirl loss=l2 views.crops=shared", "jigsaw: expected none with method=predictive"),
+        ("+pretrain.schedule=linear", "pretrain.schedule: expected one of constant, c"),
+        ("schedule=cosine_floor pretrain.final=2", "pretrain.final: expected a share within"),
+        ("loss=triplet loss.margin=wide", "loss.margin: expected a difference of cosines"),
+        ("pretrain.chunk=1.5", "chunk: expected a whole number of at least 1"),
+        ("loss=l1", "views.crops: expected shared with method=predictive, which predicts"),
         (
-            "pretrain",
-            "jigsaw=pirl loss=l2 views.crops=shared",
-            "jigsaw: expected none with method=predictive",
-        ),
-        ("pretrain", "+pretrain.schedule=linear", "pretrain.schedule: expected one of constant, c"),
-        (
-            "pretrain",
-            "schedule=cosine_floor pretrain.final=2",
-            "pretrain.final: expected a share within",
-        ),
-        ("pretrain", "system=byol", "Could not find 'system/byol'; Available options in 'system'"),
-        (
-            "pretrain",
-            "loss=triplet loss.margin=wide",
-            "loss.margin: expected a difference of cosines",
-        ),
-        ("pretrain", "pretrain.chunk=1.5", "chunk: expected a whole number of at least 1"),
-        (
-            "pretrain",
-            "loss=l1",
-            "views.crops: expected shared with method=predictive, which predicts",
-        ),
-        (
-            "pretrain",
             "loss=l2 views.crops=shared memory=queue",
             "memory: expected none with method=predictive, got queue; set memory=none",
         ),
         (
-            "pretrain",
             "loss=l2 views.crops=shared encoder=alexnet encoder.width=0.1",
             "probe.tap: loss=l2 predicts from conv5 and does not train fc6, fc7, got fc7; se",
         ),
+        ("probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
+        ("encoder.name=vgg", "encoder.name: expected one of alexnet, fourconv, resnet"),
+        ("monitor.every=0.5", "monitor.every: expected a whole number of at least 0"),
+        ("method=byol loss=l1", "loss: method=byol has a loss of its own and takes no"),
+        ("method=byol +byol.foo=1", "method=byol: BYOL.__init__() got an unexpected"),
+        ("method=vicreg jigsaw=pirl", "jigsaw: expected none with method=vicreg"),
         (
-            "pretrain",
-            "loss=l1 views=patches",
-            "views.crops: expected shared with method=predictive",
+            "memory=bank data.train=96 pretrain.batch=32",
+            "memory.negatives: expected 1..64, the number of samples that are no positives",
         ),
-        ("pretrain", "photometric=strong", "Could not find 'photometric/strong'; Available"),
-        ("pretrain", "probe.tap=fc7", "tap: expected one of conv1, conv2, conv3, conv4, got 'fc7'"),
-        ("pretrain", "encoder.name=vgg", "encoder.name: expected one of alexnet, fourconv, resnet"),
-        ("pretrain", "monitor.every=0.5", "monitor.every: expected a whole number of at least 0"),
-        ("pretrain", "method=byol loss=l1", "loss: method=byol has a loss of its own and takes no"),
-        ("pretrain", "method=byol +byol.foo=1", "method=byol: BYOL.__init__() got an unexpected"),
-        ("pretrain", "method=vicreg jigsaw=pirl", "jigsaw: expected none with method=vicreg"),
-        ("evaluate", "seed=1", "no finished run of scripts/pretrain.py in"),
-        ("linear_eval", "seed=1", "no finished run of scripts/pretrain.py in"),
-        ("export_encoder", "images=9", "out: expected the new folder, such as out=my_encoder"),
-        ("export_encoder", "out=never", "no finished run of scripts/pretrain.py in"),
-        ("export_generator", "seed=1", "There is no such option"),
-        ("export_generator", "images=0", "images: expected a whole number of at least 1, got 0"),
-        ("export_generator", "out=never", "no finished run of scripts/learn_views.py in"),
     ],
+    "segment": [
+        ("segment.epochs=0", "segment.epochs: expected a whole number of at least 1"),
+        ("seed=1", "no finished run of scripts/pretrain.py in"),
+    ],
+    "evaluate": [
+        ("seed=1", "no finished run of scripts/pretrain.py in"),
+    ],
+    "export_encoder": [
+        ("images=9", "out: expected the new folder, such as out=my_encoder"),
+        ("out=never", "no finished run of scripts/pretrain.py in"),
+    ],
+    "export_generator": [
+        ("seed=1", "There is no such option"),
+        ("images=0", "images: expected a whole number of at least 1, got 0"),
+        ("out=never", "no finished run of scripts/learn_views.py in"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "message"),
+    [(name, *row) for name, rows in WRONG.items() for row in rows],
 )
-def test_a_wrong_option_of_a_script_is_one_line(tmp_path, name, override, message):
-    shared = {
-        "learn_views": (*SMALL, "labels.share=1", "game.batch=8", "game.labelled_batch=8"),
-        "pretrain": (*SMALL, "views=raw", "pretrain.batch=8"),
-        "linear_eval": SMALL,
-        "evaluate": SMALL,
-        "segment": ("budget=smoke",),
-    }
-    line = only_line(Script(tmp_path, name, *shared.get(name, ()), *override.split()))
-    assert message in line
+def test_a_wrong_option_is_one_line(tmp_path, name, override, message):
+    command = Command(tmp_path, name, *OPTIONS.get(name, ()), *override.split())
+    assert message in only_line(command)
 
 
 @pytest.mark.parametrize("name", ["learn_views", "pretrain"])
-def test_bad_images_of_a_script_are_one_line(tmp_path, folder, name):
+def test_bad_images_are_one_line(tmp_path, folder, name):
     bad = spoil(folder / "a" / "2.jpg", "truncated")
     options = ("data=image_folder", f"data.root={folder}", f"data.cache={tmp_path / 'cache'}")
-    line = only_line(Script(tmp_path, name, "budget=smoke", *options))
+    line = only_line(Command(tmp_path, name, "budget=smoke", *options))
     assert line.startswith(f"{bad}: cannot be read")
 
 
@@ -194,7 +146,7 @@ def test_one_class_alone_is_one_line(tmp_path):
     for i in range(10):
         picture(tmp_path / "images" / "only" / f"{i}.png")
     options = ("data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}")
-    line = only_line(Script(tmp_path, "learn_views", "budget=smoke", *options))
+    line = only_line(Command(tmp_path, "learn_views", "budget=smoke", *options))
     assert "mode=semi, unlike mode=unsup, needs at least 2 classes, got 1 (only)" in line
 
 
@@ -203,24 +155,24 @@ def test_colours_of_what_has_none_are_one_line(tmp_path):
         np.save(tmp_path / f"{name}_images.npy", np.zeros((8, 4, 8, 8), np.uint8))
         np.save(tmp_path / f"{name}_labels.npy", np.arange(8) % 2)
     options = ("data=arrays", f"data.root={tmp_path}", "budget=smoke", "views=raw")
-    line = only_line(Script(tmp_path, "pretrain", *options, "photometric=simclr"))
+    line = only_line(Command(tmp_path, "pretrain", *options, "photometric=simclr"))
     assert line.startswith("photometric: saturation, hue, gray need 3 channels, R G B, got 4; set")
-    line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=infomin"))
+    line = only_line(Command(tmp_path, "pretrain", *options, "randaugment=infomin"))
     assert line.startswith("randaugment: color needs 3 channels, R G B, got 4; set randaugment=cmc")
-    line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=cmc"))
+    line = only_line(Command(tmp_path, "pretrain", *options, "randaugment=cmc"))
     assert line.startswith(
         "randaugment.fill: expected one number, or 4, one per channel, got [0.48"
     )
     for name in ("train", "test"):
         np.save(tmp_path / f"{name}_images.npy", np.zeros((8, 4, 8, 8), np.uint16))
-    line = only_line(Script(tmp_path, "pretrain", *options, "randaugment=cmc"))
+    line = only_line(Command(tmp_path, "pretrain", *options, "randaugment=cmc"))
     assert line.startswith("randaugment: changes images within [0, 1], data test_colours")
     assert "has values within [0.0, 65535.0]; set randaugment=none, or views.combine" in line
 
 
 def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "runs").touch()
-    line = only_line(Script(tmp_path, "learn_views", *SMALL, "labels.share=1"))
+    line = only_line(Command(tmp_path, "learn_views", *SMALL, "labels.share=1"))
     assert f"{tmp_path}/runs/learn_views: this folder cannot be written" in line
 
 
@@ -254,7 +206,7 @@ def test_a_handful_of_images_is_no_error(tmp_path, name, options):
         for i in range(8):
             picture(tmp_path / "images" / f"{i}.png")
         data = ["data=image_folder", f"data.root={tmp_path / 'images'}", f"data.cache={tmp_path}"]
-    script = Script(tmp_path, name, *data, "budget=smoke", "budget.size=8", *options)
+    script = Command(tmp_path, name, *data, "budget=smoke", "budget.size=8", *options)
     assert script.wait() == 0, script.err
     assert "Traceback" not in script.err
     (run,) = script.folders

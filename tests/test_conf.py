@@ -1,15 +1,13 @@
 """Every primary configuration composes with every option of its groups, and its nodes build."""
 
-import importlib
 import re
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from infomin.cli import report
 from infomin.core.errors import InputError
 from infomin.experiments.grid import cells
 from infomin.flows import build_flow
@@ -17,6 +15,12 @@ from infomin.models import BACKBONES
 
 CONF = Path(__file__).parent.parent / "conf"
 PRIMARY = sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+def commands(cfg, cell, common=()):
+    """The commands of a cell of a grid, with the options of its experiment."""
+    names = ("learn", "pretrain", "variants", "augmentations", "judge", "by", "judges")
+    return cells.commands(cell, common, **{name: cfg[name] for name in names})
 
 
 def groups(primary):
@@ -39,30 +43,15 @@ def choices():
         yield command[1].replace("-", "_") if command else "report", f"experiment={path.stem}"
 
 
-@pytest.fixture
-def composed():
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda primary, *told: compose(primary, list(told))
-
-
 @pytest.mark.parametrize(("primary", "choice"), list(choices()))
 def test_it_composes_and_builds(composed, primary, choice):
-    cfg = composed(
-        primary,
-        *([choice] if choice else []),
-        *(
-            ["data.root=."]
-            if choice and ("=image_folder" in choice or "infomin_imagenet" in choice)
-            else []
-        ),
-    )
+    words = [choice] if choice else []
+    if choice and ("=image_folder" in choice or "infomin_imagenet" in choice):
+        words.append("data.root=.")
+    cfg = composed(primary, *words)
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=primary != "report")
-    for node in ("augment", "photometric", "randaugment", "game", "optimizer"):
-        if node in cfg:
-            instantiate(cfg[node], _convert_="all")
-    for node in ("pretrain", "segment"):
-        if node == primary:
+    for node in ("augment", "photometric", "randaugment", "game", "optimizer", primary):
+        if "_target_" in (cfg.get(node) or {}):
             instantiate(cfg[node], _convert_="all")
     if "flow" in cfg:
         build_flow(3, **OmegaConf.to_container(cfg.flow))
@@ -112,25 +101,25 @@ def test_names_of_rows_and_folders_reach_hydra_as_they_are(name, tmp_path, compo
 
 
 def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
-    cfg = composed("report", "experiment=steadiness")
-    for cell in cells.cells(tmp_path, [("rgb", views) for views in cfg.compare], [0]):
-        (script, *told), _ = cells.commands(cell, [], [], [], OmegaConf.to_container(cfg.variants))
-        assert script == "scripts/learn_views.py" and told[0] == "mode=unsup"
-        composed("learn_views", *told)  # every override is known there
+    cfg = OmegaConf.to_container(composed("report", "experiment=steadiness"))
+    for cell in cells.cells(tmp_path, [("rgb", views) for views in cfg["compare"]], [0]):
+        (script, *words), _ = commands(cfg, cell)
+        assert script == "scripts/learn_views.py" and words[0] == "mode=unsup"
+        composed("learn_views", *words)  # every override is known there
 
 
 def test_a_variant_of_a_pretraining_takes_the_game_of_the_usual_one(tmp_path, composed):
     cfg = OmegaConf.to_container(composed("report", "experiment=combine"))
-    made = cells.cells(tmp_path, cfg["rows"], cfg["seeds"])
+    grid = cells.cells(tmp_path, cfg["rows"], cfg["seeds"])
     games = 0
-    for cell in made:
-        *game, (script, *told) = cells.commands(cell, [], [], [], {}, cfg["augmentations"])
+    for cell in grid:
+        *game, (script, *words) = commands(cfg, cell)
         games += len(game)
         assert script == "scripts/pretrain.py"
-        views = composed("pretrain", *told).views  # every override is known there
+        views = composed("pretrain", *words).views  # every override is known there
         if cell.learned and not game:
             assert views.runs == str(tmp_path / f"rgb-semi-s{cell.seed}")
-    assert games == len(cfg["seeds"]) and len(made) == len({cell.folder for cell in made})
+    assert games == len(cfg["seeds"]) and len(grid) == len({cell.folder for cell in grid})
 
 
 def test_wrong_rows_of_a_grid_are_told(tmp_path):
@@ -152,25 +141,26 @@ TABLES = ("systems", "together", "draws")
 @pytest.mark.parametrize("name", [*SWEEPS, *TABLES])
 def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name):
     cfg = OmegaConf.to_container(composed("report", f"experiment={name}"))
-    made = cells.cells(tmp_path, cfg["rows"], [0])
-    assert len(made) >= (4 if name == "draws" else 6)
-    meant = []
-    for cell in made:
-        *game, trained = cells.commands(
-            cell, [], cfg["learn"], cfg["pretrain"], cfg["variants"], cfg["augmentations"]
-        )
+    grid = cells.cells(tmp_path, cfg["rows"], [0])
+    assert len(grid) >= (4 if name == "draws" else 6)
+    settings = []
+    for cell in grid:
+        *game, trained = commands(cfg | {"judge": []}, cell)
         of_cell = OmegaConf.to_container(composed("pretrain", *trained[1:-2]))
         instantiate(of_cell["photometric"], _convert_="all")
-        meant.append((of_cell, cell.dependency.views))
+        settings.append((of_cell, cell.dependency.views))
         assert all(composed("learn_views", *line[1:]) for line in game)
         assert cell.folder.parent == tmp_path
-    assert all(a != b for i, a in enumerate(meant) for b in meant[:i]), "settings that are the same"
+    assert all(a != b for i, a in enumerate(settings) for b in settings[:i]), (
+        "two cells are the same"
+    )
 
 
 def test_grids_share_the_cells_that_mean_the_same_in_them(composed):
-    shared = importlib.import_module("infomin.cli.report").cells_name
     names = ("table5", "combine", "ladder", "ladder_infomin", "together")
-    folders = [shared(composed("report", f"experiment={n}"), "stl10", "small") for n in names]
+    folders = [
+        report.cells_name(composed("report", f"experiment={n}"), "stl10", "small") for n in names
+    ]
     assert folders[:3] == ["stl10-small"] * 3
     assert folders[3:] == ["stl10-small-ladder_infomin", "stl10-small-together"]
 
@@ -180,8 +170,7 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
     cfg = OmegaConf.to_container(cfg, resolve=True)
     partners = []
     for cell in cells.cells(tmp_path, cfg["rows"], [0]):
-        told = ([], [], [], {}, cfg["augmentations"], cfg["judge"], cfg["by"], cfg["judges"])
-        (script, *pretrain), (judge, *segment) = cells.commands(cell, *told)
+        (script, *pretrain), (judge, *segment) = commands(cfg, cell)
         assert (script, judge) == ("scripts/pretrain.py", "scripts/segment.py")
         trained, judged = composed("pretrain", *pretrain), composed("segment", *segment)
         assert judged.only_views == [0] and judged.data.root == "PLACE"
@@ -192,25 +181,23 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
 
 
 def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed):
-    settings = importlib.import_module("infomin.cli.report").settings
     here, there = (
-        settings(["scripts/pretrain.py", "budget=small", *more])
+        report.settings(["scripts/pretrain.py", "budget=small", *more])
         for more in ([], ["budget.moving.steps=7", "budget.segment.epochs=7"])
     )
-    assert here == there != settings(["scripts/pretrain.py", "budget.pretrain.epochs=7"])
+    assert here == there != report.settings(["scripts/pretrain.py", "budget.pretrain.epochs=7"])
     assert here["pretrain"]["epochs"] == 20
 
 
 def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_data(
     tmp_path, composed
 ):
-    told, trained = ["data=image_folder", "data.root=PLACE"], {}
+    data, trained = ["data=image_folder", "data.root=PLACE"], {}
     for name in ("layers", "predictive"):
-        cfg = composed("report", f"experiment={name}", *told)
+        cfg = composed("report", f"experiment={name}", *data)
         cfg = OmegaConf.to_container(cfg, resolve=True)
         for cell in cells.cells(tmp_path, cfg["rows"], cfg["seeds"]):
-            more = ([], [], {}, cfg["augmentations"], cfg["judge"], cfg["by"], cfg["judges"])
-            pretrain, *judge = cells.commands(cell, told, *more)
+            pretrain, *judge = commands(cfg, cell, data)
             trained.setdefault(name, []).append(pretrain)
             if judge:
                 script, *words = judge[0]
@@ -227,8 +214,7 @@ def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, compos
     cfg = OmegaConf.to_container(cfg, resolve=True)
     meant = {}
     for cell in cells.cells(tmp_path, cfg["rows"], [0]):
-        told = ([], [], [], {}, cfg["augmentations"], cfg["judge"], cfg["by"], cfg["judges"])
-        (_, *pretrain), *judge = cells.commands(cell, *told)
+        (_, *pretrain), *judge = commands(cfg, cell)
         assert [line[0] for line in judge] == ["scripts/segment.py"] * (name != "predictive")
         trained = OmegaConf.to_container(composed("pretrain", *pretrain), resolve=True)
         assert trained.pop("out") == str(cell.folder)

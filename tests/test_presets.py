@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -23,13 +21,6 @@ PRESETS = {
     "cmc_ra": (0.2, (0.4, 0.4, 0.4, 0.1, 0.8, 0.0, 0.5), "cmc"),
     "cmc_ra_bank": (0.08, (0.4, 0.4, 0.4, 0.1, 0.8, 0.0, 0.5), "cmc"),
 }
-
-
-@pytest.fixture
-def composed():
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda primary, *told: compose(primary, list(told))
 
 
 def test_every_preset_of_augmentation_is_in_the_table():

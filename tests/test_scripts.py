@@ -6,285 +6,221 @@ import numpy as np
 import pytest
 from PIL import Image
 from rooms import write
-from running import Script
+from running import Command
 
 from infomin import load_generator
 from infomin.core.files import read_json
 from infomin.runs.folder import RESULT
 
+pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
+
 DATA = ("data=scenes", "data.train=96", "data.test=48", "budget=smoke", "budget.size=16")
-GAME = (*DATA, "labels.share=1", "game.steps=6", "game.batch=16", "game.labelled_batch=16")
+GAME = (*DATA, "labels.share=1", "game.batch=16", "game.labelled_batch=16")
 PRETRAIN = (*DATA, "pretrain.epochs=1", "pretrain.batch=32", "probe.epochs=1")
 
 
-def result(script, which=-1):
-    return read_json(script.folders[which] / RESULT)
+def run(folder, name, *overrides):
+    """Run a command to its end."""
+    command = Command(folder, name, *overrides)
+    assert command.code == 0, command.err
+    return command
 
 
-@pytest.mark.slow
-def test_learn_pretrain_judge_export(tmp_path):
-    game = Script(tmp_path, "learn_views", *GAME)
-    assert game.wait() == 0, game.err
+def result(command, run=-1):
+    return read_json(command.folders[run] / RESULT)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The folder of runs of one game and of one pretraining on its views."""
+    return tmp_path_factory.mktemp("stages")
+
+
+@pytest.fixture(scope="module")
+def game(runs):
+    """A game whose labels choose among three generators."""
+    few = ("game.steps=6", "keep=3", "selection.epochs=1", "selection.folds=2")
+    return run(runs, "learn_views", *GAME, *few, "select=sweet_spot")
+
+
+@pytest.fixture(scope="module")
+def trained(runs, game):
+    """Encoders of 12 pixels of the views of the game."""
+    own = ("pretrain.temperature=0.3", "encoder.size=12", "views.table=true")
+    return run(runs, "pretrain", *PRETRAIN, *own)
+
+
+def test_the_labels_choose_among_generators_kept_along_the_game(runs, game):
     assert "I_NCE held out" in game.out and "picture:" in game.out
+    assert game.err.count("candidate ") == 3 and "held-out labels" in game.out
+    (folder,), chosen = game.folders, result(game)
+    steps = [candidate["step"] for candidate in chosen["candidates"]]
+    assert sorted(int(path.name) for path in (folder / "along").iterdir()) == steps == [2, 4, 6]
+    assert chosen["selected"] in steps and chosen["class_accuracy"] == []
+    kept = load_generator(folder / "along" / f"{chosen['selected']:07d}").state_dict()
+    saved = load_generator(folder / "generator").state_dict()
+    assert all((saved[name] == kept[name]).all() for name in saved)
+    early = run(
+        runs / "early", "pretrain", *PRETRAIN, f"views.runs={runs / 'runs'}", "views.at=0.3"
+    )
+    assert str(folder / "along" / "0000002") in early.out
 
-    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views.table=true")
-    assert trained.wait() == 0, trained.err
+
+def test_learned_views_are_pretrained_on_and_evaluated(runs, game, trained):
     assert "g is looked up in its table of 2^24 colours" in trained.out
     assert str(game.folders[0] / "generator") in trained.out, "it says which generator it took"
     assert result(trained)["generator"]["objective"] == "semi"
     assert "protocol: linear" in trained.out
-
-    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
-    assert judged.wait() == 0, judged.err
-    assert result(judged)["top1"] == pytest.approx(result(trained)["top1"])
-    assert result(judged)["layers"] == {}
-    told = ("probe.epochs=1", "probe.tap=conv2", "layers=true", "only_views=[1]")
-    tapped = Script(tmp_path, "linear_eval", *DATA, *told)
-    assert tapped.wait() == 0 and "tap conv2" in tapped.out, tapped.err
-    layers = result(tapped)["layers"]
-    assert [*layers] == ["conv1", "conv2", "conv3", "conv4"]
-    assert layers["conv2"]["top1"] == result(tapped)["top1"]
+    evaluated = run(runs, "linear_eval", *DATA, "probe.epochs=1")
+    assert result(evaluated)["top1"] == pytest.approx(result(trained)["top1"])
+    assert result(evaluated)["layers"] == {}
+    data = ("data=photos", "data.train=64", "data.test=32", *DATA[3:], "probe.epochs=1")
+    layers = ("probe.tap=conv2", "layers=true", "only_views=[1]")
+    encoder = f"pretrained={trained.folders[0] / 'encoder'}"
+    tapped = run(runs, "linear_eval", *data, *layers, encoder)
+    assert "tap conv2" in tapped.out and "trained on scenes, not on photos" in tapped.out
+    measured = result(tapped)["layers"]
+    assert [*measured] == ["conv1", "conv2", "conv3", "conv4"]
+    assert measured["conv2"]["top1"] == result(tapped)["top1"]
     assert result(tapped)["views"].endswith("-view-2") and "conv4  " in tapped.out
 
-    other = ("data=photos", "data.train=64", "data.test=32", *DATA[3:], "probe.epochs=1")
-    named = Script(tmp_path, "linear_eval", *other, f"pretrained={trained.folders[0] / 'encoder'}")
-    assert named.wait() == 0, named.err
-    assert "trained on scenes, not on photos" in named.out
 
+def test_the_newest_generator_is_exported_with_its_training(runs, game, tmp_path):
     to = (f"folder={tmp_path / 'mine'}", "images=16", "formats=[torch_export]")
-    exported = Script(tmp_path, "export_generator", *to)
-    assert exported.wait() == 0, exported.err
+    run(runs, "export_generator", *to)
     assert load_generator(tmp_path / "mine").view_channels == (1, 2)
-    card = json.loads((tmp_path / "mine" / "card.json").read_text())["training"]
+    assert (tmp_path / "mine" / "generator.pt2").is_file()
+    card = read_json(tmp_path / "mine" / "card.json")["training"]
     assert card["objective"] == "semi" and card["seed"] == 0 and card["i_nce"]["value"] is not None
     assert {"data", "steps", "collapsed", "check"} <= card.keys()
-    assert (tmp_path / "mine" / "generator.pt2").is_file()
     assert [step for step, _ in card["curve"]] == [card["steps"]]
 
 
-@pytest.mark.slow
 def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
+    (tmp_path / "large").mkdir()
     for i in range(8):
         height, width = (60, 40) if i % 2 else (40, 60)
         noise = np.random.default_rng(i).integers(0, 256, (height, width, 3), np.uint8)
-        (tmp_path / "large").mkdir(exist_ok=True)
         Image.fromarray(noise).save(tmp_path / "large" / f"{i}.png")
-    told = ("data=windows", f"data.root={tmp_path / 'large'}", f"data.cache={tmp_path / 'cache'}")
-    told += ("data.size=32", "data.each=8", "budget=smoke", "budget.size=16", "pretrain.batch=32")
-    trained = Script(tmp_path, "pretrain", *told, "views=patches", "views.distance=12")
-    assert trained.wait() == 0, trained.err
+    data = ("data=windows", f"data.root={tmp_path / 'large'}", f"data.cache={tmp_path / 'cache'}")
+    data += ("data.size=32", "data.each=8", "budget=smoke", "budget.size=16", "pretrain.batch=32")
+    trained = run(tmp_path, "pretrain", *data, "views=patches", "views.distance=12")
     assert "data large has no labels: no linear probe and no kNN" in trained.out
     assert "top1" not in result(trained) and result(trained)["i_nce"]["images"] == 16
-    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
-    assert judged.wait() == 0, judged.err
-    assert "trained on large, not on scenes" in judged.out and result(judged)["top1"] > 0
+    evaluated = run(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
+    assert result(evaluated)["top1"] > 0
 
 
-@pytest.mark.slow
-def test_sensors_as_views_judged_by_brightness_alone(tmp_path):
+def test_rooms_are_segmented_by_learned_views_and_by_brightness_alone(trained, tmp_path):
     write(tmp_path / "rooms", train=8, test=8)
     rooms = (f"data.root={tmp_path / 'rooms'}", "budget=smoke")
+    frames = (*rooms, "data.height=24", "data.width=32")
+    encoder = f"pretrained={trained.folders[0] / 'encoder'}"
+    colors = run(tmp_path, "segment", *frames, "segment.batch=4", encoder)
+    assert "trained on scenes, not on nyuv2" in colors.out and "mean IoU" in colors.out
+    accuracy = result(colors)
+    assert 0 < accuracy["pixel_accuracy"] <= 1 and accuracy["chance"]["mean_iou"] > 0
+    assert (colors.folders[0] / "pictures" / "segmentation.png").stat().st_size > 5000
+    refused = Command(tmp_path, "segment", *frames, "data.channels=rgbd", encoder)
+    assert refused.code == 2 and "takes 3 channels within [0.0, 1.0]" in refused.err
+
     cut = ("data=nyuv2", "data.patch=24", "data.per_class=2", f"data.cache={tmp_path / 'cache'}")
     few = ("budget.size=16", "pretrain.epochs=1", "pretrain.batch=32", "probe.epochs=1")
-    told = ("views=modalities", "views.names=[L,ab,normals]", "graph=core")
-    trained = Script(tmp_path, "pretrain", *cut, *rooms, *few, *told)
-    assert trained.wait() == 0, trained.err
-    assert result(trained)["views"] == "L-ab-normals"
-    assert "I_NCE held out, of views 1 and 2: " in trained.out
-    frames = ("data.height=24", "data.width=32", "data.channels=rgbd", "segment.batch=4")
-    judged = Script(tmp_path, "segment", *rooms, *frames, "only_views=[0]")
-    assert judged.wait() == 0, judged.err
-    assert result(judged)["views"] == "L-ab-normals-view-1"
-    untrained = Script(tmp_path, "pretrain", *cut, *rooms, *few, "pretrain.epochs=0", *told)
-    assert untrained.wait() == 0, untrained.err
+    sensors = (*cut, *rooms, *few, "views=modalities", "views.names=[L,ab,normals]", "graph=core")
+    frames += ("data.channels=rgbd", "segment.batch=4", "only_views=[0]")
+    of_sensors = run(tmp_path, "pretrain", *sensors)
+    assert result(of_sensors)["views"] == "L-ab-normals"
+    assert "I_NCE held out, of views 1 and 2: " in of_sensors.out
+    assert result(run(tmp_path, "segment", *frames))["views"] == "L-ab-normals-view-1"
+    untrained = run(tmp_path, "pretrain", *sensors, "pretrain.epochs=0")
     assert result(untrained)["i_nce"] is None and "not trained by a contrast" in untrained.out
-    judged = Script(tmp_path, "segment", *rooms, *frames, "only_views=[0]", "segment.frozen=false")
-    assert judged.wait() == 0, judged.err
-    assert "trained along with it" in judged.out
+    along = run(tmp_path, "segment", *frames, "segment.frozen=false")
+    assert "trained along with it" in along.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "told",
+    "options",
     [
         ("memory=bank", "memory.negatives=32", "loss=logistic", "loss.every=2"),
         ("memory=queue", "memory.size=32", "loss=triplet", "graph=core", "pair_weights=[2]"),
     ],
     ids=["bank", "queue"],
 )
-def test_pretraining_with_another_loss_and_a_memory(tmp_path, told):
-    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw", *told)
-    assert trained.wait() == 0, trained.err
+def test_pretraining_with_another_loss_and_a_memory(tmp_path, options):
+    trained = run(tmp_path, "pretrain", *PRETRAIN, "views=raw", *options)
     assert "/3.50" in trained.err and result(trained)["top1"] > 0  # log 33
-    refused = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw", "memory=bank")
-    assert refused.wait() == 2
-    assert (
-        "memory.negatives: expected 1..64, the number of samples that are no positives"
-        in refused.err
-    )
 
 
-@pytest.mark.slow
 def test_views_are_predicted_from_one_another(tmp_path):
-    told = ("views=whole", "views.number=3", "views.crops=shared", "loss=l2", "graph=core")
-    trained = Script(tmp_path, "pretrain", *PRETRAIN, *told, "pair_weights=[1,2]")
-    assert trained.wait() == 0, trained.err
+    views = ("views=whole", "views.number=3", "views.crops=shared", "loss=l2", "graph=core")
+    trained = run(tmp_path, "pretrain", *PRETRAIN, *views, "pair_weights=[1,2]")
     assert "I_NCE" not in trained.err + trained.out
     assert "error of predicted pixels, held out: view 2 from view 1" in trained.out
-    found = result(trained)
-    assert found["i_nce"] is None and found["top1"] > 0 and found["trained_by"] == "l2"
-    ways = [(told["source"], told["view"]) for told in found["predictions"]]
-    assert ways == [(1, 2), (2, 1), (1, 3), (3, 1)]
-    (run,) = trained.folders
-    with Image.open(run / "pictures" / "predictions.png") as image:
+    saved, (folder,) = result(trained), trained.folders
+    assert saved["i_nce"] is None and saved["top1"] > 0 and saved["trained_by"] == "l2"
+    directions = [(error["source"], error["view"]) for error in saved["predictions"]]
+    assert directions == [(1, 2), (2, 1), (1, 3), (3, 1)]
+    with Image.open(folder / "pictures" / "predictions.png") as image:
         assert min(image.size) > 100
-    logged, look = map(json.loads, (run / "metrics.jsonl").read_text().splitlines()[-2:])
-    assert logged.keys() == {"step", "loss", "rate", "data_seconds"}
-    of_features = (f"feature_{name}" for name in ("rank", "deviation", "directions"))
-    seen = ("epoch", *of_features, "knn", "probe")
-    assert look.keys() == {"step", *(f"monitor/{name}" for name in seen)}
-    judged = Script(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
-    assert judged.wait() == 0, judged.err
-    assert result(judged)["top1"] == pytest.approx(found["top1"])
-    shared = (*PRETRAIN, f"pretrained={run / 'encoder'}")
-    estimate = Script(tmp_path, "estimate_information", *shared)
-    assert estimate.wait() == 2 and "was by loss=l2, which does not train emb" in estimate.err
+    step, monitor = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()[-2:])
+    assert step.keys() == {"step", "loss", "rate", "data_seconds"}
+    features = (f"feature_{name}" for name in ("rank", "deviation", "directions"))
+    names = ("epoch", *features, "knn", "probe")
+    assert monitor.keys() == {"step", *(f"monitor/{name}" for name in names)}
+    encoder = f"pretrained={folder / 'encoder'}"
+    estimate = Command(tmp_path, "estimate_information", *PRETRAIN, encoder)
+    assert estimate.code == 2 and "was by loss=l2, which does not train emb" in estimate.err
 
 
-@pytest.mark.slow
-def test_a_grid_holds_contrast_against_prediction(tmp_path):
-    told = ["experiment=predictive", "data=scenes", "data.train=160", "data.test=128", "jobs=2"]
-    told += ["budget=smoke", "budget.size=16", "seeds=[0]", "against=[lab,raw,contrast]"]
-    told += ["rows=[[lab,raw,random],[lab,raw,contrast],[lab,raw,L1],[lab,raw,L2]]"]
-    grid = Script(tmp_path, "report", *told)
-    assert grid.wait() == 0, grid.err
-    table = [line.split() for line in grid.out.splitlines() if line.startswith("lab ")]
-    assert [row[2] for row in table] == ["random", "contrast", "L1", "L2"]
-    assert [row[6] == "-" for row in table] == [True, False, True, True]
-    assert "linear probe, top-1" in grid.err
-
-
-@pytest.mark.slow
-def test_segmentation_of_the_newest_encoder(tmp_path):
-    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=frequency")
-    assert trained.wait() == 0, trained.err
-    write(tmp_path / "rooms", train=8, test=8)
-    told = (f"data.root={tmp_path / 'rooms'}", "data.height=24", "data.width=32", "budget=smoke")
-    judged = Script(tmp_path, "segment", *told, "segment.batch=4")
-    assert judged.wait() == 0, judged.err
-    assert "trained on scenes, not on nyuv2" in judged.out and "mean IoU" in judged.out
-    found = result(judged)
-    assert 0 < found["pixel_accuracy"] <= 1 and found["chance"]["mean_iou"] > 0
-    assert (judged.folders[0] / "pictures" / "segmentation.png").stat().st_size > 5000
-    deep = Script(tmp_path, "segment", *told, "data.channels=rgbd")
-    assert deep.wait() == 2 and "takes 3 channels within [0.0, 1.0]" in deep.err
-
-
-@pytest.mark.slow
 def test_several_seeds_in_one_command(tmp_path):
-    game = Script(tmp_path, "learn_views", "-m", "seed=0,1", "mode=unsup", *GAME)
-    assert game.wait() == 0, game.err
-    assert sorted(result(game, i)["seed"] for i in (0, 1)) == [0, 1]
+    games = run(tmp_path, "learn_views", "-m", "seed=0,1", "mode=unsup", *GAME, "game.steps=2")
+    assert sorted(result(games, i)["seed"] for i in (0, 1)) == [0, 1]
 
 
-@pytest.mark.slow
-def test_a_grid_runs_once_and_writes_its_table(tmp_path):
+def test_a_grid_runs_once_plays_one_game_a_seed_and_writes_its_table(tmp_path):
     document = tmp_path / "results.md"
-    document.write_text("<!-- demo-smoke -->\n<!-- /demo-smoke -->\n")
-    told = ["experiment=demo", "data=scenes", "data.train=160", "data.test=128", "budget=smoke"]
-    told += [
-        "budget.size=16",
-        "budget.game.labelled_batch=8",
-        "budget.game.steps=4",
-        "jobs=1",
-        f"write=[{document}]",
-    ]
-    first = Script(tmp_path, "report", *told)
-    assert first.wait() == 0, first.err
-    assert "2 cells, 0 done before" in first.err and "| rgb | semi |" in document.read_text()
-    (log,) = tmp_path.rglob("rgb-semi-s0/log.txt")
-    assert "g is computed" in log.read_text(), "its table has more colours than the run pixels"
-    assert (tmp_path / "images" / "demo-smoke.png").stat().st_size > 5000
-    again = Script(tmp_path, "report", *told)
-    assert again.wait() == 0 and "2 cells, 2 done before" in again.err
-    assert again.out == first.out
-
-
-@pytest.mark.slow
-def test_a_grid_of_augmentations_plays_one_game_a_seed(tmp_path):
-    told = ["experiment=combine", "data=scenes", "data.train=160", "data.test=128", "budget=smoke"]
-    told += ["budget.size=16", "budget.game.labelled_batch=8", "budget.game.steps=4", "seeds=[0]"]
-    told += ["rows=[[rgb,semi,half],[rgb,whole,expert],[rgb,semi,crop]]", "jobs=2"]
-    told += ['+augmentations.half=["views.combine.p=0.5"]']
-    first = Script(tmp_path, "report", *told)
-    assert first.wait() == 0, first.err
+    document.write_text("<!-- combine-smoke -->\n<!-- /combine-smoke -->\n")
+    grid = ("experiment=combine", "data=scenes", "data.train=160", "data.test=128", "budget=smoke")
+    grid += ("budget.size=16", "budget.game.labelled_batch=8", "budget.game.steps=4", "seeds=[0]")
+    grid += ("rows=[[rgb,semi,half],[rgb,whole,L2],[rgb,semi,crop]]", "against=[rgb,semi,crop]")
+    grid += ('+augmentations.half=["views.combine.p=0.5"]', "jobs=2", f"write=[{document}]")
+    grid += ('+augmentations.L2=["views.crops=shared","loss=l2"]',)
+    first = run(tmp_path, "report", *grid)
+    assert "3 cells, 0 done before" in first.err and "linear probe, top-1" in first.err
     table = [line.split() for line in first.out.splitlines() if line.startswith("rgb ")]
-    assert [row[1:3] for row in table] == [
-        ["semi", "half"],
-        ["whole", "expert"],
-        ["semi", "crop"],
-    ]
+    assert [row[1:3] for row in table] == [["semi", "half"], ["whole", "L2"], ["semi", "crop"]]
+    assert [row[6] == "-" for row in table] == [False, True, False], "a prediction has no I_NCE"
+    assert "| rgb | semi | half |" in document.read_text()
+    assert (tmp_path / "images" / "combine-smoke.png").stat().st_size > 5000
+
     cells = tmp_path / "runs" / "report" / "cells" / "scenes-smoke"
-    (game,) = cells.glob("*/learn_views/*")
-    assert game.parent.parent == cells / "rgb-semi-s0"
+    (played,) = cells.glob("*/learn_views/*")
+    assert played.parent.parent == cells / "rgb-semi-s0"
     half = (cells / "rgb-semi-half-s0" / "log.txt").read_text()
-    assert f"generator {game / 'generator'}, trained on scenes" in half
-    again = Script(tmp_path, "report", *told)
-    assert again.wait() == 0 and "3 cells, 3 done before" in again.err
-    assert again.out == first.out
+    assert f"generator {played / 'generator'}, trained on scenes" in half
+    assert "g is computed" in half, "its table has more colours than the run pixels"
+    again = run(tmp_path, "report", *grid)
+    assert "3 cells, 3 done before" in again.err and again.out == first.out
 
 
-@pytest.mark.slow
-def test_information_of_views_and_of_what_is_known(tmp_path):
-    told = (*PRETRAIN, "data.test=128", "k=[16,64]")
-    raw = Script(tmp_path, "estimate_information", *told, "views=raw")
-    assert raw.wait() == 0, raw.err
-    assert [line.split(":")[0] for line in raw.out.splitlines()] == [
-        "I_NCE(v1; v2), K = 16",
-        "I_NCE(v1; v2), K = 64",
-    ]
+def test_information_of_views_of_an_encoder_and_of_known_distributions(trained, tmp_path):
+    estimate = (*PRETRAIN, "data.test=128", "k=[16,64]")
+    raw = run(tmp_path, "estimate_information", *estimate, "views=raw")
+    lines = [line.split(":")[0] for line in raw.out.splitlines()]
+    assert lines == ["I_NCE(v1; v2), K = 16", "I_NCE(v1; v2), K = 64"]
     assert "nats, cap 4.16" in raw.out
-    found = result(raw)["i_nce"]
-    assert [f["k"] for f in found] == [16, 64] and found[0]["value"] <= found[0]["cap"]
+    i_nce = result(raw)["i_nce"]
+    assert [row["k"] for row in i_nce] == [16, 64] and i_nce[0]["value"] <= i_nce[0]["cap"]
 
-    own = ("pretrain.temperature=0.3", "encoder.size=12")
-    trained = Script(tmp_path, "pretrain", *PRETRAIN, "views=raw", *own)
-    assert trained.wait() == 0, trained.err
     encoder = f"pretrained={trained.folders[0] / 'encoder'}"
-    named = Script(tmp_path, "estimate_information", *told, encoder, "unit=bits")
-    assert named.wait() == 0, named.err
+    named = run(tmp_path, "estimate_information", *estimate, encoder, "unit=bits")
     assert "trained on scenes" in named.out and "bits, cap 6.00" in named.out
     assert result(named)["temperature"] == 0.3, "its own, and the crops of its own size"
 
     document = tmp_path / "results.md"
     document.write_text("<!-- calibration -->\n<!-- /calibration -->\n")
     small = [f"calibration.{word}" for word in ("steps=2", "batch=16", "k=64", "anchors=16")]
-    test = Script(tmp_path, "estimate_information", "self_test=true", *small, f"write=[{document}]")
-    assert test.wait() == 0, test.err
+    test = run(tmp_path, "estimate_information", "self_test=true", *small, f"write=[{document}]")
     assert len(result(test)["rows"]) == 11
     assert "| mixture, 2 dimensions | 1.33 |" in document.read_text()
     assert (test.folders[-1] / "pictures" / "calibration.png").stat().st_size > 5000
-
-
-@pytest.mark.slow
-def test_the_labels_choose_among_generators_kept_along_the_game(tmp_path):
-    few = ("keep=3", "selection.epochs=1", "selection.folds=2", "select=sweet_spot")
-    game = Script(tmp_path, "learn_views", *GAME, *few)
-    assert game.wait() == 0, game.err
-    assert game.err.count("candidate ") == 3 and "held-out labels" in game.out
-    (run,) = game.folders
-    assert sorted(path.name for path in (run / "along").iterdir()) == [
-        "0000002",
-        "0000004",
-        "0000006",
-    ]
-    told = result(game)
-    steps = [c["step"] for c in told["candidates"]]
-    assert steps == [2, 4, 6] and told["selected"] in steps and told["class_accuracy"] == []
-    chosen = load_generator(run / "along" / f"{told['selected']:07d}").state_dict()
-    saved = load_generator(run / "generator").state_dict()
-    assert all((saved[name] == chosen[name]).all() for name in saved)
-
-    early = Script(tmp_path, "pretrain", *PRETRAIN, "views.at=0.3")
-    assert early.wait() == 0, early.err
-    assert str(run / "along" / "0000002") in early.out

@@ -19,9 +19,9 @@ from typing import Any
 
 from infomin.core import files
 from infomin.core.errors import InputError
-from infomin.runs import checkpoint, hparams, settings, signals
+from infomin.runs import checkpoint, settings, signals
 from infomin.runs.progress import Progress
-from infomin.runs.provenance import provenance
+from infomin.runs.provenance import record_precision, record_start
 from infomin.training.trainer import Diverged, Metrics, TrainingLoop
 
 _LOG_EVERY = 10  # steps between logged metrics
@@ -39,7 +39,7 @@ class Run:
         show: whether this process shows progress.
 
     Attributes:
-        rate: images per second and the share of time waiting for data, after training.
+        speed: images per second and the share of time spent waiting for data, after training.
     """
 
     def __init__(self, folder: Path, config: str, main: bool = True, show: bool = True) -> None:
@@ -53,7 +53,7 @@ class Run:
         if main:
             files.make_folder(folder)
             files.write_text(folder / CONFIG, config)
-            self._write_provenance()
+            record_start(folder / PROVENANCE)
 
     @classmethod
     def open(
@@ -110,7 +110,9 @@ class Run:
         if self.checkpoint.is_file():
             self.began -= checkpoint.restore(self.checkpoint, loop)
         self._drop_metrics_after(loop.step)
-        self._record_precision(loop.fabric.strategy.precision.precision)
+        if self.main:
+            precision = loop.fabric.strategy.precision.precision
+            record_precision(self.folder / PROVENANCE, precision)
         saved = time.perf_counter()
         with Progress(loop, label, self.show) as progress, signals.collected() as received:
             self._progress = progress
@@ -122,10 +124,7 @@ class Run:
                     paused = time.perf_counter()
                     yield metrics
                     progress.pause(time.perf_counter() - paused)
-                    several = loop.fabric.world_size > 1
-                    if (several or received) and (
-                        number := signals.any_process(loop.fabric, received)
-                    ):
+                    if number := signals.any_process(loop.fabric, received):
                         self.save(loop)
                         text = (
                             f"stopped at step {loop.step} of {loop.steps}, saved in "
@@ -210,7 +209,7 @@ class Run:
         path = self.folder / RESULT
         if self.main:
             with suppress(Exception):  # a tab of TensorBoard is no reason to lose a run
-                hparams.write(self.board, settings.read(self.config), result)
+                settings.write_hparams(self.board, settings.read(self.config), result)
             files.write_json(path, {**result, "seconds": seconds})
             if self._board is not None:
                 self._board.close()
@@ -226,26 +225,6 @@ class Run:
         if self.main and (lines := self._lines()):
             kept = "".join(f"{line}\n" for line in lines if _step(line) <= step)
             files.write_text(self.folder / METRICS, kept)
-
-    def _write_provenance(self) -> None:
-        """Record the start of a run, or add a resumption to the record."""
-        path, record = self.folder / PROVENANCE, provenance()
-        if path.is_file():
-            start: dict[str, Any] = files.read_json(path)
-            start.setdefault("resumed", []).append(record)
-            record = start
-        files.write_json(path, record)
-
-    def _record_precision(self, precision: str) -> None:
-        """Add the precision to the hardware, because `precision=auto` depends on it."""
-        if not self.main:
-            return
-        path = self.folder / PROVENANCE
-        record = files.read_json(path)
-        latest = record["resumed"][-1] if "resumed" in record else record
-        if not latest["hardware"].endswith(precision):
-            latest["hardware"] += f", {precision}"
-            files.write_json(path, record)
 
     def _save_diverged(self, loop: TrainingLoop) -> str:
         """Save a state whose loss is not finite; return the advice for the user."""

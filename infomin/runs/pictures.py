@@ -8,7 +8,6 @@ import matplotlib
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
@@ -22,7 +21,7 @@ from infomin.views import View
 _INKS = dict(zip(RGB, ("#d55e00", "#009e73", "#0072b2"), strict=True))
 
 Strip = tuple[str, Tensor]
-"""A name and the images of one row."""
+"""A name and the images of one row within [0, 1], `b 1 h w` in grey or `b 3 h w` in colour."""
 
 # a dollar sign in a name from a card or a file starts no formula
 _as_is = matplotlib.rc_context({"text.parse_math": False})
@@ -62,23 +61,17 @@ def views_picture(
 
 @_as_is
 def strips_picture(rows: Sequence[Strip], title: str = "") -> Figure:
-    """Draw the images of each row side by side, with the name of the row on the left.
-
-    Arguments:
-        rows: names and images within [0, 1], `b 1 h w` in grey or `b 3 h w` in colour.
-        title: above the picture.
-    """
+    """Draw the images of each row side by side, with the name of the row on the left."""
     size = (1.1 * len(rows[0][1]) + 1.4, 1.12 * len(rows) + 0.3)
     layout = ConstrainedLayoutEngine(compress=True, h_pad=0.01, w_pad=0.05, hspace=0.01)
     figure = Figure(figsize=size, dpi=110, layout=layout)
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axis, (name, row) in zip(axes, rows, strict=True):
-        strip = rearrange(_padded(row), "b c h w -> h (b w) c").cpu().numpy()
-        axis.imshow(
-            strip.squeeze(-1) if strip.shape[-1] == 1 else strip, cmap="gray", vmin=0, vmax=1
-        )
+        padded = torch.nn.functional.pad(row, (0, 1), value=1.0)  # a white line between images
+        strip = rearrange(padded, "b c h w -> h (b w) c").cpu().numpy()
+        axis.imshow(strip, cmap="gray", vmin=0, vmax=1)  # takes one channel as grey
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-        _hide_frame(axis)
+        axis.set(xticks=[], yticks=[], frame_on=False)
     axes[0].set_title(title, fontsize=9, loc="left")
     return figure
 
@@ -88,7 +81,7 @@ def image_rows(
     channel_names: Sequence[str] | None,
     value_range: Sequence[float],
 ) -> list[Strip]:
-    """Return the rows that show images themselves; see `views_picture`."""
+    """Return the rows of the images themselves; see `views_picture`."""
     names, (low, high) = parse_channel_names(channel_names, images.shape[1]), value_range
     colored = names[:3] == RGB
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
@@ -130,7 +123,7 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
         if charts is not None:
             axes[i, 1].imshow(charts[i].numpy(), cmap="gray", aspect="auto")
             axes[i, 1].set_title("over hue (across) and brightness (down)", fontsize=8, loc="left")
-            _hide_frame(axes[i, 1])
+            axes[i, 1].set(xticks=[], yticks=[], frame_on=False)
     figure.tight_layout(pad=0.5)
     return figure
 
@@ -158,24 +151,12 @@ def _hue_chart(hues: int = 72, levels: int = 24) -> Float[Tensor, "3 levels hues
 
 
 def scaled(channel: Tensor, like: Tensor | None = None) -> Tensor:
-    """Scale a channel of all images to [0, 1], from its 1st to its 99th percentile.
+    """Scale a channel of images to [0, 1], from its 1st to its 99th percentile.
 
     Arguments:
-        channel: of images.
+        channel: of all images.
         like: another channel for the percentiles; None is the channel itself.
     """
     reference = channel if like is None else like
     low, high = reference.quantile(0.01), reference.quantile(0.99)
     return ((channel - low) / (high - low + 1e-9)).clamp(0, 1)
-
-
-def _padded(row: Tensor) -> Tensor:
-    """Add a white line between images."""
-    return torch.nn.functional.pad(row, (0, 1), value=1.0)
-
-
-def _hide_frame(axis: Axes) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for side in axis.spines.values():
-        side.set_visible(False)

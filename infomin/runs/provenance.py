@@ -14,7 +14,7 @@ from infomin.core import files
 
 
 def provenance() -> dict[str, Any]:
-    """Return command, commit, versions and hardware; a run adds its precision to the hardware."""
+    """Return command, commit, versions and hardware."""
     import torchvision
 
     return {
@@ -29,6 +29,25 @@ def provenance() -> dict[str, Any]:
         },
         "hardware": _hardware(),
     }
+
+
+def record_start(path: Path) -> None:
+    """Record the start of a run, or add a resumption to the record."""
+    record = provenance()
+    if path.is_file():
+        start: dict[str, Any] = files.read_json(path)
+        start.setdefault("resumed", []).append(record)
+        record = start
+    files.write_json(path, record)
+
+
+def record_precision(path: Path, precision: str) -> None:
+    """Add the precision to the hardware, because `precision=auto` depends on it."""
+    record = files.read_json(path)
+    latest = record["resumed"][-1] if "resumed" in record else record
+    if not latest["hardware"].endswith(precision):
+        latest["hardware"] += f", {precision}"
+        files.write_json(path, record)
 
 
 def _hardware() -> str:

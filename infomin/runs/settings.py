@@ -45,6 +45,31 @@ def is_seed(name: str) -> bool:
     return name.split(".")[-1] == "seed" and not name.startswith("data.")
 
 
+def write_hparams(board: Any, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Add settings, and numbers of a result as `result/...`, to TensorBoard's HParams tab.
+
+    The tab takes its metrics from curves only: a result as a metric would be a curve of one point.
+    As a hyperparameter a result is a column that sorts and filters, and no curve.
+
+    `SummaryWriter.add_hparams` would start a second run in a new folder. It would also fix the
+    columns of the table for all runs. Without that, TensorBoard collects the columns of all runs.
+
+    Arguments:
+        board: the `SummaryWriter` of the run.
+        config: its configuration.
+        result: its result.
+    """
+    from torch.utils.tensorboard.summary import hparams
+
+    values = {name: value for name, value in flat(config).items() if value is not None}
+    for name, value in flat(result).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            values[f"result/{name}"] = value
+    _, started, ended = hparams(values, {})
+    board.file_writer.add_summary(started)
+    board.file_writer.add_summary(ended)
+
+
 def _leaves(value: Any, name: str, depth: int) -> Iterator[tuple[str, Setting]]:
     if isinstance(value, Mapping) and value and depth < _DEEPEST:
         for key, inner in value.items():
