@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -40,17 +39,6 @@ def folder(tmp_path):
     for i in range(10):
         picture(tmp_path / "images" / "ab"[i % 2] / f"{i}.jpg")
     return tmp_path / "images"
-
-
-@pytest.fixture
-def composed():
-    """A function that composes the configuration of a command with overrides."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(Path(__file__).parent.parent / "conf"), version_base="1.3"):
-        yield lambda name, *overrides: compose(name, list(overrides))
 
 
 @pytest.fixture(scope="session")

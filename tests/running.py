@@ -1,10 +1,11 @@
-"""Commands: in this process, or where signals and exit codes matter in a real one.
+"""Commands: in one process for many, or where signals and exit codes matter in one each.
 
-A server imports everything once. A real process is forked from it, with standard streams, signals
-and an exit code of its own.
+A server imports everything once. Processes are forked from it, with standard streams, signals and
+an exit code of their own. Their shapes and types are not checked, as in a user's process.
 """
 
 import contextlib
+import functools
 import io
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ import runpy
 import signal
 import sys
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -27,31 +29,17 @@ _FORKS.set_forkserver_preload(
 
 
 class Command:
-    """A command run in this process, which takes a tenth of a second where a process takes one.
+    """A command run in a process that serves many, which takes a tenth of a second instead of ten.
 
     Runs go to `folder / "runs"`; `code`, `out` and `err` are the exit code and the printed text.
     """
 
     def __init__(self, folder, name, *overrides):
-        from infomin.__main__ import commands, main
-
-        for command in commands():  # so that no start is slow enough to be announced
-            import_module(f"infomin.cli.{command}")
-        from infomin.cli.main import OVERRIDES
-
         self.runs = folder / "runs" / name
-        OVERRIDES.clear()  # of the command before
-        before, out, err = sys.argv, io.StringIO(), io.StringIO()
-        sys.argv = [name, f"out={self.runs.parent}", *overrides]
-        self.code = 0
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                main(name)
-        except SystemExit as end:
-            self.code = end.code
-        finally:
-            sys.argv = before
-        self.out, self.err = out.getvalue(), err.getvalue()
+        pipe = _server()
+        pipe.send((name, [f"out={self.runs.parent}", *overrides], str(Path.cwd()), {**os.environ}))
+        assert pipe.poll(300), f"{name} {overrides}: still running after 300 s"
+        self.code, self.out, self.err = pipe.recv()
 
     def wait(self):
         """Return the exit code."""
@@ -61,6 +49,38 @@ class Command:
     def folders(self):
         """The run folders of this command."""
         return sorted(self.runs.glob("*"))
+
+
+@functools.cache
+def _server():
+    ours, theirs = multiprocessing.Pipe()
+    _FORKS.Process(target=_serve, args=(theirs,), daemon=True).start()
+    return ours
+
+
+def _serve(pipe):
+    import torch
+
+    torch.set_num_threads(1)
+    from infomin.__main__ import commands, main
+
+    for command in commands():  # so that no start is slow enough to be announced
+        import_module(f"infomin.cli.{command}")
+    while True:
+        name, overrides, folder, variables = pipe.recv()
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(variables)
+        sys.argv, out, err = [name, *overrides], io.StringIO(), io.StringIO()
+        code = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main(name)
+            except SystemExit as end:
+                code = end.code
+            except BaseException:
+                code = traceback.print_exc() or 1
+        pipe.send((code, out.getvalue(), err.getvalue()))
 
 
 class Process:

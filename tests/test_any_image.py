@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from in_process import configured
+from composing import composed
 from real import DATA, needs
 from refusal import refused
 from stacks import NAMES, six_channel_folder
@@ -27,9 +27,9 @@ SHORT = ("pretrain.batch=32", "pretrain.epochs=1", "views=learned", *PROBE)
 
 def through_all_stages(words):
     """Learn views, pretrain on them and evaluate; return the generator."""
-    g = run_game(configured("learn_views", *words, *SIZE, *GAME))
-    run_pretraining(configured("pretrain", *words, *SIZE, *SHORT))
-    evaluate.__wrapped__(configured("evaluate", *words, *SIZE, *PROBE))
+    g = run_game(composed("learn_views", *words, *SIZE, *GAME))
+    run_pretraining(composed("pretrain", *words, *SIZE, *SHORT))
+    evaluate.__wrapped__(composed("evaluate", *words, *SIZE, *PROBE))
     return g
 
 
@@ -46,11 +46,13 @@ def test_six_channels_of_12_bits(tmp_path):
     assert g.check(x).share_out_of_range == 0 and g.check(x).round_trip_error < 1
     with refused(r"takes values within \[0.0, 4095.0\], got .* to 8"):
         g(x * 2)
-    for wrong in ("data.value_range=null", "data.channel_names=null"):
+    encoder = run_pretraining(composed("pretrain", *words[:4], *SIZE, *SHORT))
+    assert (encoder.value_range, encoder.channel_names) == ((0, 4095), NAMES)  # told by the card
+    for wrong in ("data.value_range=[0,5000]", "data.channel_names=[a,b,c,d,e,f]"):
         with refused("^views.generator: .* takes 6 channels"):
-            run_pretraining(configured("pretrain", *words, *SIZE, *SHORT, wrong))
+            run_pretraining(composed("pretrain", *words, *SIZE, *SHORT, wrong))
         with refused("^encoder: .* takes 6 channels"):
-            evaluate.__wrapped__(configured("evaluate", *words, *SIZE, wrong))
+            evaluate.__wrapped__(composed("evaluate", *words, *SIZE, wrong))
 
 
 @needs("nyuv2")
@@ -69,4 +71,4 @@ def test_real_rooms_in_colour_and_depth(tmp_path):
     v1, v2 = g(rooms.test.images / 255)
     assert (v1.shape[1], v2.shape[1]) == (1, 3) and torch.isfinite(v2).all()
     with refused(r"\(R, G, B, depth\), data nyuv2 has 3 within \[0.0, 1.0\] \(R, G, B\)"):
-        run_pretraining(configured("pretrain", *words, *SIZE, *SHORT, "data.channels=rgb"))
+        run_pretraining(composed("pretrain", *words, *SIZE, *SHORT, "data.channels=rgb"))

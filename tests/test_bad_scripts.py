@@ -114,13 +114,16 @@ WRONG = {
         ("seed=1", "no finished run of scripts/pretrain.py in"),
     ],
     "export_encoder": [
-        ("images=9", "out: expected the new folder, such as out=my_encoder"),
-        ("out=never", "no finished run of scripts/pretrain.py in"),
+        ("images=9", "no finished run of scripts/pretrain.py in"),
     ],
     "export_generator": [
         ("seed=1", "There is no such option"),
         ("images=0", "images: expected a whole number of at least 1, got 0"),
-        ("out=never", "no finished run of scripts/learn_views.py in"),
+        ("images=9", "no finished run of scripts/learn_views.py in"),
+        (
+            "generator=imagenette96-semi-rgb out=mine",
+            "out: expected the folder of all runs, got mine; folder=mine is where the export goes",
+        ),
     ],
 }
 
@@ -134,11 +137,11 @@ def test_a_wrong_option_is_one_line(tmp_path, name, override, message):
     assert message in only_line(command)
 
 
-@pytest.mark.parametrize("name", ["learn_views", "pretrain"])
-def test_bad_images_are_one_line(tmp_path, folder, name):
+@pytest.mark.parametrize(("name", "views"), [("learn_views", ()), ("pretrain", ("views=raw",))])
+def test_bad_images_are_one_line(tmp_path, folder, name, views):
     bad = spoil(folder / "a" / "2.jpg", "truncated")
     options = ("data=image_folder", f"data.root={folder}", f"data.cache={tmp_path / 'cache'}")
-    line = only_line(Command(tmp_path, name, "budget=smoke", *options))
+    line = only_line(Command(tmp_path, name, "budget=smoke", *options, *views))
     assert line.startswith(f"{bad}: cannot be read")
 
 

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from composing import composed
+from hydra import initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -44,7 +46,7 @@ def choices():
 
 
 @pytest.mark.parametrize(("primary", "choice"), list(choices()))
-def test_it_composes_and_builds(composed, primary, choice):
+def test_it_composes_and_builds(primary, choice):
     words = [choice] if choice else []
     if choice and ("=image_folder" in choice or "infomin_imagenet" in choice):
         words.append("data.root=.")
@@ -72,14 +74,14 @@ def test_the_paper_budget_names_a_source_for_every_number():
             assert "#" in line, line
 
 
-def test_patches_take_whole_images_of_the_towers_size_unless_told(composed):
+def test_patches_take_whole_images_of_the_towers_size_unless_told():
     cfg = composed("pretrain", "views=patches", "views.distance=24", "encoder.size=16")
     assert cfg.augment._target_.endswith("Whole") and cfg.views.patch == 16
     assert composed("pretrain", "views=patches", "augment=crop").augment.flip == 0.5
     assert composed("pretrain", "views=frequency").augment.flip == 0.5
 
 
-def test_an_experiment_overrides_the_primary_configuration(composed):
+def test_an_experiment_overrides_the_primary_configuration():
     assert composed("learn_views", "experiment=stl10_views").game.schedule == "steps"
     assert len(composed("report", "experiment=table5", "compare=[raw,unsup,sup,semi]").compare) == 4
 
@@ -94,13 +96,13 @@ def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sigma 1", "bank, one draw", "crop (c = 0.2)", "the user's"])
-def test_names_of_rows_and_folders_reach_hydra_as_they_are(name, tmp_path, composed):
+def test_names_of_rows_and_folders_reach_hydra_as_they_are(name, tmp_path):
     (cell,) = cells.cells(tmp_path / "a, b [1]", [("rgb", "raw", name)], [0])
     ((_, *told),) = cells.commands(cell, [], [], [], {}, {name: []})
     assert composed("pretrain", *told).out == str(cell.folder)
 
 
-def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
+def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path):
     cfg = OmegaConf.to_container(composed("report", "experiment=steadiness"))
     for cell in cells.cells(tmp_path, [("rgb", views) for views in cfg["compare"]], [0]):
         (script, *words), _ = commands(cfg, cell)
@@ -108,7 +110,7 @@ def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path, composed):
         composed("learn_views", *words)  # every override is known there
 
 
-def test_a_variant_of_a_pretraining_takes_the_game_of_the_usual_one(tmp_path, composed):
+def test_a_variant_of_a_pretraining_takes_the_game_of_the_usual_one(tmp_path):
     cfg = OmegaConf.to_container(composed("report", "experiment=combine"))
     grid = cells.cells(tmp_path, cfg["rows"], cfg["seeds"])
     games = 0
@@ -139,7 +141,7 @@ TABLES = ("systems", "together", "draws")
 
 
 @pytest.mark.parametrize("name", [*SWEEPS, *TABLES])
-def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name):
+def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, name):
     cfg = OmegaConf.to_container(composed("report", f"experiment={name}"))
     grid = cells.cells(tmp_path, cfg["rows"], [0])
     assert len(grid) >= (4 if name == "draws" else 6)
@@ -156,7 +158,7 @@ def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, composed, name
     )
 
 
-def test_grids_share_the_cells_that_mean_the_same_in_them(composed):
+def test_grids_share_the_cells_that_mean_the_same_in_them():
     names = ("table5", "combine", "ladder", "ladder_infomin", "together")
     folders = [
         report.cells_name(composed("report", f"experiment={n}"), "stl10", "small") for n in names
@@ -165,7 +167,7 @@ def test_grids_share_the_cells_that_mean_the_same_in_them(composed):
     assert folders[3:] == ["stl10-small-ladder_infomin", "stl10-small-together"]
 
 
-def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
+def test_brightness_has_more_partners_from_row_to_row(tmp_path):
     cfg = composed("report", "experiment=sensors", "data=nyuv2", "data.root=PLACE")
     cfg = OmegaConf.to_container(cfg, resolve=True)
     partners = []
@@ -180,18 +182,18 @@ def test_brightness_has_more_partners_from_row_to_row(tmp_path, composed):
     assert partners == [0, 1, 2, 3, 3, 0, 0]
 
 
-def test_a_cell_means_what_its_own_script_reads_of_a_budget(composed):
-    here, there = (
-        report.settings(["scripts/pretrain.py", "budget=small", *more])
-        for more in ([], ["budget.moving.steps=7", "budget.segment.epochs=7"])
-    )
-    assert here == there != report.settings(["scripts/pretrain.py", "budget.pretrain.epochs=7"])
+def test_a_cell_means_what_its_own_script_reads_of_a_budget():
+    others = ["budget.moving.steps=7", "budget.segment.epochs=7"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        here, there, other = (
+            report.settings(["scripts/pretrain.py", *words])
+            for words in (["budget=small"], others, ["budget.pretrain.epochs=7"])
+        )
+    assert here == there != other
     assert here["pretrain"]["epochs"] == 20
 
 
-def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_data(
-    tmp_path, composed
-):
+def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_data(tmp_path):
     data, trained = ["data=image_folder", "data.root=PLACE"], {}
     for name in ("layers", "predictive"):
         cfg = composed("report", f"experiment={name}", *data)
@@ -208,7 +210,7 @@ def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_dat
 
 
 @pytest.mark.parametrize("name", ["predictive", "predictive_sensors"])
-def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, composed, name):
+def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, name):
     data = {"predictive": "image_folder", "predictive_sensors": "nyuv2"}[name]
     cfg = composed("report", f"experiment={name}", f"data={data}", "data.root=PLACE")
     cfg = OmegaConf.to_container(cfg, resolve=True)

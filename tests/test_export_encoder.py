@@ -231,10 +231,10 @@ def test_the_script_exports_what_was_pretrained(tmp_path):
     few += ("encoder=resnet18", "views=raw", "pretrain.batch=16", "probe.epochs=1")
     trained = Script(tmp_path, "pretrain", *few)
     assert trained.wait() == 0, trained.err
-    out = tmp_path / "mine"
-    done = Script(tmp_path, "export_encoder", f"folder={out}", "images=4", "formats=[safetensors]")
+    done = Script(tmp_path, "export_encoder", "images=4", "formats=[safetensors]")
     assert done.wait() == 0, done.err
-    assert "trained on scenes, not on photos" in done.out and f"exported to:\n  {out}" in done.out
+    out = trained.folders[0] / "export"
+    assert "data as in the training of" in done.out and f"exported to:\n  {out}" in done.out
     assert "view_2.safetensors: G, B, each scaled from [0.0, 1.0] to [-1, 1]; larg" in done.out
     card = files.read_json(out / "card.json")
     assert card["training"]["data"] == "scenes" and card["encoders"][0]["size"] == 8

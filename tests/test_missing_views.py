@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from in_process import configured
+from composing import composed
 from refusal import refused
 from trainers import make_trainer
 
@@ -213,7 +213,7 @@ RAW = " ".join((*FEW, "views=raw"))
 @pytest.mark.filterwarnings("ignore")
 def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_path, capsys):
     found, words = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
-    cfg = configured("estimate_information", *FEW, *words, f"out={tmp_path}")
+    cfg = composed("estimate_information", *FEW, *words, f"out={tmp_path}")
     run_pretraining(cfg, found)
     (run,) = (tmp_path / "pretrain").iterdir()
     card = read_json(run / "encoder" / "card.json")["architecture"]["views"]
@@ -241,5 +241,5 @@ def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_
 )
 def test_what_needs_every_view_is_refused(tmp_path, run, command, words, message):
     with refused(f"data sensors: {message} needs every view of every sample, .* leave those out"):
-        run(configured(command, *words.split(), f"out={tmp_path}"), data_set())
+        run(composed(command, *words.split(), f"out={tmp_path}"), data_set())
     assert [*tmp_path.iterdir()] == []

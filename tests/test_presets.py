@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from composing import composed
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -29,7 +30,7 @@ def test_every_preset_of_augmentation_is_in_the_table():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_of_augmentation_is_what_was_published(composed, name):
+def test_a_preset_of_augmentation_is_what_was_published(name):
     c, amounts, operations = PRESETS[name]
     cfg = OmegaConf.to_container(composed("pretrain", f"augment={name}"), resolve=True)
     crop, photometric, size = cfg["augment"], cfg["photometric"], cfg["encoder"]["size"]
@@ -45,7 +46,7 @@ def test_a_preset_of_augmentation_is_what_was_published(composed, name):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_parts_of_a_preset_can_be_chosen_beside_it(composed, name):
+def test_parts_of_a_preset_can_be_chosen_beside_it(name):
     c, (*_, hue, _, _, _), _ = PRESETS[name]
     told = ("augment.scale=[0.5,1.0]", "photometric.strength=0.25", "randaugment=none")
     cfg = composed("pretrain", f"augment={name}", *told)
@@ -56,7 +57,7 @@ def test_parts_of_a_preset_can_be_chosen_beside_it(composed, name):
     assert composed("estimate_information", f"augment={name}").augment.scale == [c, 1.0]
 
 
-def test_the_jitter_of_small_images_is_half_of_that_of_large_ones(composed):
+def test_the_jitter_of_small_images_is_half_of_that_of_large_ones():
     told = [f"photometric={name}" for name in ("simclr", "simclr_224")]
     small, large = (dict(composed("pretrain", one).photometric) for one in told)
     assert (small.pop("strength"), large.pop("strength")) == (0.5, 1.0)
@@ -65,7 +66,7 @@ def test_the_jitter_of_small_images_is_half_of_that_of_large_ones(composed):
     assert small == large
 
 
-def test_without_a_preset_there_is_no_randaugment(composed):
+def test_without_a_preset_there_is_no_randaugment():
     assert "randaugment" not in composed("pretrain")
     assert "randaugment" not in composed("pretrain", "views=patches", "photometric=simclr")
     assert composed("pretrain", "randaugment=cmc", "randaugment.n=3").randaugment.n == 3

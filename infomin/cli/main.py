@@ -43,7 +43,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
             several = [word for word in overrides if word in ("-m", "--multirun")]
             rest = [word for word in overrides if word not in several]
             sys.argv[1:] = [*several, *rest, *_QUIET]  # argparse takes the flag only in front
-            OVERRIDES.extend(overrides)
+            OVERRIDES[:] = overrides
 
             @functools.wraps(function)
             def with_typed_words(cfg: DictConfig) -> None:

@@ -1,12 +1,13 @@
-"""Commands in this process: their configurations, as Hydra composes them."""
+"""Configurations of commands, as Hydra composes them."""
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from infomin.cli.main import CONF
+from infomin.cli import CONF
 
 
-def configured(command, *words):
+def composed(command, *words):
+    """Return the configuration of a command with overrides."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(command, [*words])
