@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from infomin import evaluation
 from infomin.cli.build import build_trainer, plan_pretraining, seen_by
 from infomin.cli.build_views import build_views, read_viewed_data
-from infomin.cli.main import command, open_run, origin, plain
+from infomin.cli.main import command, open_run, plain
 from infomin.cli.read_data import read_data
 from infomin.cli.self_test import self_test
 from infomin.core import artifact
@@ -67,11 +67,6 @@ def run_estimate(
     fabric = make_fabric(cfg.device, 1, cfg.precision)
     augment = plan.augmentation.of_crops(data)
     if encoder is not None:
-        print(origin("encoder", cfg.pretrained, data.name))
-        names = encoder.channel_names
-        data.check_images(
-            f"pretrained: {cfg.pretrained}", encoder.channels, encoder.value_range, names
-        )
         encoders = encoder.encoders
     else:
         temperature = plan.settings.temperature

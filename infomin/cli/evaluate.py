@@ -13,7 +13,7 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.cli.main import command, open_run, origin, plain
+from infomin.cli.main import command, open_run, plain
 from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
@@ -34,10 +34,6 @@ def evaluate(cfg: DictConfig) -> None:
     encoder = load_encoder(folder)
     encoder.encoders.tap(cfg.probe.tap)
     data = read_data(cfg, folder, encoder)
-    print(origin("encoder", folder, data.name))
-    data.check_images(
-        f"encoder: {folder}", encoder.channels, encoder.value_range, encoder.channel_names
-    )
     encoder = encoder.only(plain(cfg.only_views))
 
     run, probe = open_run(cfg, "linear_eval", data.name), plain(cfg.probe)

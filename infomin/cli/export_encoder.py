@@ -9,7 +9,7 @@ those of the encoder's run, or yours with data=image_folder data.root=PATH.
 
 from omegaconf import DictConfig
 
-from infomin.cli.main import command, export_folder, origin, plain, show
+from infomin.cli.main import command, export_folder, plain, show
 from infomin.cli.read_data import read_data, sample_images
 from infomin.core.errors import at_least
 from infomin.core.files import read_json
@@ -28,10 +28,6 @@ def export_encoder(cfg: DictConfig) -> None:
     encoder = load_encoder(source)
     export.check_networks(encoder)
     data = read_data(cfg, source, encoder)
-    print(origin("encoder", source, data.name))
-    data.check_images(
-        f"encoder: {source}", encoder.channels, encoder.value_range, encoder.channel_names
-    )
     images = sample_images(data, cfg.images, encoder.size)
     with show_work("writing and verifying files"):
         export.export_encoder(source, folder, plain(cfg.formats), images, data.name)

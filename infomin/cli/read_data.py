@@ -15,7 +15,7 @@ from omegaconf import DictConfig, open_dict
 
 from infomin.augment import resize
 from infomin.cli import CONF
-from infomin.cli.main import instantiate
+from infomin.cli.main import instantiate, origin
 from infomin.cli.plainly import one_line
 from infomin.core import files
 from infomin.core.errors import InputError
@@ -35,7 +35,7 @@ def read_data(
     folder: str | Path | None = None,
     trained: ViewGenerator | PretrainedEncoder | None = None,
 ) -> Any:
-    """Read the data of a configuration, and show a count.
+    """Read the data of a configuration, and show a count; check that an encoder takes them.
 
     Without `data=` on the command line, data are those that a generator or encoder was trained on;
     `cfg.data` becomes theirs. Its card tells the value range and the names of channels, unless the
@@ -47,7 +47,7 @@ def read_data(
         trained: this generator or encoder.
 
     Raises:
-        InputError: for data that cannot be read.
+        InputError: for data that cannot be read, or that the encoder does not take.
     """
     is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
     sources = []
@@ -71,7 +71,7 @@ def read_data(
 
         takes = inspect.signature(hydra.utils.get_method(cfg.data._target_)).parameters
         try:
-            return instantiate(cfg.data, **{"progress": progress} if "progress" in takes else {})
+            data = instantiate(cfg.data, **{"progress": progress} if "progress" in takes else {})
         except (InputError, HydraException) as error:
             if not sources:
                 raise
@@ -79,6 +79,11 @@ def read_data(
                 f"{one_line(error)}; {' and '.join(sources)} came from {folder}, {sources[0]}= "
                 "changes it"
             ) from None
+    if isinstance(trained, PretrainedEncoder):
+        print(origin("encoder", str(folder), data.name))
+        names = trained.channel_names
+        data.check_images(f"encoder: {folder}", trained.channels, trained.value_range, names)
+    return data
 
 
 def sample_images(data: DataSet, count: int, size: int) -> Images:
