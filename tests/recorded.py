@@ -31,9 +31,9 @@ def pretraining(views="raw", seed=0, **changes):
 
 def judged(top1=0.5, views="raw-rgb", i_nce=1.0, **more):
     """The result of a pretraining."""
-    told = {"data": "photos", "views": views, "top1": top1, "knn": top1 - 0.05, "chance": 0.125}
-    told |= {"i_nce": {"value": i_nce, "low": i_nce - 0.1, "high": i_nce + 0.1, "cap": 4.85}}
-    return told | {"protocol": PROTOCOL, "seconds": 90.0} | more
+    given = {"data": "photos", "views": views, "top1": top1, "knn": top1 - 0.05, "chance": 0.125}
+    given |= {"i_nce": {"value": i_nce, "low": i_nce - 0.1, "high": i_nce + 0.1, "cap": 4.85}}
+    return given | {"protocol": PROTOCOL, "seconds": 90.0} | more
 
 
 def record(root, name, config, result=None, kind="pretrain", steps=4):
@@ -41,9 +41,9 @@ def record(root, name, config, result=None, kind="pretrain", steps=4):
     folder = root / kind / name
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    told = {"command": f"python scripts/{kind}.py", "commit": "abc1234", "hardware": "a machine"}
-    told |= {"started": f"2026-01-31T12:00:00+00:00 {name}"}
-    (folder / "provenance.json").write_text(json.dumps(told))
+    given = {"command": f"python scripts/{kind}.py", "commit": "abc1234", "hardware": "a machine"}
+    given |= {"started": f"2026-01-31T12:00:00+00:00 {name}"}
+    (folder / "provenance.json").write_text(json.dumps(given))
     logged = [{"step": 10 * i, "loss": 4.0 - i / 9, "i_nce": 0.1 * i} for i in range(1, steps + 1)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in logged))
     if result is not None:

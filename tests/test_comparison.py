@@ -44,9 +44,11 @@ def test_rows_differ_in_the_seed_only_and_are_sorted_by_accuracy(tmp_path):
         ("raw-ydbdr", [0]),
         ("raw-rgb", [0, 1, 2]),
     ]
-    found = table.rows[1].mean_and_std(TOP1)
+    actual = table.rows[1].mean_and_std(TOP1)
     assert (
-        found.mean == pytest.approx(55) and found.std == pytest.approx(5) and len(found.values) == 3
+        actual.mean == pytest.approx(55)
+        and actual.std == pytest.approx(5)
+        and len(actual.values) == 3
     )
     assert table.rows[0].mean_and_std(TOP1).std is None
     assert table.rows[1].mean_and_std(I_NCE).mean == pytest.approx(1.1)
@@ -127,8 +129,8 @@ def test_the_newest_run_of_a_seed_counts(tmp_path):
 def test_pretrainings_of_different_games_are_different_rows(tmp_path):
     for seed in (0, 1):
         for objective in ("semi", "unsup"):
-            told = GAME | {"objective": objective, "seed": seed, "settings": {"seed": seed}}
-            result = judged(0.5, "learned-rgb", generator=told)
+            given = GAME | {"objective": objective, "seed": seed, "settings": {"seed": seed}}
+            result = judged(0.5, "learned-rgb", generator=given)
             record(tmp_path, f"{objective}-{seed}", pretraining("learned", seed), result)
     (table,) = tables(tmp_path)
     assert [(row.title, row.seeds) for row in table.rows] == [
@@ -176,19 +178,19 @@ def test_a_linear_evaluation_has_the_views_and_the_seed_of_its_encoder(tmp_path)
 
 
 def test_differing_settings_are_those_that_are_not_the_same_everywhere():
-    told = [{"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 5}]
-    assert differing(told) == {"b": [2, 5], "c": [3, None]}
+    given = [{"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 5}]
+    assert differing(given) == {"b": [2, 5], "c": [3, None]}
     assert differing([{"a": 1}]) == {}
 
 
 def test_a_paired_difference_has_students_interval():
     first, second = {0: 50.0, 1: 52.0, 2: 57.0, 9: 0.0}, {0: 49.0, 1: 48.0, 2: 54.0, 8: 99.0}
-    found = paired_difference(first, second)
+    actual = paired_difference(first, second)
     gains = [1.0, 4.0, 3.0]
     expected = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.mean == pytest.approx(statistics.mean(gains)) and found.n == found.wins == 3
-    assert not found.significant
+    assert (actual.low, actual.high) == pytest.approx((expected.low, expected.high))
+    assert actual.mean == pytest.approx(statistics.mean(gains)) and actual.n == actual.wins == 3
+    assert not actual.significant
     simultaneous = paired_difference(first, second, 5)
     expected = stats.ttest_1samp(gains, 0).confidence_interval(1 - 0.05 / 5)
     assert simultaneous.high == pytest.approx(expected.high)
@@ -196,8 +198,8 @@ def test_a_paired_difference_has_students_interval():
 
 def test_an_interval_needs_two_common_seeds():
     assert paired_difference({0: 1.0}, {1: 2.0}) is None
-    found = paired_difference({0: 1.0, 1: 9.0}, {0: 2.0})
-    assert found == (-1.0, None, None, 0, 1) and not found.significant
+    actual = paired_difference({0: 1.0, 1: 9.0}, {0: 2.0})
+    assert actual == (-1.0, None, None, 0, 1) and not actual.significant
     assert mean_and_std([2.0]).std is None
 
 
@@ -251,10 +253,10 @@ def test_significant_leads_are_named(tmp_path):
 def test_segmentation_is_ranked_by_mean_iou(tmp_path):
     for seed, name, iou in ((0, "raw-lab", 0.12), (1, "raw-lab", 0.14), (0, "raw-rgb", 0.2)):
         chance = {"mean_iou": 0.01, "pixel_accuracy": 0.2}
-        told = {"views": name, "mean_iou": iou, "pixel_accuracy": 0.5, "chance": chance}
+        given = {"views": name, "mean_iou": iou, "pixel_accuracy": 0.5, "chance": chance}
         config = pretraining(seed=seed, views__color=name.removeprefix("raw-"))
-        told |= {"data": "nyuv2", "protocol": "a decoder", "seconds": 60.0}
-        record(tmp_path, f"{name}-{seed}", config, told, kind="segment")
+        given |= {"data": "nyuv2", "protocol": "a decoder", "seconds": 60.0}
+        record(tmp_path, f"{name}-{seed}", config, given, kind="segment")
     (table,) = tables(tmp_path)
     assert table_title(table) == "Segmentation, nyuv2, 32 px, budget smoke"
     assert table.points and table.score == IOU and table.protocol["result: chance"] == 0.01
@@ -267,9 +269,9 @@ def test_shared_factors_are_rows_and_errors_are_columns(tmp_path):
     for seed, shared in ((0, ["digit"]), (1, ["digit"]), (0, ["digit", "position"]), (0, None)):
         config = {"shared": shared or [], "supervised": shared is None, "seed": seed}
         config |= {"sharing": {"factors": shared or []}, "motion": {"target": 12}}
-        told = {"digits": "mnist", "backgrounds": "x", "shared": shared, "digit_error": 0.4}
-        told |= {"position_error": 4.25, "i_nce": None, "seconds": 60.0}
-        record(tmp_path, f"{shared}-{seed}", config, told, kind="share_factors")
+        given = {"digits": "mnist", "backgrounds": "x", "shared": shared, "digit_error": 0.4}
+        given |= {"position_error": 4.25, "i_nce": None, "seconds": 60.0}
+        record(tmp_path, f"{shared}-{seed}", config, given, kind="share_factors")
     (table,) = tables(tmp_path)
     assert not table.points and table_title(table) == "Colorful-Moving-MNIST, mnist over x"
     assert {row.name: len(row.records) for row in table.rows} == {
@@ -282,13 +284,13 @@ def test_shared_factors_are_rows_and_errors_are_columns(tmp_path):
 
 
 def test_every_estimate_of_a_run_is_a_column(tmp_path):
-    told = [{"views": [1, 2], "k": k, "value": k / 100} for k in (16, 64)]
-    result = {"data": "scenes", "views": "raw-rgb", "i_nce": told, "seconds": 60.0}
+    given = [{"views": [1, 2], "k": k, "value": k / 100} for k in (16, 64)]
+    result = {"data": "scenes", "views": "raw-rgb", "i_nce": given, "seconds": 60.0}
     folder = record(tmp_path, "a", pretraining(), result, kind="estimate_information")
     (table,) = tables(tmp_path)
-    found = table.records[0].metrics
-    assert folder == table.records[0].run.folder and found["I_NCE(v1; v2), K = 64, nats"] == 0.64
-    assert list(found) == [*(f"I_NCE(v1; v2), K = {k}, nats" for k in (16, 64)), "minutes"]
+    actual = table.records[0].metrics
+    assert folder == table.records[0].run.folder and actual["I_NCE(v1; v2), K = 64, nats"] == 0.64
+    assert list(actual) == [*(f"I_NCE(v1; v2), K = {k}, nats" for k in (16, 64)), "minutes"]
     strange = [3, {"views": "x", "k": 2}, {"views": [1, None], "k": None}, {"views": [1, 2]}]
     run = replace(table.records[0].run, result={"i_nce": strange})
     assert metrics(run) == {}

@@ -89,8 +89,8 @@ def test_an_experiment_overrides_the_primary_configuration():
 def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
     made = cells.cells(tmp_path, [("rgb", "raw"), ("rgb", "semi")], [3])
     raw, semi = (cells.commands(c, ["budget=smoke"], ["mode=x"], []) for c in made)
-    told = ["budget=smoke", "seed=3", f"out={made[0].folder}"]
-    assert raw == [["scripts/pretrain.py", "views=raw", "views.color=rgb", *told]]
+    given = ["budget=smoke", "seed=3", f"out={made[0].folder}"]
+    assert raw == [["scripts/pretrain.py", "views=raw", "views.color=rgb", *given]]
     assert [line[0] for line in semi] == ["scripts/learn_views.py", "scripts/pretrain.py"]
     assert "mode=semi" in semi[0] and "views=learned" in semi[1]
 
@@ -98,8 +98,8 @@ def test_a_grid_says_the_commands_a_person_would_type(tmp_path):
 @pytest.mark.parametrize("name", ["sigma 1", "bank, one draw", "crop (c = 0.2)", "the user's"])
 def test_names_of_rows_and_folders_reach_hydra_as_they_are(name, tmp_path):
     (cell,) = cells.cells(tmp_path / "a, b [1]", [("rgb", "raw", name)], [0])
-    ((_, *told),) = cells.commands(cell, [], [], [], {}, {name: []})
-    assert composed("pretrain", *told).out == str(cell.folder)
+    ((_, *given),) = cells.commands(cell, [], [], [], {}, {name: []})
+    assert composed("pretrain", *given).out == str(cell.folder)
 
 
 def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path):

@@ -54,7 +54,7 @@ def ran(tmp_path):
 
 def test_a_finished_cell_is_run_again_only_for_other_commands_or_settings(tmp_path, ran):
     (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
-    plain, seven = ({cell: cells.commands(cell, [], [], told)} for told in ([], ["seed=7"]))
+    plain, seven = ({cell: cells.commands(cell, [], [], given)} for given in ([], ["seed=7"]))
     assert [ran(plain), ran(plain)] == [["pretrain"]] * 2
     assert records.read_cell(cell).score == 0.5
     assert ran(seven) == ["pretrain pretrain"]
@@ -90,8 +90,8 @@ def test_a_failed_cell_continues_where_it_stopped(tmp_path, ran):
     with pytest.raises(InputError, match="semi from rgb, seed 0: .* failed: no memory"):
         ran(todo)
     script.write_text(SCRIPT)
-    (told,) = ran(todo)
-    assert told.split().count("learn_views") == 1 and told.endswith("pretrain")
+    (given,) = ran(todo)
+    assert given.split().count("learn_views") == 1 and given.endswith("pretrain")
 
 
 def test_every_command_is_checked_before_the_first_one_runs(tmp_path, ran):
@@ -173,8 +173,13 @@ def test_a_given_generator_needs_no_game(tmp_path):
     given, own = cells.cells(tmp_path, rows, [3], {"elsewhere": "photos-semi-rgb"})
     assert (given.learned, own.learned) == (False, True) and given.dependency == given
     (line,) = cells.commands(given, ["budget=smoke"], ["game.steps=1"], ["pretrain.epochs=1"])
-    told = ["views=learned", "views.generator=photos-semi-rgb", "pretrain.epochs=1", "budget=smoke"]
-    assert line[:5] == ["scripts/pretrain.py", *told]
+    given = [
+        "views=learned",
+        "views.generator=photos-semi-rgb",
+        "pretrain.epochs=1",
+        "budget=smoke",
+    ]
+    assert line[:5] == ["scripts/pretrain.py", *given]
     assert len(cells.commands(own, [], [], [])) == 2
 
 
@@ -184,8 +189,8 @@ def test_views_without_colours_and_an_evaluation_elsewhere(tmp_path):
     judge = ["data=image_folder", "data.root=PLACE"]
     common, last = ["data=windows", "budget=smoke"], ["seed=1", f"out={cell.folder}"]
     trained, judged = cells.commands(cell, common, [], [], None, named, judge)
-    told = ["views=frequency", "views.sigma=0.5", *common, *last]
-    assert trained == ["scripts/pretrain.py", *told] and not cell.learned
+    given = ["views=frequency", "views.sigma=0.5", *common, *last]
+    assert trained == ["scripts/pretrain.py", *given] and not cell.learned
     assert judged == ["scripts/linear_eval.py", *judge, "budget=smoke", *last]
 
 
@@ -196,7 +201,7 @@ def test_a_record_combines_pretraining_and_evaluation(tmp_path):
         run.mkdir(parents=True)
         (run / "config.yaml").write_text("seed: 0")
         write_json(run / "result.json", {**result, "seconds": 30.0})
-    found = records.read_cell(cell, "linear_eval")
-    assert found.score == 0.4 and found.metrics["I_NCE, nats"] == 1.0
-    assert str(found) == "linear probe, top-1 40.0%, I_NCE 1.00, 1.0 min"
-    assert found.metrics["minutes"] == 1.0
+    actual = records.read_cell(cell, "linear_eval")
+    assert actual.score == 0.4 and actual.metrics["I_NCE, nats"] == 1.0
+    assert str(actual) == "linear probe, top-1 40.0%, I_NCE 1.00, 1.0 min"
+    assert actual.metrics["minutes"] == 1.0

@@ -46,10 +46,10 @@ def test_runs_of_two_kinds_share_a_table_that_has_the_columns_of_both(tmp_path):
     runs = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
     board = Context(TBContext(data_provider=MultiplexerDataProvider(runs, str(tmp_path))))
     request = RequestContext()
-    found = board.hparams_metadata(request, "")
-    assert {*found} == {"pretrain/a", "learn_views/b"}
+    actual = board.hparams_metadata(request, "")
+    assert {*actual} == {"pretrain/a", "learn_views/b"}
     others = board.hparams_from_data_provider(request, "", 0)
-    table = board.experiment_from_metadata(request, "", True, found, others)
+    table = board.experiment_from_metadata(request, "", True, actual, others)
     columns = {info.name for info in table.hparam_infos}
     assert {"pretrain.batch", "game.lr_g", "result/top1", "result/steps"} <= columns
     assert {info.name.tag for info in table.metric_infos} == {"loss"}

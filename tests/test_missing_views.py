@@ -170,8 +170,8 @@ def encoder_of(images):
 
 
 def test_missing_views_have_zero_features_and_no_part_in_estimates():
-    found = data_set()
-    encoder, images, mask = encoder_of(found), found.test.images, found.test.view_mask
+    data = data_set()
+    encoder, images, mask = encoder_of(data), data.test.images, data.test.view_mask
     others = images.clone()
     for group, there in zip(GROUPS, mask.T, strict=True):
         others[(~there).nonzero(), list(group)] = 255
@@ -190,18 +190,18 @@ def test_missing_views_have_zero_features_and_no_part_in_estimates():
 
 
 def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
-    found = data_set()
-    encoder, fit = encoder_of(found), {"epochs": 2, "batch": 8, "neighbours": 3}
-    masks = [part.view_mask for part in (found.train, found.test)]
+    data = data_set()
+    encoder, fit = encoder_of(data), {"epochs": 2, "batch": 8, "neighbours": 3}
+    masks = [part.view_mask for part in (data.train, data.test)]
     some = [int((m.any(1) & ~m.all(1)).sum()) for m in masks]
     note = f"; {some[0]} training and {some[1]} test images lack views, with zeros for their feat"
-    assert note in evaluate(encoder, found, **fit)["protocol"]
-    first = evaluate(encoder.only([0]), found, **fit)
+    assert note in evaluate(encoder, data, **fit)["protocol"]
+    first = evaluate(encoder.only([0]), data, **fit)
     out = [int((~m[:, 0]).sum()) for m in masks]
     note = f"{out[0]} training and {out[1]} test images have none of the views and are left out"
     assert first["protocol"].endswith(f"unstandardised; {note}")
-    kept = [s.subset(s.view_mask[:, 0].nonzero().flatten()) for s in (found.train, found.test)]
-    alone = DataSet("x", *(ImageSet(s.images, s.labels) for s in kept), found.classes)
+    kept = [s.subset(s.view_mask[:, 0].nonzero().flatten()) for s in (data.train, data.test)]
+    alone = DataSet("x", *(ImageSet(s.images, s.labels) for s in kept), data.classes)
     expected = evaluate(encoder.only([0]), alone, **fit)
     assert {**first, "protocol": ""} == {**expected, "protocol": ""}
 
@@ -212,22 +212,22 @@ RAW = " ".join((*FEW, "views=raw"))
 
 @pytest.mark.filterwarnings("ignore")
 def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_path, capsys):
-    found, words = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
+    data, words = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
     cfg = composed("estimate_information", *FEW, *words, f"out={tmp_path}")
-    run_pretraining(cfg, found)
+    run_pretraining(cfg, data)
     (run,) = (tmp_path / "pretrain").iterdir()
     card = read_json(run / "encoder" / "card.json")["architecture"]["views"]
     assert card["groups"] == [[*group] for group in GROUPS]
-    record, mask = read_json(run / "result.json"), found.train.view_mask
+    record, mask = read_json(run / "result.json"), data.train.view_mask
     counts = missing_views.count(mask[mask.any(1)])
     assert record["present"]["training"] == counts
     said = (
         "{samples} training samples, some lack views: v1 {views[0]}, v2 {views[1]}, v3 {views[2]}"
     )
     assert said.format(**counts) in capsys.readouterr().out
-    assert record["i_nce"]["images"] == int(found.test.view_mask[:, :2].all(1).sum()) // 8 * 8
+    assert record["i_nce"]["images"] == int(data.test.view_mask[:, :2].all(1).sum()) // 8 * 8
     assert {"knn", "rank_3"} <= record["monitor"].keys() and "lack views" in record["protocol"]
-    estimates = run_estimate(cfg, found)
+    estimates = run_estimate(cfg, data)
     assert [estimate["views"] for estimate in estimates] == [[1, 2], [1, 3], [2, 3]]
 
 

@@ -22,18 +22,18 @@ def plane(normal, size=24, distance=0.4):
 @pytest.mark.parametrize("normal", [(0.0, 0.0, 1.0), (0.3, -0.5, 0.8)])
 def test_a_plane_has_its_normal_everywhere(normal):
     depth, n = plane(normal)
-    found = normals(depth, FOCAL)
-    assert found.shape == (1, 3, 24, 24)
-    inside = found[0, :, 2:-2, 2:-2]
+    actual = normals(depth, FOCAL)
+    assert actual.shape == (1, 3, 24, 24)
+    inside = actual[0, :, 2:-2, 2:-2]
     torch.testing.assert_close(inside, n.view(3, 1, 1).expand_as(inside), atol=1e-12, rtol=0)
 
 
 def test_normals_do_not_depend_on_the_unit_of_depth_and_turn_with_a_flip():
     depth, _ = plane((0.3, -0.5, 0.8))
-    found = normals(depth, FOCAL)
-    torch.testing.assert_close(normals(0.3 * depth, FOCAL), found, atol=1e-12, rtol=0)
+    actual = normals(depth, FOCAL)
+    torch.testing.assert_close(normals(0.3 * depth, FOCAL), actual, atol=1e-12, rtol=0)
     flipped = normals(depth.flip(-1), FOCAL).flip(-1)
-    expected = found * torch.tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
+    expected = actual * torch.tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
     torch.testing.assert_close(flipped, expected, atol=1e-12, rtol=0)
 
 

@@ -45,21 +45,21 @@ def test_samples_that_lack_views_have_a_mask_and_zeros(tmp_path):
         there = [i for i in range(8) if i not in numbers]
         samples = [f"{split}/{'ab'[i % 2]}/{i}" for split in ("train", "val") for i in there]
         views[name] = write(tmp_path / name, samples, "L")
-    found = read(views, tmp_path, allow_missing=True)
+    samples = read(views, tmp_path, allow_missing=True)
     mask = [
         [i not in numbers for numbers in missing.values()]
         for i in (*range(0, 8, 2), *range(1, 8, 2))
     ]
-    for part in (found.train, found.test):
+    for part in (samples.train, samples.test):
         assert part.labels.tolist() == [0] * 4 + [1] * 4 and part.view_mask.tolist() == mask
         assert torch.equal(part.images.sum((2, 3)) > 0, part.view_mask)
-    assert found.missing_counts["test"] == {
+    assert samples.missing_counts["test"] == {
         "samples": 8,
         "views": [5, 5, 5],
         "several": 5,
         "all": 2,
     }
-    assert same(read(views, tmp_path, allow_missing=True), found)  # from the cache
+    assert same(read(views, tmp_path, allow_missing=True), samples)  # from the cache
     with refused("data.views.rgb: .* has no image of a/4, .*; data.allow_missing=true uses what"):
         read(views, tmp_path)
     whole = {"rgb": views["rgb"], "again": views["rgb"]}

@@ -27,15 +27,15 @@ def corners(distance, n=4000):
     """Upper left corners of both patches, `(n, 2)` each, after checking that they are patches."""
     views = PatchViews(2, PATCH, distance, value_range=(0, 100))
     made = views(coordinates(n), params=views.sample(n, rng.generator(0, "places")))
-    found = []
+    places = []
     for view in made:
         pixels = (view + 1) * 50
         at = pixels[:, :, 0, 0]
         steps = torch.arange(PATCH).double()
         grid = torch.stack([steps[:, None].expand(PATCH, PATCH), steps.expand(PATCH, PATCH)])
         torch.testing.assert_close(pixels, at[:, :, None, None] + grid)
-        found.append(at.round().long())
-    return found
+        places.append(at.round().long())
+    return places
 
 
 @pytest.mark.parametrize("distance", [0, 4, 9])

@@ -36,8 +36,8 @@ def test_a_preset_of_augmentation_is_what_was_published(name):
     crop, photometric, size = cfg["augment"], cfg["photometric"], cfg["encoder"]["size"]
     del crop["_target_"], photometric["_target_"]
     assert crop == {"size": size, "scale": [c, 1.0], "ratio": [0.75, 1.3333333], "flip": 0.5}
-    told = dict(zip(AMOUNTS, amounts, strict=True))
-    assert photometric == {"strength": 1.0, **told, "sigma": [0.1, 2.0]}
+    given = dict(zip(AMOUNTS, amounts, strict=True))
+    assert photometric == {"strength": 1.0, **given, "sigma": [0.1, 2.0]}
     randaugment = cfg.get("randaugment", {})
     randaugment.pop("_target_", None)
     assert randaugment == ({"operations": operations, **OPERATIONS} if operations else {})
@@ -48,8 +48,8 @@ def test_a_preset_of_augmentation_is_what_was_published(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_parts_of_a_preset_can_be_chosen_beside_it(name):
     c, (*_, hue, _, _, _), _ = PRESETS[name]
-    told = ("augment.scale=[0.5,1.0]", "photometric.strength=0.25", "randaugment=none")
-    cfg = composed("pretrain", f"augment={name}", *told)
+    given = ("augment.scale=[0.5,1.0]", "photometric.strength=0.25", "randaugment=none")
+    cfg = composed("pretrain", f"augment={name}", *given)
     assert cfg.augment.scale == [0.5, 1.0] and "randaugment" not in cfg
     made = instantiate(cfg.photometric, _convert_="all")
     assert made.strengths["hue"] == pytest.approx(hue / 4)
@@ -58,8 +58,8 @@ def test_parts_of_a_preset_can_be_chosen_beside_it(name):
 
 
 def test_the_jitter_of_small_images_is_half_of_that_of_large_ones():
-    told = [f"photometric={name}" for name in ("simclr", "simclr_224")]
-    small, large = (dict(composed("pretrain", one).photometric) for one in told)
+    given = [f"photometric={name}" for name in ("simclr", "simclr_224")]
+    small, large = (dict(composed("pretrain", one).photometric) for one in given)
     assert (small.pop("strength"), large.pop("strength")) == (0.5, 1.0)
     assert (small.pop("blur"), large.pop("blur")) == (0.0, 0.5)
     assert (small.pop("sigma"), large.pop("sigma")) == ([0.1, 1.0], [0.1, 2.0])

@@ -58,8 +58,8 @@ def test_a_card_tells_range_and_names_unless_the_user_does(tmp_path):
         "value_range": (0.0, 4095.0),
         "channel_names": NAMES,
     }
-    told = OmegaConf.create({"value_range": [0, 9], "channel_names": None})
-    assert take_from_card(told, g) == ["data.channel_names"] and told.value_range == [0, 9]
+    given = OmegaConf.create({"value_range": [0, 9], "channel_names": None})
+    assert take_from_card(given, g) == ["data.channel_names"] and given.value_range == [0, 9]
     cfg.data.update({"value_range": [0, 4095], "channel_names": None})
     with pytest.raises(InputError, match="expected 6 names, got 2; data.channel_names came from"):
         read_data(cfg, "a generator", ViewGenerator(2, channel_names=("a", "b")))

@@ -119,8 +119,8 @@ def hostile(tmp_path_factory):
     """Write a page of runs whose texts, numbers and pictures are attacks."""
     root = tmp_path_factory.mktemp("hostile") / "runs"
     config = pretraining(**{f"views__{ATTACK}": ATTACK}, data__size=ATTACK)
-    told = judged(views=ATTACK, protocol=ATTACK * 999, data=ATTACK, more={ATTACK: [ATTACK]})
-    folder = record(root, ATTACK.replace("/", "_"), config, told)
+    given = judged(views=ATTACK, protocol=ATTACK * 999, data=ATTACK, more={ATTACK: [ATTACK]})
+    folder = record(root, ATTACK.replace("/", "_"), config, given)
     (folder / "provenance.json").write_text(json.dumps({n: ATTACK for n in ("command", "commit")}))
     (folder / "pictures" / "views.png").write_bytes(b"<svg onload=alert(3)>")
     odd = {"top1": "0.5", "knn": True, "i_nce": [1], "chance": float("nan"), "seconds": -(10**300)}
@@ -230,9 +230,9 @@ def test_the_page_is_readable(made, open_tab, width, scheme):
     tab = open_tab(made, width, color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     assert tab.evaluate("document.documentElement.scrollWidth") == width, "nothing sticks out"
-    found = tab.evaluate(CONTRAST)
-    assert len(found) > 150
-    assert [where for ratio, where in found if ratio < 4.5] == []
+    actual = tab.evaluate(CONTRAST)
+    assert len(actual) > 150
+    assert [where for ratio, where in actual if ratio < 4.5] == []
     letters = (
         "[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height)"
     )

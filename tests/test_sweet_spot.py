@@ -130,8 +130,8 @@ def test_the_sentence_says_all_that_a_report_needs():
     assert text.startswith("turning point: accuracy peaks at I_NCE = 2.")
     assert "nats [" in text and "curvature p = " in text and text.endswith("8 settings, 24 runs")
     assert "\n" not in text
-    told = str(find_sweet_spot(series(reverse_u), resamples=20, score="mean IoU"))
-    assert told.startswith("turning point: mean IoU peaks at")
+    given = str(find_sweet_spot(series(reverse_u), resamples=20, score="mean IoU"))
+    assert given.startswith("turning point: mean IoU peaks at")
 
 
 def order_peak(accuracies):
