@@ -48,6 +48,7 @@ def test_the_example_of_the_readme_runs_as_written(images, here, capsys):
     assert torch.equal(g(names["images"])[0], names["v1"])
 
 
+@pytest.mark.slow
 def test_a_verb_has_the_numbers_of_its_command(images, here):
     from infomin.cli.verbs import compose
 
@@ -69,6 +70,7 @@ def test_batches_larger_than_the_data_adapt_and_say_so(images, here, capsys):
     assert "game.labelled_batch: there are 24 images, so batches have 24, not 64" in out
 
 
+@pytest.mark.slow
 def test_views_can_be_a_generator_a_folder_views_or_a_word(images, here):
     from infomin.views import FrequencyViews
 
@@ -90,6 +92,8 @@ def test_wrong_options_are_refused_in_one_line(images, here):
         with refused(f"{option}: pretrain has no such option; `infomin pretrain --help` lists all"):
             infomin.pretrain(data, **{option: 3})
     g = infomin.load_generator("imagenette96-semi-rgb")
+    with refused("views: expected a generator, views, or one of frequency, .*, got 'nothing'"):
+        infomin.pretrain(data, views="nothing")
     with refused("views.crops: expected a folder or a word as views, got an object"):
         infomin.pretrain(data, views=g, **{"views.crops": "shared"})
     with refused("method: expected one of auto, byol, cmc, .*, got 'bjol'"):

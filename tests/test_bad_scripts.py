@@ -9,7 +9,7 @@ import pytest
 from refusal import only_line, picture, spoil
 from running import SCRIPTS, Command, Script
 
-pytestmark = pytest.mark.usefixtures("single")
+pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 
 SMALL = ("data=scenes", "data.train=64", "data.test=32", "budget=smoke")
 GAME = (*SMALL, "labels.share=1", "game.batch=8", "game.labelled_batch=8")
@@ -193,7 +193,6 @@ def test_a_full_disk_in_the_middle_of_a_run_is_one_line(tmp_path):
     assert not (run / "checkpoint.pt").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -216,7 +215,6 @@ def test_a_handful_of_images_is_no_error(tmp_path, name, options):
     assert (run / "result.json").exists()
 
 
-@pytest.mark.slow
 def test_a_script_started_by_hand_does_the_same(tmp_path):
     command = [sys.executable, SCRIPTS / "learn_views.py", *SMALL, f"out={tmp_path}", "mode=foo"]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}

@@ -121,6 +121,7 @@ def test_a_file_in_the_way_of_an_output_folder(tmp_path, depth):
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(tmp_path):
     process = Process(tmp_path / "logs", fill_the_disk, tmp_path / "disk", file_limit=100_000)
     assert process.wait() == 0, process.err

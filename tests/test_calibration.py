@@ -34,6 +34,7 @@ def test_a_critic_learns_the_known_information():
     assert row.learned.low <= row.truth and row.best.value == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_bilinear_critic_finds_nothing_in_uncorrelated_pairs():
     known = mixture(1)
     bilinear = train_and_evaluate(known, partial(BilinearCritic, 1, 1))

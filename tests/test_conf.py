@@ -102,6 +102,7 @@ def test_names_of_rows_and_folders_reach_hydra_as_they_are(name, tmp_path):
     assert composed("pretrain", *given).out == str(cell.folder)
 
 
+@pytest.mark.slow
 def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path):
     cfg = OmegaConf.to_container(composed("report", "experiment=steadiness"))
     for cell in cells.cells(tmp_path, [("rgb", views) for views in cfg["compare"]], [0]):
@@ -110,6 +111,7 @@ def test_a_variant_is_a_game_with_overrides_of_its_own(tmp_path):
         composed("learn_views", *words)  # every override is known there
 
 
+@pytest.mark.slow
 def test_a_variant_of_a_pretraining_takes_the_game_of_the_usual_one(tmp_path):
     cfg = OmegaConf.to_container(composed("report", "experiment=combine"))
     grid = cells.cells(tmp_path, cfg["rows"], cfg["seeds"])
@@ -140,6 +142,7 @@ SWEEPS = sorted(
 TABLES = ("systems", "together", "draws")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SWEEPS, *TABLES])
 def test_a_grid_composes_with_every_one_of_its_settings(tmp_path, name):
     cfg = OmegaConf.to_container(composed("report", f"experiment={name}"))
@@ -167,6 +170,7 @@ def test_grids_share_the_cells_that_mean_the_same_in_them():
     assert folders[3:] == ["stl10-small-ladder_infomin", "stl10-small-together"]
 
 
+@pytest.mark.slow
 def test_brightness_has_more_partners_from_row_to_row(tmp_path):
     cfg = composed("report", "experiment=sensors", "data=nyuv2", "data.root=PLACE")
     cfg = OmegaConf.to_container(cfg, resolve=True)
@@ -193,6 +197,7 @@ def test_a_cell_means_what_its_own_script_reads_of_a_budget():
     assert here["pretrain"]["epochs"] == 20
 
 
+@pytest.mark.slow
 def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_data(tmp_path):
     data, trained = ["data=image_folder", "data.root=PLACE"], {}
     for name in ("layers", "predictive"):
@@ -209,6 +214,7 @@ def test_layers_are_read_of_the_encoders_of_contrast_and_prediction_on_their_dat
     assert all(line in trained["predictive"] for line in trained["layers"]), "nothing is trained"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["predictive", "predictive_sensors"])
 def test_contrast_and_prediction_differ_in_nothing_but_the_loss(tmp_path, name):
     data = {"predictive": "image_folder", "predictive_sensors": "nyuv2"}[name]

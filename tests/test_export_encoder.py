@@ -132,6 +132,7 @@ def test_the_lines_of_the_readme_run_where_infomin_is_not(tmp_path, learned_expo
     assert "One encoder for every view" in readme and "net.conv1" not in readme
 
 
+@pytest.mark.slow
 def test_a_forgotten_line_of_the_readme_is_noticed(learned_export):
     _, folder, card = learned_export
     code = snippet(card["model"], card["stem"], card["encoders"][0]).replace(

@@ -16,7 +16,7 @@ from infomin.export import export, page
 from infomin.export.formats import FORMATS, lut
 from infomin.export.sample import Sample
 
-pytestmark = pytest.mark.usefixtures("single")
+pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 
 I_NCE = {"value": 1.5, "low": 1.4, "high": 1.6, "cap": 4.85, "images": 128}
 TRAINING = {
@@ -173,7 +173,6 @@ def test_it_can_be_read(page_of_g, opened, width, scheme):
     assert tab.locator(unnamed).count() == 0
 
 
-@pytest.mark.slow
 def test_what_strangers_write_is_shown_and_never_run(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(page, "_POINTS", 5)
     attack = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'</style>"
@@ -196,7 +195,6 @@ def test_what_strangers_write_is_shown_and_never_run(opened, tmp_path, monkeypat
     assert attack[:20] in tab.locator("#readout").text_content()
 
 
-@pytest.mark.slow
 def test_other_images_have_a_page_without_an_explorer(opened, tmp_path):
     g = learned(4, channel_names=["R", "G", "B", "depth"])
     saved = g.save(tmp_path / "g", {"data": "rooms", "objective": "sup", "seed": 0})

@@ -80,6 +80,7 @@ def test_the_least_important_parts_leave_a_line_that_is_too_long(metrics, option
     assert line(metrics, **options) == text and len(text) <= 80
 
 
+@pytest.mark.slow
 def test_a_label_of_any_length_fits(capsys, monkeypatch):
     monkeypatch.setattr(display.Log, "every", 0.02)
     assert len(line(METRICS, label="x" * 200)) <= 80
@@ -147,6 +148,7 @@ def test_a_notebook_updates_one_output(capsys, monkeypatch):
     assert capsys.readouterr().err == "a warning [sic]\n"
 
 
+@pytest.mark.slow
 def test_work_is_shown_only_when_it_takes_long(capsys, monkeypatch):
     with show_work("decode", 9469) as update:
         update(9469)

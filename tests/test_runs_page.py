@@ -18,7 +18,7 @@ from infomin.experiments.page import LARGEST
 from infomin.experiments.page.run_files import thumbnails
 from infomin.experiments.run_index import scan
 
-pytestmark = pytest.mark.usefixtures("single")
+pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 
 ACCURACIES = {"raw-rgb": [0.50, 0.52, 0.515], "raw-ydbdr": [0.60, 0.62, 0.61], "raw-lab": [0.4]}
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'</style>{{ 7 * 7 }}"
@@ -168,7 +168,6 @@ def test_charts_follow_the_colors_and_fonts_of_the_page(made):
         assert not re.search("(fill|stroke): #", drawing)
 
 
-@pytest.mark.slow
 def test_hundreds_of_runs_fit_on_a_page(tmp_path):
     root = tmp_path / "runs"
     noise = Image.effect_noise((900, 500), 90).convert("RGB")
@@ -222,7 +221,6 @@ def test_text_from_strangers_runs_nothing(hostile, open_tab):
     assert tab.evaluate("document.documentElement.scrollWidth") == 1000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "scheme"), [(320, "light"), (400, "dark"), (1280, "light"), (1280, "dark")]
 )
