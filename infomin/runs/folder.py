@@ -124,7 +124,8 @@ class Run:
                     paused = time.perf_counter()
                     yield metrics
                     progress.pause(time.perf_counter() - paused)
-                    if number := signals.any_process(loop.fabric, received):
+                    shared = received or loop.fabric.world_size > 1
+                    if shared and (number := signals.any_process(loop.fabric, received)):
                         self.save(loop)
                         text = (
                             f"stopped at step {loop.step} of {loop.steps}, saved in "

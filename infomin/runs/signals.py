@@ -23,20 +23,6 @@ class Interrupted(Exception):
 
 
 @contextmanager
-def raised(message: str) -> Iterator[None]:
-    """Raise `Interrupted` at SIGTERM, as Python raises KeyboardInterrupt at Ctrl-C."""
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number, message)
-
-    before = signal.signal(signal.SIGTERM, receive)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def collected() -> Iterator[list[int]]:
     """Yield the list of signals received so far."""
     received: list[int] = []

@@ -124,7 +124,8 @@ class View(nn.Module):
 
     def normalized(self, x: Images, color: str = "rgb") -> Images:
         """Return images in a colour space, each channel scaled from its range to [-1, 1]."""
-        return convert(self.unit(x), color, normalize=True)
+        unit = self.unit(x)
+        return 2 * unit - 1 if color == "rgb" else convert(unit, color, normalize=True)
 
     def one(self, x: Images, i: int) -> Image:
         """Return view i of a crop; subclasses override it where that is cheaper than `split`."""
