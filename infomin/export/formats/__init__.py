@@ -50,16 +50,24 @@ class Format:
 
 
 def default_formats(generator: ViewGenerator) -> tuple[str, ...]:
-    """Return the formats that a generator is exported in unless others are chosen."""
+    """Return the formats that a generator is exported in unless others are chosen.
 
-    def fits(format: Format) -> bool:
+    Formats whose packages are not installed are left out.
+    """
+
+    def fits(name: str) -> bool:
         try:
-            format.check(generator)
+            check_format(name, generator)
         except InputError:
             return False
-        return format.default
+        return FORMATS[name].default
 
-    return tuple(name for name, format in FORMATS.items() if fits(format))
+    return tuple(name for name in FORMATS if fits(name))
+
+
+def missing_package(name: str) -> str | None:
+    """Return the first package of a format that is not installed."""
+    return next((p for p in FORMATS[name].packages if find_spec(p) is None), None)
 
 
 def check_format(name: str, generator: ViewGenerator) -> None:
@@ -70,12 +78,11 @@ def check_format(name: str, generator: ViewGenerator) -> None:
             hold the generator.
     """
     format = FORMATS.find(name)
-    for package in format.packages:
-        if find_spec(package) is None:
-            raise InputError(
-                f"{name}: {package} is not installed; pip install 'infomin[{name}]', or leave "
-                f"{name} out of formats"
-            )
+    if package := missing_package(name):
+        raise InputError(
+            f"{name}: {package} is not installed; pip install 'infomin[{name}]', or leave "
+            f"{name} out of formats"
+        )
     format.check(generator)
 
 
