@@ -47,8 +47,8 @@ class Command:
 
     @property
     def folders(self):
-        """The run folders of this command."""
-        return sorted(self.runs.glob("*"))
+        """The run folders of this command, the oldest first; names tell no more than seconds."""
+        return sorted(self.runs.glob("*"), key=lambda run: run.stat().st_mtime_ns)
 
 
 @functools.cache
