@@ -4,6 +4,7 @@ import ast
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -39,7 +40,7 @@ def main(script: str | None = None) -> None:
     if {"-h", "--help"} & {*rest}:
         from infomin.cli.help import help_text
 
-        print(help_text(module))
+        print(help_text(module, rest))
         return
     prefix = [] if script else [name.replace("_", "-")]
     sys.argv[1:] = [*added, *rest]
@@ -85,20 +86,23 @@ def usage() -> str:
 
 
 @contextmanager
-def said_to_start(name: str, after: float = 1.0) -> Iterator[None]:
-    """Print a line when loading libraries takes longer than some seconds, once per run."""
+def said_to_start(name: str, after: float = 1.0, every: float = 4.5) -> Iterator[None]:
+    """Say that libraries are loaded when it takes longer than some seconds, and go on saying it."""
+    ended = threading.Event()
 
     def say() -> None:
-        print(f"infomin {name}: loading libraries", file=sys.stderr, flush=True)
+        began, wait = time.monotonic(), after
+        while not ended.wait(wait):
+            passed = f", {time.monotonic() - began:.0f} s" if wait == every else ""
+            print(f"infomin {name}: loading libraries{passed}", file=sys.stderr, flush=True)
+            wait = every
 
-    timer = threading.Timer(after, say)
-    timer.daemon = True
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        timer.start()
+        threading.Thread(target=say, daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        ended.set()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ def test_help_lists_groups_and_options_with_their_meaning(typed):
     assert code == 0 and max(map(len, out.splitlines())) <= 100
     assert "method=auto" in out and "byol, cmc, instdis" in out
     assert "epochs=" in out and "passes over all training images" in out
+    assert "data.value_range" not in out
+    chosen = typed("pretrain", "data=image_folder", "--help")[1]
+    assert "data.root=null" in chosen and "data.value_range=null" in chosen
     assert "table5" not in out, "grids are not experiments of one run"
     assert "table5" in typed("report", "--help")[1]
     for name in commands():
@@ -53,8 +56,10 @@ def test_an_unknown_command_is_refused_with_the_known_ones(typed):
 def test_slow_starts_are_announced_and_fast_ones_are_not(capsys):
     import time
 
-    with said_to_start("pretrain", after=0.05):
-        time.sleep(0.2)
+    with said_to_start("pretrain", after=0.05, every=0.1):
+        time.sleep(0.4)
     with said_to_start("pretrain", after=5):
         pass
-    assert capsys.readouterr().err == "infomin pretrain: loading libraries\n"
+    first, *more = capsys.readouterr().err.splitlines()
+    assert first == "infomin pretrain: loading libraries" and len(more) >= 2
+    assert set(more) == {f"{first}, 0 s"}

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -12,9 +12,11 @@ from infomin.cli import CONF
 WIDTH, COLUMN = 100, 34
 
 
-def help_text(name: str) -> str:
-    """Return the help of the command with `conf/<name>.yaml`."""
+def help_text(name: str, words: Sequence[str] = ()) -> str:
+    """Return the help of the command with `conf/<name>.yaml`, for groups chosen by words."""
     groups, options = read(name)
+    chosen_words = dict(word.split("=", 1) for word in words if "=" in word)
+    groups = {group: chosen_words.get(group, usual) for group, usual in groups.items()}
     lines = [*textwrap.wrap(comment_above(CONF / f"{name}.yaml"), WIDTH), ""]
     lines += [f"usage: infomin {name.replace('_', '-')} [option=value ...]", ""]
     lines.append("groups, each one of the names behind it:")
@@ -28,8 +30,18 @@ def help_text(name: str) -> str:
         if chosen is not None and (CONF / group / f"{chosen}.yaml").is_file():
             for option, meaning in options_of(CONF / group / f"{chosen}.yaml", group):
                 lines += row(option, meaning)
-    lines += ["", "-m seed=0,1,2 runs several; --cfg job prints the whole configuration."]
+    lines += [
+        "",
+        "data=image_folder --help lists the options of that choice, and so does every group.",
+        "-m seed=0,1,2 runs several; --cfg job prints the whole configuration.",
+    ]
     return "\n".join(lines)
+
+
+def names_of_options(command: str) -> list[str]:
+    """Return the names of the groups and options of a command."""
+    groups, options = read(command)
+    return [*groups, *(option.partition("=")[0] for option in options)]
 
 
 def names_of(group: str, command: str) -> list[str]:

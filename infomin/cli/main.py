@@ -11,6 +11,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from infomin.cli import CONF
+from infomin.cli.help import names_of_options
 from infomin.cli.plainly import plainly
 from infomin.core import artifact
 from infomin.core.errors import InputError
@@ -50,8 +51,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
                 sys.argv[1:] = [*prefix, *overrides]  # for provenance, and for other processes
                 function(cfg)
 
-            with plainly():  # outside for the configuration, inside for the command: Hydra would
-                job = plainly()(with_typed_words)  # add a line to an error that passes it
+            names = names_of_options(name)
+            with plainly(names):  # outside for the configuration, inside for the command: Hydra
+                job = plainly()(with_typed_words)  # would add a line to an error that passes it
+                for word in rest:
+                    option = word.lstrip("-").partition("=")[0].replace("-", "_")
+                    if word.startswith("--") and option in names:
+                        raise InputError(f"{word}: options have no dashes; write {option}=VALUE")
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
 
         COMMANDS[name] = run

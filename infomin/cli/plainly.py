@@ -1,9 +1,11 @@
 """Errors that a user can mend, and signals, as one line and an exit code."""
 
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -19,8 +21,12 @@ _NOISE = (
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Exit with 2 for bad input, with 128 and its number for a signal, and say why in one line."""
+def plainly(options: Collection[str] = ()) -> Iterator[None]:
+    """Exit with 2 for bad input, with 128 and its number for a signal, and say why in one line.
+
+    Arguments:
+        options: names of the options of the command, one of which is proposed for an unknown one.
+    """
     try:
         yield
     except Interrupted as stop:
@@ -31,11 +37,11 @@ def plainly() -> Iterator[None]:
         print("stopped", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error, options)}", file=sys.stderr)
         sys.exit(2)
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException, options: Collection[str] = ()) -> str:
     """Return the message of an error as one line; our own message where Hydra wraps it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause: BaseException | None = error
@@ -48,5 +54,12 @@ def one_line(error: BaseException) -> str:
     if lines and "No match in the defaults list" in lines[0]:
         return f"{lines[0]} This command has no such group; --help lists the groups"
     if lines and lines[0].startswith("Could not override"):
-        return f"{lines[0]} There is no such option; --help lists the options"
+        similar = get_close_matches(lines[0].split("'")[1], options, n=1)
+        advice = f"did you mean {similar[0]}? " if similar else ""
+        return f"{lines[0]} There is no such option; {advice}--help lists the options"
+    choice = re.search(r"Could not find '([\w/]+)/([^'/]+)'", lines[0] if lines else "")
+    listed = [i for i, line in enumerate(lines) if line.startswith("Available options in")]
+    if choice and listed:
+        names = [line for line in lines[listed[0] + 1 :] if not line.startswith(_NOISE)]
+        return f"{choice[1]}: expected one of {', '.join(names)}, got {choice[2]!r}"
     return "; ".join(line for line in lines if not line.startswith(_NOISE))
