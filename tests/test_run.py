@@ -43,7 +43,7 @@ def test_the_newest_product_is_that_of_the_run_that_finished_last(tmp_path):
     second.finish({})
     first.finish({})
     assert newest(str(tmp_path), "learn_views", "generator") == first.folder / "generator"
-    with refused("no finished run of scripts/pretrain.py in /"):
+    with refused("no finished run of infomin pretrain in /"):
         newest(str(tmp_path), "pretrain", "encoder")
 
 

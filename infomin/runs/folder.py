@@ -113,6 +113,7 @@ class Run:
         if self.main:
             precision = loop.fabric.strategy.precision.precision
             record_precision(self.folder / PROVENANCE, precision)
+            _ = self.board  # imports TensorBoard, which is no part of the training
         saved = time.perf_counter()
         with Progress(loop, label, self.show) as progress, signals.collected() as received:
             self._progress = progress
@@ -250,9 +251,9 @@ def newest(out: str, kind: str, product: str) -> Path:
     folders = [result.parent for result in Path(out).glob(f"{kind}/*/{RESULT}")]
     folders = [folder for folder in folders if (folder / product).exists()]
     if not folders:
+        command = f"infomin {kind.replace('_', '-')}"
         raise InputError(
-            f"no finished run of scripts/{kind}.py in {Path(out).absolute()}; run it first, or "
-            "name a path"
+            f"no finished run of {command} in {Path(out).absolute()}; run it first, or name a path"
         )
     return max(folders, key=lambda folder: (folder / RESULT).stat().st_mtime_ns) / product
 
