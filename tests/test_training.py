@@ -194,8 +194,10 @@ def test_diagnosis_names_every_collapse():
     g, x = ViewGenerator(), torch.rand(4, 3, 8, 8)
     healthy = Estimate(1.0, 0.9, 1.1, 4.0, 100)
     assert diagnose(g, x, healthy, [0.8, 0.7], 3) == []
+    empty = diagnose(g, x, Estimate(-0.7, -0.8, -0.6, 4.0, 100), [], 3)[0]
+    assert "I_NCE -0.70 on held-out images is below 2% of its cap" in empty
     assert "at its cap" in diagnose(g, x, Estimate(3.99, 3.9, 4.0, 4.0, 100), [], 3)[0]
-    assert "at 0" in diagnose(g, x, Estimate(0.01, 0, 0.02, 4.0, 100), [], 3)[0]
+    assert "is below" in diagnose(g, x, Estimate(0.01, 0, 0.02, 4.0, 100), [], 3)[0]
     assert "classifier 2 is at chance" in diagnose(g, x, healthy, [0.9, 0.34], 3)[0]
     x[:, 1] = 0.5
     assert "output channel 2 is constant" in diagnose(g, x, healthy, [], 3)[0]

@@ -9,7 +9,13 @@ from infomin.augment import CropFlip, resize
 from infomin.core.batching import take
 from infomin.core.value_range import UNIT
 from infomin.data import Batches
-from infomin.data.values import as_tensor, check_values, resize_to_square, resolve_range
+from infomin.data.values import (
+    as_tensor,
+    check_values,
+    narrow_channels,
+    resize_to_square,
+    resolve_range,
+)
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -102,3 +108,11 @@ def test_crops_are_in_the_units_of_the_range(dtype):
     (crops,), chosen = Batches(6, 4, 0, "test").crops(images, 0, augment, 1)
     expected = images.float()[chosen] / (255 if dtype == torch.uint8 else 1)
     assert crops.dtype == torch.float32 and torch.equal(crops, expected)
+
+
+def test_channels_that_cover_little_of_the_range_are_named():
+    x = torch.rand(200, 3, 8, 8) * torch.tensor([1.0, 0.09, 0.2])[:, None, None]
+    assert narrow_channels(x, (0, 1)) == [1] and narrow_channels(x, (0, 10)) == [0, 1, 2]
+    levels = (x * 65535).round().int().to(torch.uint16)
+    assert narrow_channels(levels, (0, 65535)) == [1]
+    assert narrow_channels((x * 255).byte(), (0, 1)) == [1]

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import CropFlip, resize
-from infomin.cli.build import fitting, launch
+from infomin.cli.build import fitting, launch, warn_of_narrow_channels
 from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, one_of
 from infomin.core.rng import seeded
+from infomin.core.value_range import RGB
 from infomin.data import DataSet, labelled_subset
 from infomin.evaluation import selection
 from infomin.generator import ViewGenerator, load_generator
@@ -92,13 +93,15 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     result |= {"curve": run.curve("i_nce"), **chosen, **run.speed}
     folder = g.cpu().save(run.product_folder("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
-    title = f"views learned from {cfg.color}, mode={settings.mode}, seed {cfg.seed}, {data.name}"
+    source = "channels" if cfg.color == "rgb" and g.channel_names != RGB else cfg.color
+    title = f"views learned from {source}, mode={settings.mode}, seed {cfg.seed}, {data.name}"
     picture = run.save_picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
     run.save_picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
-    print(f"round trip error {check.round_trip_error:.1e}")
+    low, high = g.value_range
+    print(f"round trip error {check.round_trip_error:.1e} of values within [{low:g}, {high:g}]")
     show("picture", picture)
     show("generator", folder)
     print("next: infomin pretrain views=learned, or infomin export-generator")
@@ -126,6 +129,7 @@ def build_game(
         data.check_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
+    warn_of_narrow_channels(data, fabric)
     settings = replace(
         settings, batch=fitting("game.batch", settings.batch, len(data.train), fabric)
     )

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from infomin.augment import resize
+from infomin.augment import as_float, resize
 from infomin.core.errors import InputError
 from infomin.core.value_range import UNIT, ValueRange, parse_range
 
@@ -90,6 +90,22 @@ def check_values(
             f"{name}: has values {lowest:g} to {highest:g}, outside [{low:g}, {high:g}]; declare "
             "their range with data.value_range=[LOW,HIGH]"
         )
+
+
+def narrow_channels(
+    images: Num[Tensor, "n c h w"], value_range: ValueRange, share: float = 0.1
+) -> list[int]:
+    """Return the channels whose values cover less than a share of the value range.
+
+    They cover what lies between their 1st and 99th percentile, in some of the images. Encoders
+    hardly see narrower channels: with the built-in photographs scaled to a tenth of [0, 1] the game
+    finds the I_NCE of the whole range, with a twentieth it finds none (150 steps, budget=smoke).
+    """
+    low, high = value_range
+    some = as_float(images[:: max(1, len(images) // 128)]).movedim(1, 0).flatten(1)
+    some = some[:, :: max(1, some.shape[1] // 2**20)]
+    ends = some.quantile(some.new_tensor([0.01, 0.99]), dim=1)
+    return [i for i, w in enumerate((ends[1] - ends[0]).tolist()) if w < share * (high - low)]
 
 
 def check_square(image: Tensor, name: str) -> None:

@@ -53,7 +53,8 @@ def diagnose(
         )
     if i_nce.value < EMPTY * i_nce.cap:
         warnings.append(
-            f"I_NCE {i_nce.value:.2f} is at 0: the estimators find nothing; raise estimator_steps "
-            "or lr_f, or lower lr_g"
+            f"I_NCE {i_nce.value:.2f} on held-out images is below {EMPTY:.0%} of its cap: the "
+            "estimators find next to nothing that the views share; raise steps, estimator_steps or "
+            "lr_f, or lower lr_g"
         )
     return warnings
