@@ -84,7 +84,7 @@ class Display:
         self.delay, self.last = delay, last
         self.screen = _screen() if show else None
         self.thread: Thread | None = None
-        self.stopped = Event()
+        self.stopped, self.drawn = Event(), ""
 
     def line(self) -> str:
         """Return the current line."""
@@ -108,15 +108,16 @@ class Display:
         if self.thread and self.screen:
             self.stopped.set()
             self.thread.join()
-            if kind is None and self.last:
-                self.screen.draw(self.line())
+            if kind is None and self.last and (line := self.line()) != self.drawn:
+                self.screen.draw(line)
             self.screen.close()
             _one_at_a_time.release()
 
     def _redraw(self, screen: Log) -> None:
         wait = self.delay
         while not self.stopped.wait(wait):
-            screen.draw(self.line())
+            self.drawn = self.line()
+            screen.draw(self.drawn)
             wait, self.last = screen.every, True
 
 

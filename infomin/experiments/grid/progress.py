@@ -1,14 +1,14 @@
 """The progress of a grid: lines that stay, and one line for each running cell."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-_TERMINAL_EVERY, _LOG_EVERY = 2.0, 30.0  # seconds
+_TERMINAL_EVERY, _LOG_EVERY = 2.0, 4.5  # seconds
 
 
 class GridProgress:
@@ -37,11 +37,11 @@ class GridProgress:
         """Show a line that stays."""
         self.console.print(line, soft_wrap=True, markup=False)
 
-    def show(self, lines: Sequence[str]) -> None:
-        """Show one line per running cell if an update is due."""
+    def show(self, cells: Iterable[object]) -> None:
+        """Show one line per running cell, as text, if an update is due."""
         if time.monotonic() < self.shown + self.every:
             return
-        self.shown = time.monotonic()
+        self.shown, lines = time.monotonic(), [*map(str, cells)]
         if self.live:
             text = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
             self.live.update(text, refresh=True)

@@ -184,7 +184,7 @@ def run(
                         progress.show_line(f"[{number}/{total}] {cell}: {describe(cell)}")
             except Exception as error:  # raised below, once running cells have ended
                 failure = failure or error
-            progress.show([str(tasks[cell]) for cell in running])
+            progress.show(tasks[cell] for cell in running)
             time.sleep(_POLL)
     if received:
         for cell in running:
