@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from infomin import evaluation
 from infomin.cli.build import build_trainer, plan_pretraining, seen_by
 from infomin.cli.build_views import build_views, read_viewed_data
-from infomin.cli.main import command, open_run, plain
+from infomin.cli.main import command, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.cli.self_test import self_test
 from infomin.core import artifact
@@ -102,7 +102,8 @@ def run_estimate(
             print(f"I_NCE(v{i + 1}; v{j + 1}), K = {size}: {shown}")
             estimates.append({"views": [i + 1, j + 1], "k": size, **asdict(i_nce)})
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}
-    run.finish(result | {"temperature": temperature} | missing)
+    show("result", run.finish(result | {"temperature": temperature} | missing))
+    print(f"next: infomin report runs={cfg.out}")
     return estimates
 
 

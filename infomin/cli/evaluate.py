@@ -13,7 +13,7 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.cli.main import command, open_run, plain
+from infomin.cli.main import command, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
@@ -57,10 +57,12 @@ def evaluate(cfg: DictConfig) -> None:
         result["audit"] = [asdict(s) | {"survival": s.score} for s in factors]
 
     where = {"encoder": str(folder), "views": str(encoder.views), "data": data.name}
-    run.finish({**where, **result})
+    path = run.finish({**where, **result})
     print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
     print(f"protocol: {result['protocol']}")
     if by_layer:
         print(tables.plain(tables.layers(result["layers"])))
     if factors:
         print(tables.plain(audit_rows(factors)))
+    show("result", path)
+    print(f"next: infomin report runs={cfg.out}")

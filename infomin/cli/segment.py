@@ -53,8 +53,10 @@ def segment(cfg: DictConfig) -> None:
     title = f"{views}, mean IoU {scores['mean_iou']:.1%}"
     figure = segmentation_picture(images, labels, loop.predict(images), frames.classes, title)
     picture = run.save_picture("segmentation", figure)
-    run.finish({"encoder": str(folder), "data": name, "views": str(views)} | scores)
+    path = run.finish({"encoder": str(folder), "data": name, "views": str(views)} | scores)
     for key, label in (("mean_iou", "mean IoU"), ("pixel_accuracy", "pixel accuracy")):
         print(f"{label} {scores[key]:.1%}, chance {scores['chance'][key]:.1%}")
     print(f"protocol: {scores['protocol']}")
     show("picture", picture)
+    show("result", path)
+    print(f"next: infomin report runs={cfg.out}")
