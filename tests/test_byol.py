@@ -7,7 +7,7 @@ import pytest
 import reference
 import torch
 from lightly.loss import NegativeCosineSimilarity
-from small import BATCH, B, D, small_encoders
+from small import BATCH, B, D, losses_of, small_encoders, small_trainer
 
 from infomin.methods import METHODS, Batch, Context
 
@@ -77,3 +77,14 @@ def test_predictions_and_targets_are_those_of_the_paper(channels, shared, single
         torch.testing.assert_close(targets[i], z)  # slow encoders start as copies
         assert q[i].requires_grad and not targets[i].requires_grad
     assert not torch.allclose(z.norm(dim=1), torch.ones(B))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("single")
+def test_training_lowers_the_loss_and_does_not_collapse():
+    trainer = small_trainer("byol", encoder={"head": "mlp_bn"}, **OPTIONS)
+    losses = losses_of(trainer, 40)
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    (views,) = trainer.loader.load(0, trainer.share)
+    z = trainer.method.encoders[0](views[0])
+    assert z.std(0).mean() > 0.1 / math.sqrt(D)

@@ -4,16 +4,18 @@ import pytest
 import reference
 import torch
 from lightly.loss import VICRegLoss
-from small import BATCH, B, D, small_encoders
+from small import BATCH, B, D, losses_of, small_encoders, small_trainer
 
 from infomin.methods import METHODS, Context
 from infomin.methods.vicreg import covariance, variance
+from infomin.views import ChannelViews
 
 WEIGHTS = (25.0, 25.0, 1.0)
+EXPANDER = {"head": "expander"}
 
 
 def vicreg(views=2, **options):
-    encoders = small_encoders((1,) * views, head="expander")
+    encoders = small_encoders((1,) * views, **EXPANDER)
     return METHODS["vicreg"](encoders, Context(60, B), **options)
 
 
@@ -54,3 +56,29 @@ def test_terms_guard_against_collapse():
     assert covariance(repeated).item() == pytest.approx(D - 1)
     z = z.requires_grad_()
     assert torch.autograd.gradcheck(lambda z: variance(0.5 * z) + covariance(z), z)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("single")
+def test_views_of_different_channels_that_some_images_lack_are_trained():
+    mask = torch.ones(64, 3).bool()
+    mask[:24, 1] = False
+    views = ChannelViews(3, "rgb", [[0], [1], [2]])
+    trainer = small_trainer("vicreg", views=views, mask=mask, encoder=EXPANDER)
+    drawn = [trainer.loader.batches.views(step) for step in range(trainer.steps)]
+    assert {*drawn} == {(0, 1, 2), (0, 2)}
+    for step, _ in enumerate(trainer):
+        for i in range(3):
+            lacking = i not in drawn[step]
+            encoder = trainer.method.encoders[i]
+            assert all((p.grad is None) == lacking for p in encoder.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("single")
+def test_training_lowers_the_loss_and_spreads_embeddings():
+    trainer = small_trainer("vicreg", views=ChannelViews(3, "ydbdr"), encoder=EXPANDER)
+    losses = losses_of(trainer, 40)
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    (batch,) = trainer.loader.load(0, trainer.share)
+    assert variance(trainer.method.embed(batch, BATCH)[0]).item() < 0.7
