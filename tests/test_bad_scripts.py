@@ -198,7 +198,7 @@ def test_a_full_disk_in_the_middle_of_a_run_is_one_line(tmp_path):
     ("name", "options"),
     [
         ("learn_views", ("mode=unsup", "budget.patch=8", "game.batch=2", "game.steps=2")),
-        ("pretrain", ("views=raw", "pretrain.batch=8", "probe.epochs=1")),
+        ("pretrain", ("views=raw", "pretrain.batch=8")),
         ("pretrain", ("views=frequency", "pretrain.batch=6", "encoder.size=8")),
     ],
 )

@@ -229,7 +229,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_left(tmp_path):
 @pytest.mark.slow
 def test_the_script_exports_what_was_pretrained(tmp_path):
     few = ("data=scenes", "data.train=32", "data.test=16", "budget=smoke", "budget.size=8")
-    few += ("encoder=resnet18", "views=raw", "pretrain.batch=16", "probe.epochs=1")
+    few += ("encoder=resnet18", "views=raw", "pretrain.batch=16")
     trained = Script(tmp_path, "pretrain", *few)
     assert trained.wait() == 0, trained.err
     done = Script(tmp_path, "export_encoder", "images=4", "formats=[safetensors]")

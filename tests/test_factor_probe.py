@@ -41,7 +41,7 @@ def planted(n, seed, noise=0.1):
 
 def test_a_planted_factor_is_read_out_and_an_absent_one_is_at_chance():
     test = planted(1000, 2)
-    readouts = probe_factors(*planted(1000, 1), *test, {"place": "px"}, epochs=10)
+    readouts = probe_factors(*planted(1000, 1), *test, {"place": "px"})
     by_name = {r.factor: r for r in readouts}
     assert [*by_name] == ["class", "place", "lost class", "lost number"]
     assert by_name["class"].error < 0.02 and by_name["class"].score > 0.97
@@ -54,7 +54,7 @@ def test_a_planted_factor_is_read_out_and_an_absent_one_is_at_chance():
 def test_chance_is_the_most_frequent_class_of_the_training_set():
     labels, held_out = torch.tensor([2, 2, 2, 0, 1] * 20), torch.tensor([2, 0, 0, 1])
     features = torch.randn(100, 3), torch.randn(4, 3)
-    (readout,) = probe_factors(features[0], {"a": labels}, features[1], {"a": held_out}, epochs=1)
+    (readout,) = probe_factors(features[0], {"a": labels}, features[1], {"a": held_out})
     assert readout.chance == 0.75 and readout.unit == "%"
 
 
@@ -105,14 +105,14 @@ def test_a_pretrained_encoder_is_probed_on_scenes():
     pretrained = PretrainedEncoder(
         ChannelViews(3), encoders, {"name": "fourconv", "size": 16, "dim": 8}
     )
-    readouts = {r.factor: r for r in probe_encoder(pretrained, data, "conv2", epochs=10)}
+    readouts = {r.factor: r for r in probe_encoder(pretrained, data, "conv2")}
     assert [*readouts] == ["shape", "row", "column"], "hues do not vary"
     assert readouts["row"].score > 0.5 and readouts["column"].score > 0.5
     features = [
         extract(pretrained.views, encoders, s.images, "conv2") for s in (data.train, data.test)
     ]
     factors = [{"row": s.factors["row"]} for s in (data.train, data.test)]
-    (alone,) = probe_factors(features[0], factors[0], features[1], factors[1], epochs=10)
+    (alone,) = probe_factors(features[0], factors[0], features[1], factors[1])
     assert alone == readouts["row"]
     bare = ImageSet(data.train.images, data.train.labels)
     with refused("data scenes: a factor probe needs images with known factors that vary"):

@@ -191,7 +191,7 @@ def test_missing_views_have_zero_features_and_no_part_in_estimates():
 
 def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
     data = data_set()
-    encoder, fit = encoder_of(data), {"epochs": 2, "batch": 8, "neighbours": 3}
+    encoder, fit = encoder_of(data), {"neighbours": 3}
     masks = [part.view_mask for part in (data.train, data.test)]
     some = [int((m.any(1) & ~m.all(1)).sum()) for m in masks]
     note = f"; {some[0]} training and {some[1]} test images lack views, with zeros for their feat"
@@ -212,7 +212,7 @@ RAW = " ".join((*FEW, "views=raw"))
 
 @pytest.mark.filterwarnings("ignore")
 def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_path, capsys):
-    data, words = data_set(48), ("views=raw", "probe.epochs=1", "k=8", "graph=core")
+    data, words = data_set(48), ("views=raw", "k=8", "graph=core")
     cfg = composed("estimate_information", *FEW, *words, f"out={tmp_path}")
     run_pretraining(cfg, data)
     (run,) = (tmp_path / "pretrain").iterdir()

@@ -22,7 +22,7 @@ from infomin.views.base import View, register_view
 pytestmark = pytest.mark.usefixtures("single")
 
 SMALL = ("data=scenes", "data.train=48", "data.test=24", "budget=smoke", "budget.size=8")
-SMALL += ("pretrain.batch=12", "probe.epochs=1", "monitor.every=1", "monitor.images=24")
+SMALL += ("pretrain.batch=12", "monitor.every=1", "monitor.images=24")
 
 
 class ShiftedViews(View):

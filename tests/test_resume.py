@@ -24,7 +24,7 @@ TINY = {
     "pretrain": (
         *DATA,
         *("views=raw", "+encoder.widths=[4]", "+encoder.pools=1"),
-        *("pretrain.epochs=4", "pretrain.batch=16", "probe.epochs=1", "monitor.every=2"),
+        *("pretrain.epochs=4", "pretrain.batch=16", "monitor.every=2"),
     ),
 }
 STEPS = 16

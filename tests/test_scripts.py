@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 
 DATA = ("data=scenes", "data.train=96", "data.test=48", "budget=smoke", "budget.size=16")
 GAME = (*DATA, "labels.share=1", "game.batch=16", "game.labelled_batch=16")
-PRETRAIN = (*DATA, "pretrain.epochs=1", "pretrain.batch=32", "probe.epochs=1")
+PRETRAIN = (*DATA, "pretrain.epochs=1", "pretrain.batch=32")
 
 
 def run(folder, name, *overrides):
@@ -71,13 +71,13 @@ def test_learned_views_are_pretrained_on_and_evaluated(runs, game, trained):
     assert str(game.folders[0] / "generator") in trained.out, "it says which generator it took"
     assert result(trained)["generator"]["objective"] == "semi"
     assert "protocol: linear" in trained.out
-    evaluated = run(runs, "linear_eval", "probe.epochs=1")
+    evaluated = run(runs, "linear_eval")
     assert "data as in the training of" in evaluated.out, "what a run knows is not asked again"
     assert result(evaluated)["data"] == "scenes"
     # a table rounds resized images to 8 bits: one image of 48 may change its class
     assert result(evaluated)["top1"] == pytest.approx(result(trained)["top1"], abs=1.1 / 48)
     assert result(evaluated)["layers"] == {}
-    data = ("data=photos", "data.train=64", "data.test=32", *DATA[3:], "probe.epochs=1")
+    data = ("data=photos", "data.train=64", "data.test=32", *DATA[3:])
     layers = ("probe.tap=conv2", "layers=true", "only_views=[1]")
     encoder = f"pretrained={trained.folders[0] / 'encoder'}"
     tapped = run(runs, "linear_eval", *data, *layers, encoder)
@@ -110,7 +110,7 @@ def test_patches_of_photographs_without_labels_are_judged_elsewhere(tmp_path):
     trained = run(tmp_path, "pretrain", *data, "views=patches", "views.distance=12")
     assert "data large has no labels: no linear probe and no kNN" in trained.out
     assert "top1" not in result(trained) and result(trained)["i_nce"]["images"] == 16
-    evaluated = run(tmp_path, "linear_eval", *DATA, "probe.epochs=1")
+    evaluated = run(tmp_path, "linear_eval", *DATA)
     assert result(evaluated)["top1"] > 0
 
 
@@ -128,7 +128,7 @@ def test_rooms_are_segmented_by_learned_views_and_by_brightness_alone(trained, t
     assert refused.code == 2 and "takes 3 channels within [0.0, 1.0]" in refused.err
 
     cut = ("data=nyuv2", "data.patch=24", "data.per_class=2", f"data.cache={tmp_path / 'cache'}")
-    few = ("budget.size=16", "pretrain.epochs=1", "pretrain.batch=32", "probe.epochs=1")
+    few = ("budget.size=16", "pretrain.epochs=1", "pretrain.batch=32")
     sensors = (*cut, *rooms, *few, "views=modalities", "views.names=[L,ab,normals]", "graph=core")
     frames += ("data.channels=rgbd", "segment.batch=4", "only_views=[0]")
     of_sensors = run(tmp_path, "pretrain", *sensors)

@@ -51,7 +51,7 @@ def evaluate(cfg: DictConfig) -> None:
     if data.test.factors:
         with show_work("probes of factors"):
             factors = evaluation.probe_encoder(
-                encoder, data, cfg.probe.tap, cfg.seed, epochs=cfg.probe.epochs
+                encoder, data, cfg.probe.tap, cfg.seed, penalties=[*cfg.probe.penalties]
             )
         run.save_picture("audit", audit_chart(factors, f"encoder of {encoder.views}"))
         result["audit"] = [asdict(s) | {"survival": s.score} for s in factors]

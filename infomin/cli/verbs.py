@@ -140,8 +140,8 @@ def evaluate(
         encoder: of `pretrain` or `load_encoder`.
         train: labelled images that the probe learns from.
         test: labelled images; None takes the test images of `train`.
-        seed: of the validation split and the order.
-        probe: `tap` (a layer), `neighbours`, `epochs`, ... of the probe.
+        seed: of the validation split.
+        probe: `tap` (a layer), `neighbours`, `penalties` of the probe.
 
     Raises:
         InputError: without labels, or for images that the encoder does not take.

@@ -33,8 +33,8 @@ def evaluate(
             features of single missing views are zeros.
         tap: layer of the backbones; None is the last.
         neighbours: k of kNN, at most the number of training images.
-        seed: of the validation split and order.
-        fit: `epochs`, `rates`, `decays`, ... of `linear_probe`.
+        seed: of the validation split.
+        fit: `penalties` and `validation` of `linear_probe`.
     """
     seen = data.with_views(encoder.views.sources)
     seen.check_classes("evaluation")

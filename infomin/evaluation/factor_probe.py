@@ -74,7 +74,7 @@ def probe_factors(
         train, test: features.
         train_factors, test_factors: the same factors, each with two or more values.
         units: of numbers, by factor.
-        fit: options of `linear_probe`: `epochs`, `rates`, ...
+        fit: `penalties` and `validation` of `linear_probe`.
     """
     readouts = []
     for name, values in train_factors.items():

@@ -34,19 +34,16 @@ class MonitorSettings:
         every: epochs between two measurements; the last step is always measured. 0 never measures.
         images: number of held-out images, and of training images for kNN and the probe, at most.
         neighbours: k of kNN, at most the number of training images.
-        epochs: of the probe, which has one setting: its accuracy shows a course, not a result.
     """
 
     every: int = 5
     images: int = 256
     neighbours: int = 20
-    epochs: int = 8
 
     def __post_init__(self) -> None:
         whole_number("monitor.every", self.every, 0)
         whole_number("monitor.images", self.images, 16)
         whole_number("monitor.neighbours", self.neighbours, 1)
-        whole_number("monitor.epochs", self.epochs, 1)
 
 
 class Monitor:
@@ -135,14 +132,7 @@ class Monitor:
         """Return the accuracy of kNN and of a probe on features."""
         bank, labels = self._features(self.train), self.train.labels.cpu()
         truth, settings = self.test.labels.cpu(), self.settings
-        probe = linear_probe(
-            *(bank, labels, features, truth),
-            rates=(2e-3,),
-            decays=(3.0,),
-            epochs=settings.epochs,
-            batch=128,
-            seed=self.trainer.settings.seed,
-        )
+        probe = linear_probe(bank, labels, features, truth, seed=self.trainer.settings.seed)
         k = min(settings.neighbours, len(bank))
         return {"knn": knn_accuracy(bank, labels, features, truth, k), "probe": probe.test}
 

@@ -35,7 +35,7 @@ def probe_backbone(
         test: data that test them; other digits over other backgrounds.
         n_train, n_test: numbers of images.
         seed: of images and readouts.
-        fit: options of `linear_probe`: `epochs`, ...
+        fit: `penalties` and `validation` of `linear_probe`.
     """
 
     def features(images: Tensor) -> dict[str, Tensor]:

@@ -79,7 +79,6 @@ def share_factors(cfg: DictConfig) -> None:
     # Evaluation on test images
     test, numbers, i_nce = test.to(fabric.device), plain(cfg.readout), None
     if supervised:
-        numbers.pop("epochs")
         readouts = evaluation.supervised_errors(model, train, test, seed=cfg.seed, **numbers)
     else:
         readouts = evaluation.probe_backbone(
