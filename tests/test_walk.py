@@ -65,16 +65,24 @@ HIDDEN = [
 ]
 
 
-@everywhere
 @pytest.mark.parametrize("inside", HIDDEN)
-def test_hidden_and_system_folders_are_left_out_and_named(root, read, inside):
+def test_hidden_and_system_folders_are_left_out_and_named(root, inside):
     picture(root / inside, 99)
+    listing = list_images(root)
+    assert sorted(int(path.stem) for path in listing.all_paths) == [*range(12)]
+    top, *below = inside.split("/")
+    name = f"{top}/{below[0]}" if top in ("cat", "dog") else top
+    assert str(listing.left_out) == f"1 hidden ({name})"
+
+
+@everywhere
+def test_hidden_folders_are_no_classes_of_any_source(root, read):
+    for inside in HIDDEN:
+        picture(root / inside, 99)
     dataset = read(root)
     assert numbers(dataset) == [*range(12)]
     assert dataset.classes == (() if read is windows else ("cat", "dog"))
-    top = inside.split("/")[0]
-    name = inside if inside.startswith("dog") else "/".join(inside.split("/")[: 2 - (top != "cat")])
-    assert f"left out of {root}: 1 hidden ({name})" in dataset.notes
+    assert dataset.notes[1].startswith(f"left out of {root}: 12 hidden (")
 
 
 def test_one_line_names_all_that_is_left_out(root):
@@ -111,8 +119,7 @@ def test_nothing_is_said_of_nothing(root):
 # Links
 
 
-@everywhere
-@pytest.mark.parametrize(
+LINKS = pytest.mark.parametrize(
     ("link", "target"),
     [
         ("cat/all", ".."),
@@ -124,12 +131,23 @@ def test_nothing_is_said_of_nothing(root):
         ("a.png", "dog/1.png"),
     ],
 )
-def test_links_never_make_an_image_twice(root, read, link, target):
+
+
+@LINKS
+def test_links_never_make_an_image_twice(root, link, target):
     (root / link).symlink_to(target)
+    listing = list_images(root)
+    assert sorted(int(path.stem) for path in listing.all_paths) == [*range(12)]
+    assert str(listing.left_out).startswith("1 ") and f"({link})" in str(listing.left_out)
+
+
+@everywhere
+def test_links_never_make_an_image_twice_in_any_source(root, read):
+    (root / "cat" / "all").symlink_to("..")
     dataset = read(root)
     assert numbers(dataset) == [*range(12)]
-    assert dataset.notes[1].startswith(f"left out of {root}: 1 ")
-    assert dataset.notes[1].endswith(f"({link})")
+    left_out = "1 link to a folder above or read already (cat/all)"
+    assert dataset.notes[1] == f"left out of {root}: {left_out}"
 
 
 def test_no_file_is_in_both_sets_and_its_real_place_comes_first(tmp_path):

@@ -45,21 +45,29 @@ def arrays(
             values outside the range.
     """
     folder = root_folder(root, "of train_images.npy")
-    files = _files(folder)
+    present = _entries(folder)
+    files = _files(folder, present)
     parts = [Part(str(images), _read(images, labels), None) for images, labels in files]
     decoder = Decoder(size, value_range=value_range)
     data = read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
     unused = LeftOut(folder)
-    unused.add("other file{s}", *sorted({*folder.iterdir()}.difference(*files)))
+    unused.add("other file{s}", *sorted({*present}.difference(*files)))
     return replace(data, notes=unused.notes())
 
 
-def _files(folder: Path) -> list[tuple[Path, Path]]:
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # the usual names may be readable all the same
+        return []
+
+
+def _files(folder: Path, present: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Return the files of images and labels, of training and of test, whether they exist or not.
 
     Without `test_images.npy` and the like, names are those of `split_of`, as `Val-Images.npy`.
     """
-    paths = {normal_form(path.name).replace("-", "_"): path for path in sorted(folder.iterdir())}
+    paths = {normal_form(path.name).replace("-", "_"): path for path in present}
     end = "_images.npy"
     words = [name.removesuffix(end) for name in paths if name.endswith(end)]
     files = []

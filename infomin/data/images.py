@@ -145,6 +145,14 @@ class DataSet:
             InputError: otherwise, and without labelled test images.
         """
         labels, tested = (torch.unique(part.labelled().labels) for part in (self.train, self.test))
+        highest = (
+            int(torch.cat([labels, tested]).max()) if len(labels) + len(tested) else UNLABELLED
+        )
+        if highest >= len(self.classes):
+            raise InputError(
+                f"data {self.name}: labels: expected indices of {len(self.classes)} classes, got "
+                f"{highest}; infomin.from_torch numbers the distinct labels"
+            )
         if len(labels) < 2:
             raise InputError(
                 f"data {self.name}: {purpose} needs at least 2 classes, got {len(labels)}"

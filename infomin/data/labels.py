@@ -79,7 +79,7 @@ def renumber(
     missing = [word for word in names if word not in classes]
     if missing:
         raise InputError(
-            f"{name}: expected the classes of the training images ({listed(classes, _SHOWN)}), got "
+            f"{name}: expected the classes of train ({listed(classes, _SHOWN)}), got "
             f"{listed(missing, _SHOWN)} too; leave these images out"
         )
     table = torch.tensor([*(classes.index(word) for word in names), UNLABELLED])
