@@ -7,6 +7,7 @@ from PIL import Image, features
 from refusal import refused
 
 from infomin import data
+from infomin.core.errors import InputError
 from infomin.data import walk
 from infomin.data.walk import list_images
 
@@ -110,6 +111,15 @@ def test_one_line_names_all_that_is_left_out(root):
             "2 broken links (cat/gone.png, cat/self.png); 1 folder without images (bird); "
             "1 unreadable file (dog/bad.jpg)",
         )
+
+
+def test_an_error_names_the_files_that_are_no_images(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("text")
+    left_out = "1 file of other kinds (a/b.txt); 1 folder without images (a)"
+    with pytest.raises(InputError) as error:
+        list_images(tmp_path)
+    assert str(error.value).endswith(f"other formats below it; left out: {left_out}")
 
 
 def test_nothing_is_said_of_nothing(root):

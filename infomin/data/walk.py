@@ -141,7 +141,7 @@ class _Walk:
             self._visit(link, images)
         used = {path.parent for images in parts for path in images}
         used |= {above for folder in used for above in folder.parents}
-        used |= {*self.left_out.paths.get(_UNREADABLE, ())}
+        used |= {*self.left_out.paths.get(_UNREADABLE, ()), *folders}
         empty = {folder: None for folder in self.visited if folder not in used}
         topmost = [folder for folder in empty if folder.parent not in empty]
         self.left_out.add("folder{s} without images", *topmost)
