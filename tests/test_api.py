@@ -111,3 +111,16 @@ def test_public_names_are_listed():
         assert getattr(infomin, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = infomin.nothing
+
+
+def test_test_images_of_another_data_set_keep_their_classes():
+    from infomin.cli.verbs import train_and_test
+
+    def pictures(labels):
+        return torch.zeros(len(labels), 3, 8, 8, dtype=torch.uint8), [*labels]
+
+    train = infomin.from_torch(pictures("abcabc"), pictures("abc"))
+    data = train_and_test(train, pictures("bccb"))
+    assert data.classes == ("a", "b", "c") and sorted(data.test.labels.tolist()) == [1, 1, 2, 2]
+    with refused(r"^test: expected the classes of train \(a, b, c\), got d too; leave these im"):
+        train_and_test(train, pictures("bddb"))

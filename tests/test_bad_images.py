@@ -78,7 +78,7 @@ def test_images_of_other_sizes_without_a_size(tmp_path, folder):
 def test_a_class_that_is_in_the_test_set_only(tmp_path):
     picture(tmp_path / "images" / "train" / "a" / "0.png")
     odd = picture(tmp_path / "images" / "val" / "b" / "0.png")
-    with refused(rf"{odd}: class 'b' has no training images; expected \['a'\]"):
+    with refused(f"{odd}: class 'b' has no training images, expected one of a; add some, or leave"):
         read(tmp_path / "images")
 
 

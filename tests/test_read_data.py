@@ -5,6 +5,7 @@ import yaml
 from omegaconf import OmegaConf
 from stacks import NAMES, six_channel_folder
 
+from infomin.cli.build import warn_of_labels
 from infomin.cli.read_data import data_of_run, read_data, take_from_card
 from infomin.core.errors import InputError
 from infomin.generator import ViewGenerator
@@ -45,6 +46,23 @@ def test_the_run_of_a_generator_knows_its_data(tmp_path):
 )
 def test_nothing_else_in_a_run_is_taken(tmp_path, data):
     assert data_of_run(run_folder(tmp_path, data)) is None
+
+
+def test_the_split_what_is_left_out_and_doubtful_labels_are_printed(tmp_path, capsys):
+    root = six_channel_folder(tmp_path / "stacks", count=5)
+    (root / "astronaut").rename(root / "2024-01-05")
+    (root / "coffee").rename(root / "2024-01-06")
+    (root / ".Trash").mkdir()
+    data = {**STACKS, "root": str(root), "cache": str(tmp_path), "value_range": [0, 4095]}
+    dataset = read_data(OmegaConf.create({"data": data}))
+    warn_of_labels(dataset)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"data stacks: 8 training images, 2 test images (a random share of {root}); 2 classes: "
+        "2024-01-05, 2024-01-06",
+        f"left out of {root}: 1 hidden (.Trash)",
+    ]
+    assert err.startswith("warning: data stacks: 2 classes look like no labels, since their names")
 
 
 def test_a_card_tells_range_and_names_unless_the_user_does(tmp_path):

@@ -224,7 +224,7 @@ OTHER = [*torch.from_numpy(RGB)]
         ((RGB, [0, 1, 0.5, 1]), {}, "^train: image 2: label: expected an integer or a word, got 0"),
         ((RGB, [0, 1, 2, 1]), {"classes": "ab"}, "image 2: label: expected 0..1, an index of cla"),
         ((RGB, [*"aba", "c"]), {"classes": "ab"}, "image 3: label: expected one of a, b, got 'c'"),
-        ((RGB, [0, 1, 0, 1]), {"test": (RGB, [0, 1, 1, 2])}, "^test: image 3: label: .* got 2"),
+        ((RGB, [0, 1, 0, 1]), {"test": (RGB, [0, 1, 1, 2])}, "^test: image 3: class 2 has no tr"),
     ],
 )
 def test_an_error_names_the_first_image_that_cannot_be_used(train, options, message):

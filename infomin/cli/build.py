@@ -17,6 +17,7 @@ from infomin.cli.build_views import AugmentationPlan, build_augmentation, build_
 from infomin.cli.main import instantiate, plain
 from infomin.core.errors import InputError, option_errors
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
+from infomin.data.labels import label_warning
 from infomin.data.missing_views import check_complete
 from infomin.data.values import narrow_channels
 from infomin.evaluation.monitoring import Monitor, MonitorSettings
@@ -188,6 +189,13 @@ def warn_of_narrow_channels(data: DataSet, fabric: Fabric) -> None:
         )
 
 
+def warn_of_labels(data: DataSet, show: bool = True) -> None:
+    """Print a warning where labels look like none."""
+    warning = label_warning(data)
+    if warning and show:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
 def seen_by(views: View, data: DataSet, fabric: Fabric) -> tuple[DataSet, dict[str, Any]]:
     """Return data as views see them, and the numbers of missing views for the result."""
     seen = data.with_views(views.sources)
@@ -230,6 +238,7 @@ def build_pretraining(
     seen, missing = seen_by(views, data, fabric)
     if seen.classes:
         seen.check_classes("evaluation")
+        warn_of_labels(seen, fabric.is_global_zero)
     batch = fitting("pretrain.batch", plan.settings.batch, len(seen.train), fabric)
     plan = replace(plan, settings=replace(plan.settings, batch=batch))
     options = plain(cfg.encoder)

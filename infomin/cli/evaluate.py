@@ -13,6 +13,7 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from infomin import evaluation
+from infomin.cli.build import warn_of_labels
 from infomin.cli.main import command, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
@@ -34,6 +35,7 @@ def evaluate(cfg: DictConfig) -> None:
     encoder = load_encoder(folder)
     encoder.encoders.tap(cfg.probe.tap)
     data = read_data(cfg, folder, encoder)
+    warn_of_labels(data)
     encoder = encoder.only(plain(cfg.only_views))
 
     run, probe = open_run(cfg, "linear_eval", data.name), plain(cfg.probe)

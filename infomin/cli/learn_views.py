@@ -19,7 +19,7 @@ from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import CropFlip, resize
-from infomin.cli.build import fitting, launch, warn_of_narrow_channels
+from infomin.cli.build import fitting, launch, warn_of_labels, warn_of_narrow_channels
 from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, one_of
@@ -130,6 +130,8 @@ def build_game(
         labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
     warn_of_narrow_channels(data, fabric)
+    if settings.classified:
+        warn_of_labels(data, fabric.is_global_zero)
     settings = replace(
         settings, batch=fitting("game.batch", settings.batch, len(data.train), fabric)
     )

@@ -79,6 +79,8 @@ def read_data(
                 f"{one_line(error)}; {' and '.join(sources)} came from {folder}, {sources[0]}= "
                 "changes it"
             ) from None
+    for note in data.notes if is_first and isinstance(data, DataSet) else ():
+        print(note)
     if isinstance(trained, PretrainedEncoder):
         print(origin("encoder", str(folder), data.name))
         names = trained.channel_names

@@ -31,6 +31,7 @@ from infomin.cli.plainly import one_line
 from infomin.cli.pretrain import run_pretraining
 from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet, from_torch
+from infomin.data.labels import renumber
 from infomin.generator import ViewGenerator
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.shipped import generator_folder
@@ -158,21 +159,18 @@ def train_and_test(train: Data, test: Data | None) -> DataSet:
     """Return training and test images as one data set; all images of `test` are test images.
 
     Raises:
-        InputError: when the two have different classes.
+        InputError: for a test image of a class that no training image has.
     """
     if test is None:
         return from_torch(train)
     if not isinstance(train, DataSet) and not isinstance(test, DataSet):
         return from_torch(train, test)
     data, other = from_torch(train), from_torch(test)
-    if data.classes != other.classes:
-        raise InputError(
-            f"test: expected the classes of train ({', '.join(data.classes)}), got "
-            f"{', '.join(other.classes)}; pass two data sets of PyTorch, or one "
-            "from_torch(train, test)"
-        )
     images = torch.cat([other.train.images, other.test.images])
-    return replace(data, test=ImageSet(images, torch.cat([other.train.labels, other.test.labels])))
+    labels = torch.cat([other.train.labels, other.test.labels])
+    return replace(
+        data, test=ImageSet(images, renumber(labels, other.classes, data.classes, "test"))
+    )
 
 
 def view_options(views: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], View | None]:

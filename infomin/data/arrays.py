@@ -1,6 +1,7 @@
 """Images of 2 to 16 channels in NumPy files: `train_images.npy`, `test_images.npy`, ..."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.decode import Decoder
 from infomin.data.images import UNLABELLED, DataSet
+from infomin.data.names import TEST, TRAIN, first_of, normal_form
 from infomin.data.reading import Progress, root_folder, source
 from infomin.data.torch_datasets import Part, read_parts
+from infomin.data.walk import LeftOut
 
 
 @source
@@ -24,8 +27,11 @@ def arrays(
 ) -> DataSet:
     """Read `{train,test}_images.npy`, and `{train,test}_labels.npy` where they exist.
 
+    Other words for the two sets will do, such as `Training_images.npy` and `val_images.npy`.
+
     Images are squares `n c h w`, uint8, uint16 or float (held as float32), of 2 to 16 channels.
-    Labels are `n` integers, -1 for none. The name of a class is its number.
+    Labels are `n` integers, -1 for none. Classes are the distinct labels of training, in order; the
+    name of a class is its label.
 
     Arguments:
         root: the folder of the files.
@@ -39,27 +45,51 @@ def arrays(
             values outside the range.
     """
     folder = root_folder(root, "of train_images.npy")
-    pairs = {part: _read(folder, part) for part in ("train", "test")}
-    known = next((y for _, y in pairs.values() if y and max(y) > UNLABELLED), [])
-    classes = [str(i) for i in range(max(known, default=UNLABELLED) + 1)]
-    parts = [Part(f"{folder}/{part}_images.npy", pair, classes) for part, pair in pairs.items()]
+    present = _entries(folder)
+    files = _files(folder, present)
+    parts = [Part(str(images), _read(images, labels), None) for images, labels in files]
     decoder = Decoder(size, value_range=value_range)
-    return read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
+    data = read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
+    unused = LeftOut(folder)
+    unused.add("other file{s}", *sorted({*present}.difference(*files)))
+    return replace(data, notes=unused.notes())
 
 
-def _read(folder: Path, part: str) -> tuple[Tensor, list[int] | None]:
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # the usual names may be readable all the same
+        return []
+
+
+def _files(folder: Path, present: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Return the files of images and labels, of training and of test, whether they exist or not.
+
+    Without `test_images.npy` and the like, names are those of `split_of`, as `Val-Images.npy`.
+    """
+    paths = {normal_form(path.name).replace("-", "_"): path for path in present}
+    end = "_images.npy"
+    words = [name.removesuffix(end) for name in paths if name.endswith(end)]
+    files = []
+    for split in (TRAIN, TEST):
+        word = split if split in words else first_of(words, split) or split
+        names = (f"{word}{end}", f"{word}_labels.npy")
+        images, labels = (paths.get(name, folder / name) for name in names)
+        files.append((images, labels))
+    return files
+
+
+def _read(path: Path, labels_path: Path) -> tuple[Tensor, list[int] | None]:
     """Return images of training or test, and their labels where there are some."""
-    path = folder / f"{part}_images.npy"
     images = values.as_tensor(_load(path), str(path))
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise InputError(f"{path}: expected n c h w, h = w, got {_describe(images)}")
-    path = folder / f"{part}_labels.npy"
-    if not path.is_file():
+    if not labels_path.is_file():
         return images, None
-    labels = _load(path)
+    labels = _load(labels_path)
     if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or labels.min() < UNLABELLED:
         raise InputError(
-            f"{path}: expected {len(images)} integers, -1 for none, got {_describe(labels)}"
+            f"{labels_path}: expected {len(images)} integers, -1 for none, got {_describe(labels)}"
         )
     return images, labels.tolist()
 

@@ -63,6 +63,7 @@ def _read(path: Path) -> DataSet:
         value_range=(low, high),
         channel_names=tuple(meta["channel_names"]),
         groups=tuple(map(tuple, meta.get("groups", ()))),
+        notes=tuple(meta.get("notes", ())),
     )
 
 
@@ -73,6 +74,6 @@ def _write(path: Path, data: DataSet) -> None:
         tensors[f"{split}.labels"] = part.labels.contiguous()
         if part.view_mask is not None:
             tensors[f"{split}.present"] = part.view_mask.contiguous()
-    names = ("name", "classes", "skipped", "value_range", "channel_names", "groups")
+    names = ("name", "classes", "skipped", "value_range", "channel_names", "groups", "notes")
     meta = {name: getattr(data, name) for name in names}
     files.write_bytes(path, to_bytes(tensors, metadata={"data": json.dumps(meta)}))

@@ -1,21 +1,23 @@
 """Any folder of images: `root/{train,val}/<class>/*.jpg`, or `root/<class>/*.jpg`."""
 
-import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Num
 from torch import Tensor
 
 from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.cache import cached, stamps
-from infomin.data.decode import SUFFIXES, Decoder, UnreadableFile
-from infomin.data.images import UNLABELLED, DataSet, ImageSet
+from infomin.data.decode import Decoder, UnreadableFile
+from infomin.data.images import DataSet, ImageSet
+from infomin.data.labels import encode, folder_labels
+from infomin.data.names import listed, printable
 from infomin.data.reading import Counter, Progress, in_threads, root_folder, source
 from infomin.data.split import hold_out
-
-_TEST_FOLDERS = ("val", "test", "valid", "validation")
+from infomin.data.walk import LeftOut, Listing, list_images
 
 
 @source
@@ -30,6 +32,8 @@ def image_folder(
     value_range: Sequence[float] | None = None,
     channel_names: Sequence[str] | None = None,
     layout: str | None = None,
+    labels: str = "folders",
+    class_level: int | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read a folder of images into memory, resized and cropped to squares.
@@ -37,15 +41,17 @@ def image_folder(
     Images are 8-bit pictures, 16-bit PNG, TIFF and `.npy` (one image per file; uint8, uint16 or
     float, held as float32) of 2 to 16 channels, all of one kind.
 
-    With `train/` and `val/` (or `test/`) inside, those are the two sets. Otherwise a seeded share
-    of the images is held out for test. Subfolders are classes; images outside them are unlabelled.
+    With `train/` and `val/` (or `test/`) inside, those are the two sets; `Training`, `dev` and the
+    like will do. Otherwise a seeded share of the images is held out for test. A class is a folder
+    directly below the set; images outside of them are unlabelled. `DataSet.notes` says what became
+    of all files and folders.
 
     Arguments:
         root: the folder.
         size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
             which then must be squares of one size.
         convert: turn grey images into three equal channels and drop alpha; refused otherwise.
-        skip_bad: leave unreadable files out and count them; refused otherwise.
+        skip_bad: leave unreadable files and folders out and count them; refused otherwise.
         test_share: share held out where there is no test folder.
         seed: of that choice.
         cache: folder for the decoded images; None is the user's cache folder.
@@ -54,15 +60,21 @@ def image_folder(
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
         layout: axes of `.npy` files, `chw` or `hwc`; None takes the first or the last axis for the
             channels, the only one of both with at most 16.
+        labels: `folders`, or `none` for no labels.
+        class_level: 1 takes the folder directly below the set as the class, 2 the next below, ...,
+            -1 the one that holds the image. None is 1, after folders that hold nothing but one
+            folder.
         progress: takes the number of files that are decoded, and of all.
 
     Raises:
-        InputError: for a missing or empty folder, or a file that cannot be used, by name.
+        InputError: for a missing or empty folder, a class that only test images have, or a file or
+            folder that cannot be used, by name.
     """
     decoder = Decoder(size, convert, value_range, layout)
     folder = root_folder(root, "that holds the images")
-    folders = split_folders(folder)
-    paths = [images_below(part) for part in folders]
+    listing = list_images(folder, skip_bad)
+    names, remarks = folder_labels(listing, labels, class_level)
+    encode(names, [_name_in(paths) for paths in listing.paths])  # refuses before decoding
     name = folder.resolve().name
 
     def decode(path: Path) -> Tensor | None:
@@ -74,96 +86,90 @@ def image_folder(
             raise InputError(f"{error}; data.skip_bad=true leaves it out") from None
 
     def build() -> DataSet:
-        classes = sorted({p.parent.name for p in paths[0] if p.parent != folders[0]})
-        add = Counter(progress, sum(map(len, paths))).add
-        sets = [
-            read_images(files, part, classes, decode, add)
-            for files, part in zip(paths, folders, strict=True)
+        add = Counter(progress, len(listing.all_paths)).add
+        parts = [
+            read_images(paths, str(part), decode, add)
+            for paths, part in zip(listing.paths, listing.folders, strict=True)
         ]
+        kept = [*zip(listing.paths, names, (index for _, index in parts), strict=True)]
+        read = [[paths[i] for i in index] for paths, _, index in kept]
+        words = [[labels[i] for i in index] for _, labels, index in kept]
+        classes, indices = encode(words, [_name_in(paths) for paths in read])
+        sets = [ImageSet(x, y) for (x, _), y in zip(parts, indices, strict=True)]
         images = sets[0].images
-        skipped = sum(map(len, paths)) - sum(map(len, sets))
         if len(sets) == 1:
-            sets = [sets[0].subset(i) for i in hold_out(len(sets[0]), test_share, seed)]
+            chosen = hold_out(len(images), test_share, seed, sets[0].labels)
+            sets = [sets[0].subset(i) for i in chosen]
         else:
-            values.check_alike(sets[1].images, str(folders[1]), images, str(folders[0]))
+            first, last = map(str, listing.folders)
+            values.check_alike(sets[1].images, last, images, first)
+        bad = LeftOut(folder)
+        bad.add("unreadable file{s}", *sorted({*listing.all_paths}.difference(*read)))
         return DataSet(
             name,
             train=sets[0],
             test=sets[1],
-            classes=tuple(classes),
-            skipped=skipped,
+            classes=classes,
+            skipped=len(listing.all_paths) - sum(map(len, read)),
             value_range=values.resolve_range(value_range, images.dtype),
             channel_names=tuple(channel_names or ()),
+            notes=(str(bad),),
         )
 
-    return cached(
+    data = cached(
         cache,
         build,
         name=name,
         root=str(folder.resolve()),
-        files=stamps([path for part in paths for path in part]),
+        files=stamps(listing.all_paths),
+        folders=[str(part) for part in listing.folders],
         options=[size, convert, skip_bad, test_share, seed, value_range, channel_names, layout],
+        labels=[labels, class_level],
     )
-
-
-def split_folders(folder: Path) -> list[Path]:
-    """Return the folders of training and of test images, or the folder alone without both."""
-    train = folder / "train"
-    tests = [folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()]
-    return [train, tests[0]] if train.is_dir() and tests else [folder]
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Return the paths of all images in a folder and below it, sorted; refuse none."""
-    paths = [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(SUFFIXES)
-    ]
-    if not paths:
-        raise InputError(
-            f"data.root: no images in {folder}; expected <class>/*{{{','.join(SUFFIXES)}}} below it"
-        )
-    return sorted(paths)
+    left_out = listing.left_out.notes(*data.notes)
+    return replace(data, notes=(describe(listing, data, remarks), *left_out))
 
 
 def read_images(
     paths: Sequence[Path],
-    root: Path,
-    classes: Sequence[str],
+    place: str,
     decode: Callable[[Path], Tensor | None],
     add: Callable[[], None],
-) -> ImageSet:
-    """Read images of one kind.
+) -> tuple[Num[Tensor, "n c h w"], list[int]]:
+    """Read images of one kind; return them and their places in `paths`.
 
     Arguments:
         paths: the files, in order.
-        root: the folder of the images without a class.
-        classes: names of its subfolders.
+        place: names where they are, in messages.
         decode: returns the image of a file; None leaves it out.
         add: counts a decoded file.
 
     Raises:
         InputError: for a file that cannot be used, by name.
     """
-    index = {"": UNLABELLED, **{name: i for i, name in enumerate(classes)}}
-    images: dict[Path, Tensor] = {}
-    labels: list[int] = []
+    images: dict[int, Tensor] = {}
     with in_threads(decode, paths, add) as decoded:
-        for path, image in zip(paths, decoded, strict=True):
+        for i, image in enumerate(decoded):
             if image is None:
                 continue
-            values.check_square(image, str(path))
-            images[path] = image
+            values.check_square(image, str(paths[i]))
+            images[i] = image
             first = next(iter(images))
-            values.check_alike(image, str(path), images[first], str(first))
-            name = "" if path.parent == root else path.parent.name
-            if name not in index:
-                raise InputError(
-                    f"{path}: class {name!r} has no training images; expected {classes}"
-                )
-            labels.append(index[name])
+            values.check_alike(image, str(paths[i]), images[first], str(paths[first]))
     if not images:
-        raise InputError(f"data.root: none of the {len(paths)} images in {root} can be read")
-    return ImageSet(torch.stack([*images.values()]), torch.tensor(labels))
+        raise InputError(f"data.root: none of the {len(paths)} images in {place} can be read")
+    return torch.stack([*images.values()]), [*images]
+
+
+def describe(listing: Listing, data: DataSet, remarks: Sequence[str]) -> str:
+    """Return one line about both sets and their classes, for people."""
+    sets = listing.describe(len(data.train), len(data.test))
+    count = len(data.classes)
+    classes = (
+        f"{count} class{'es' * (count != 1)}: {listed(data.classes)}" if count else "no labels"
+    )
+    return printable("; ".join((f"data {data.name}: {sets}", classes, *remarks)))
+
+
+def _name_in(paths: Sequence[Path]) -> Callable[[int], str]:
+    return lambda i: str(paths[i])

@@ -77,11 +77,12 @@ class DataSet:
     Attributes:
         name: the name in cards and records.
         train, test: two disjoint sets.
-        classes: class names, which labels index; empty when no image is labelled.
+        classes: names of the distinct labels, which labels index; empty without labels.
         skipped: number of unreadable files that were left out.
         value_range: lowest and highest value of the images, in their units.
         channel_names: by default R, G, B for three channels and channel_0, ... for others.
         groups: channels of every view, the columns of `view_mask`, where images come as views.
+        notes: lines for people: the files and folders that are used, and those that are not.
     """
 
     name: str
@@ -92,6 +93,7 @@ class DataSet:
     value_range: ValueRange = UNIT
     channel_names: tuple[str, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")
@@ -137,15 +139,33 @@ class DataSet:
             )
 
     def check_classes(self, purpose: str) -> None:
-        """Raise an InputError for fewer than two training classes, or no labelled test image."""
-        labels = torch.unique(self.train.labelled().labels)
+        """Check that training images have two classes or more, and test images no others.
+
+        Raises:
+            InputError: otherwise, and without labelled test images.
+        """
+        labels, tested = (torch.unique(part.labelled().labels) for part in (self.train, self.test))
+        highest = (
+            int(torch.cat([labels, tested]).max()) if len(labels) + len(tested) else UNLABELLED
+        )
+        if highest >= len(self.classes):
+            raise InputError(
+                f"data {self.name}: labels: expected indices of {len(self.classes)} classes, got "
+                f"{highest}; infomin.from_torch numbers the distinct labels"
+            )
         if len(labels) < 2:
             raise InputError(
                 f"data {self.name}: {purpose} needs at least 2 classes, got {len(labels)}"
                 + (f" ({self.classes[int(labels[0])]})" if len(labels) else "")
                 + "; put images into one folder per class"
             )
-        if not len(self.test.labelled()):
+        missing = [*tested[~torch.isin(tested, labels)].tolist()]
+        if missing:
+            raise InputError(
+                f"data {self.name}: {purpose} needs training images of every class of the test "
+                f"images, got none of {self.classes[missing[0]]}; leave its test images out"
+            )
+        if not len(tested):
             raise InputError(
                 f"data {self.name}: {purpose} needs labelled test images, got none; put them into "
                 "one folder per class"

@@ -25,6 +25,7 @@ from infomin.core.errors import InputError, at_least, one_of, whole_number
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
+from infomin.data.names import is_hidden
 from infomin.data.reading import Counter, Progress, in_threads, random_patches, root_folder, source
 from infomin.data.values import kind_of, resize_to_square, size_of
 
@@ -168,7 +169,7 @@ def _frame_files(root: str | None) -> list[list[list[Path]]]:
     folder = root_folder(root, "of train/rgb, train/depth, train/label40, ...")
     splits = []
     for split in (folder / "train", folder / "test"):
-        colors = sorted((split / "rgb").glob("*.jpg"))
+        colors = sorted(p for p in (split / "rgb").glob("*.jpg") if not is_hidden(p.name))
         if not colors:
             raise InputError(f"data.root: no images in {split / 'rgb'}; expected *.jpg there")
         frames = [[split / part / f"{c.stem}{suffix}" for part, suffix in _PARTS] for c in colors]

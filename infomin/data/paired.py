@@ -2,7 +2,9 @@
 
 Each folder holds the images of one view: 8-bit pictures, grey or in colour, 16-bit PNG, TIFF or
 `.npy`, with or without `{train,val}/` and classes, as `image_folder` reads them. The path of a file
-without its suffix names the sample: `rgb/val/cat/7.jpg` belongs to `depth/val/cat/7.png`.
+without its suffix names the sample: `rgb/val/cat/7.jpg` belongs to `depth/val/cat/7.png`. Paths are
+compared without regard to capitals and to composed or decomposed Unicode, unless two files of a
+view differ only in capitals.
 
 The channels of all views lie side by side. They stay 8-bit if all views are; otherwise they become
 float32 in [0, 1]. Samples that lack a view are refused or, where that is allowed, have zeros for
@@ -10,23 +12,26 @@ it, and `ImageSet.view_mask` marks the views that they have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float32, Num
+from jaxtyping import Float32, Int64, Num
 from torch import Tensor
 
 from infomin.core.errors import InputError, renamed_option, true_or_false
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
-from infomin.data.folder import images_below, read_images, split_folders
-from infomin.data.images import UNLABELLED, DataSet, ImageSet
+from infomin.data.folder import describe, read_images
+from infomin.data.images import DataSet, ImageSet
+from infomin.data.labels import encode, folder_labels
+from infomin.data.names import composed, listed, normal_form
 from infomin.data.reading import Counter, Progress, in_threads, source
 from infomin.data.split import hold_out
 from infomin.data.values import size_of
+from infomin.data.walk import Listing, list_images
 
 _SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
-_SHOWN = 3  # files that an error names
 Files = Mapping[str, Sequence[Path | None]]
 """Files of every view, in the same order of samples; None is a missing file."""
 
@@ -39,14 +44,15 @@ def paired_folders(
     seed: int = 0,
     cache: str | None = None,
     allow_missing: bool = False,
+    labels: str = "folders",
+    class_level: int | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read one folder of images per view into memory, matched by file names.
 
     Arguments:
-        views: folders by the names of views, at least two; the first is view 1. Their subfolders
-            are classes.
-        size, test_share, seed, cache: see `image_folder`.
+        views: folders by the names of views, at least two; the first is view 1.
+        size, test_share, seed, cache, labels, class_level: see `image_folder`.
         allow_missing: use samples that lack views, too: pretraining uses their pairs of views, a
             probe uses every view that they have.
         progress: takes the number of files that are done, and of all; headers first, then pixels.
@@ -67,16 +73,18 @@ def paired_folders(
     for name, folder in folders.items():
         if not folder.is_dir():
             raise InputError(f"data.views.{name}: {folder} is not a folder")
-    splits = {name: split_folders(folder) for name, folder in folders.items()}
-    unsplit = [name for name, roots in splits.items() if len(roots) == 1]
-    if 0 < len(unsplit) < len(splits):
+    listings = {name: _list_view(name, folder) for name, folder in folders.items()}
+    unsplit = [name for name, listing in listings.items() if len(listing.folders) == 1]
+    if 0 < len(unsplit) < len(listings):
         raise InputError(
             f"data.views: {unsplit[0]} has no train/ and val/ as other views have; give all views "
             "both, or none"
         )
-    roots = [dict(zip(splits, part, strict=True)) for part in zip(*splits.values(), strict=True)]
-    matched = [_match(root, allow_missing) for root in roots]
-    classes = sorted({sample.parent.name for sample in matched[0][0]} - {""})
+    first = next(iter(listings.values()))
+    matched = [_match(listings, i, allow_missing) for i in range(len(first.folders))]
+    samples = replace(first, folders=(Path(),) * len(matched), paths=tuple(s for s, _ in matched))
+    words, remarks = folder_labels(samples, labels, class_level)
+    classes, indices = encode(words, [_name_in(part) for part in samples.paths])
     parts = [files for _, files in matched]
     every = [path for part in parts for paths in part.values() for path in _existing(paths)]
 
@@ -84,14 +92,12 @@ def paired_folders(
         _check_shapes(parts, every, Counter(progress, len(every)).add)
         add = Counter(progress, len(every)).add
         sets, counts = zip(
-            *(
-                _stack(part, root, classes, decoder, add)
-                for part, root in zip(parts, roots, strict=True)
-            ),
+            *(_stack(part, y, decoder, add) for part, y in zip(parts, indices, strict=True)),
             strict=True,
         )
         if unsplit:
-            sets = tuple(sets[0].subset(i) for i in hold_out(len(sets[0]), test_share, seed))
+            chosen = hold_out(len(sets[0]), test_share, seed, indices[0])
+            sets = tuple(sets[0].subset(i) for i in chosen)
         elif counts[0] != counts[1]:
             raise InputError(
                 f"data.views: training images have {counts[0]} channels by view, test images "
@@ -106,39 +112,61 @@ def paired_folders(
             "+".join(folders),
             train=sets[0],
             test=sets[1],
-            classes=tuple(classes),
+            classes=classes,
             channel_names=tuple(names),
             groups=tuple(groups),
         )
 
-    return cached(
+    data = cached(
         cache,
         build,
         name="+".join(folders),
         views={name: str(folder.resolve()) for name, folder in folders.items()},
         files=stamps(every),
-        options=[size, test_share, seed],
+        folders=[str(part) for listing in listings.values() for part in listing.folders],
+        options=[size, test_share, seed, labels, class_level],
     )
+    notes = [note for listing in listings.values() for note in listing.left_out.notes()]
+    return replace(data, notes=(describe(first, data, remarks), *notes))
+
+
+def _list_view(name: str, folder: Path) -> Listing:
+    with renamed_option("data.root", f"data.views.{name}"):
+        return list_images(folder)
 
 
 def _match(
-    roots: Mapping[str, Path], allow_missing: bool
+    listings: Mapping[str, Listing], number: int, allow_missing: bool
 ) -> tuple[list[Path], dict[str, list[Path | None]]]:
-    """Return the samples, and the files of every view in their order; refuse lone files."""
-    files: dict[str, dict[Path, Path]] = {}
-    for name, root in roots.items():
-        samples: dict[Path, Path] = {}
-        with renamed_option("data.root", f"data.views.{name}"):
-            paths = images_below(root)
-        for path in paths:
-            sample = path.relative_to(root).with_suffix("")
+    """Return the samples, and the files of every view in their order; refuse lone files.
+
+    Arguments:
+        listings: the images of every view.
+        number: 0 for training images, 1 for test images.
+        allow_missing: accept samples that lack views.
+    """
+    roots = {name: listing.folders[number] for name, listing in listings.items()}
+    paths = {name: listing.paths[number] for name, listing in listings.items()}
+    stems = {
+        name: [str(path.relative_to(roots[name]).with_suffix("")) for path in part]
+        for name, part in paths.items()
+    }
+    alike = any(
+        len({*map(normal_form, part)}) < len({*map(composed, part)}) for part in stems.values()
+    )
+    key = composed if alike else normal_form
+    spelled: dict[str, str] = {}  # samples by their keys
+    files: dict[str, dict[str, Path]] = {}
+    for name, part in paths.items():
+        samples = files[name] = {}
+        for stem, path in zip(stems[name], part, strict=True):
+            sample = spelled.setdefault(key(stem), stem)
             if sample in samples:
                 raise InputError(
                     f"data.views.{name}: {samples[sample]} and {path} are one sample; keep one"
                 )
             samples[sample] = path
-        files[name] = samples
-    every = sorted(set().union(*files.values()), key=str)
+    every = sorted(spelled.values())
     counts = ", ".join(f"{name} {len(samples)}" for name, samples in files.items())
     for name, samples in files.items():
         others = set().union(*(other for key, other in files.items() if key != name))
@@ -147,15 +175,15 @@ def _match(
                 f"data.views.{name}: {roots[name]} has no sample in common with another view, such "
                 f"as {min(samples)} here and {min(others)} there; images: {counts}"
             )
-        missing = [str(sample) for sample in every if sample not in samples]
+        missing = [sample for sample in every if sample not in samples]
         if missing and not allow_missing:
-            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             raise InputError(
-                f"data.views.{name}: {roots[name]} has no image of "
-                f"{', '.join(missing[:_SHOWN])}{more}, other views have; images: {counts}; "
-                "data.allow_missing=true uses what there is"
+                f"data.views.{name}: {roots[name]} has no image of {listed(missing)}, other views "
+                f"have; images: {counts}; data.allow_missing=true uses what there is"
             )
-    return every, {name: [own.get(sample) for sample in every] for name, own in files.items()}
+    return [*map(Path, every)], {
+        name: [own.get(sample) for sample in every] for name, own in files.items()
+    }
 
 
 def _check_shapes(parts: Sequence[Files], every: Sequence[Path], add: Callable[[], None]) -> None:
@@ -173,26 +201,27 @@ def _check_shapes(parts: Sequence[Files], every: Sequence[Path], add: Callable[[
                 )
 
 
+def _name_in(samples: Sequence[Path]) -> Callable[[int], str]:
+    return lambda i: f"data.views: sample {samples[i]}"
+
+
 def _existing(paths: Sequence[Path | None]) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
 def _stack(
     part: Files,
-    roots: Mapping[str, Path],
-    classes: Sequence[str],
+    labels: Int64[Tensor, " n"],
     decoder: Decoder,
     add: Callable[[], None],
 ) -> tuple[ImageSet, dict[str, int]]:
     """Return the images with the channels of all views, and the number of channels by view."""
     view_mask = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
-    labels = torch.full((len(view_mask),), UNLABELLED)
     images: dict[str, Tensor] = {}
     for (name, paths), mask in zip(part.items(), view_mask.T, strict=True):
-        view = read_images(_existing(paths), roots[name], classes, decoder, add)
-        images[name] = view.images.new_zeros(len(mask), *view.images.shape[1:])
-        images[name].numpy()[mask.numpy()] = view.images.numpy()  # torch has no index of uint16
-        labels[mask] = view.labels
+        view, _ = read_images(_existing(paths), f"data.views.{name}", decoder, add)
+        images[name] = view.new_zeros(len(mask), *view.shape[1:])
+        images[name].numpy()[mask.numpy()] = view.numpy()  # torch has no index of uint16
     if len({x.shape[-1] for x in images.values()}) > 1:
         sizes = ", ".join(f"{name} {size_of(x)}" for name, x in images.items())
         raise InputError(f"data.views: images of different sizes: {sizes}; set data.size=N")

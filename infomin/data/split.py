@@ -9,15 +9,34 @@ from infomin.core.errors import InputError
 from infomin.data.images import UNLABELLED
 
 
-def hold_out(n: int, share: float, seed: int) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
+def hold_out(
+    n: int, share: float, seed: int, labels: Int64[Tensor, " n"] | None = None
+) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
     """Return ascending indices of training images and of a random share of test images.
+
+    Arguments:
+        n: number of images.
+        share: share of test images.
+        seed: of the choice.
+        labels: where all images of a class are chosen, the first of them stays in training.
 
     Raises:
         InputError: when one of the two is empty.
     """
     held = _held(n, share)
     order = torch.randperm(n, generator=rng.generator(seed, "hold out"))
-    return order[held:].sort().values, order[:held].sort().values
+    train, test = order[held:].sort().values, order[:held].sort().values
+    if labels is None:
+        return train, test
+    lost = {*labels[test].tolist()} - {*labels[train].tolist(), UNLABELLED}
+    kept = [int(test[labels[test] == label][0]) for label in lost]
+    if len(kept) == held:
+        raise InputError(
+            f"data.test_share: all {held} images that are held out are the only ones of their "
+            "class; set data.labels=none if folders are no classes, or raise data.test_share"
+        )
+    moved = torch.tensor(kept, dtype=torch.long)
+    return torch.cat([train, moved]).sort().values, test[~torch.isin(test, moved)]
 
 
 def hold_out_by_class(

@@ -61,21 +61,21 @@ def _read(
     title: str, root: str, size: int | None, cache: str | None, progress: Progress
 ) -> DataSet:
     """Return a data set from the cache, or let torchvision's class of this name read it."""
-    name = title.lower()
+    name, folder = title.lower(), Path(root).expanduser()
 
     def build() -> DataSet:
         parts = []
         for options in _SPLITS.get(title, _TRAIN_AND_TEST):
-            part = _open(title, root, options)
+            part = _open(title, folder, options)
             labels = part.labels if title == "STL10" else part.targets
             classes = "0123456789" if title == "MNIST" else part.classes
             parts.append(Part(f"{name} {options}", (part.data, labels), classes))
         return read_parts(parts, Decoder(size, grey=True), name, progress=progress)
 
-    return cached(cache, build, name=name, root=str(Path(root).resolve()), size=size)
+    return cached(cache, build, name=name, root=str(folder.resolve()), size=size)
 
 
-def _open(title: str, root: str, split: Mapping[str, Any]) -> Any:
+def _open(title: str, root: Path, split: Mapping[str, Any]) -> Any:
     """Open a data set of torchvision, and download it only where it is missing."""
     dataset = getattr(datasets, title)
     try:
@@ -83,11 +83,11 @@ def _open(title: str, root: str, split: Mapping[str, Any]) -> Any:
     except RuntimeError:
         pass
     try:
-        Path(root).mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
         return dataset(root=root, download=True, **split)
     except (URLError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"data.root: {title} is not in {Path(root).absolute()} and could not be downloaded "
+            f"data.root: {title} is not in {root.absolute()} and could not be downloaded "
             f"({reason}); put torchvision's files there"
         ) from None

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Int64, Num
+from jaxtyping import Num
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
@@ -14,11 +13,9 @@ from infomin.core.errors import InputError, renamed_option
 from infomin.data import values
 from infomin.data.decode import Decoder
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
+from infomin.data.labels import Label, encode
 from infomin.data.reading import Counter, Progress
 from infomin.data.split import hold_out_by_class
-
-Label = str | int | None
-"""A class, an integer where classes have no names, or none."""
 
 
 def from_torch(
@@ -49,7 +46,8 @@ def from_torch(
     ambiguous, it is the first of a tensor and the last of an array.
 
     Labels are integers or words. -1 and None are no label. Integers index `classes`, or the
-    `classes` of a torchvision data set. Without these, the distinct labels are the classes, sorted.
+    `classes` of a torchvision data set. Classes are the distinct labels of the training images, in
+    the order of these names, or sorted without names.
 
     Without `test`, a random share of `train` is held out: disjoint from the rest, in equal
     proportions of every class, and the same for the same seed. One image of every class stays in
@@ -59,7 +57,7 @@ def from_torch(
         train: training images. A `DataSet` is returned as it is.
         test: test images; None holds a share of the training images out.
         name: of the data set, in cards and records.
-        classes: class names.
+        classes: class names that integer labels index.
         value_range: lowest and highest value, such as (0, 4095) of 12 bits; None is (0, 65535) of
             uint16, (0, 1) of float. 8-bit images always have (0, 1).
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
@@ -121,13 +119,17 @@ class Part:
     def __len__(self) -> int:
         return len(self.data)
 
+    def image_name(self, index: int) -> str:
+        """Return the name of an image, for messages."""
+        return f"{self.name}: image {index}"
+
     def item(self, index: int, decoder: Decoder) -> tuple[Num[Tensor, "c h w"], Label]:
         """Return an image and its label.
 
         Raises:
             InputError: for something else than an image and a label, or values out of range.
         """
-        name = f"{self.name}: image {index}"
+        name = self.image_name(index)
         image: Any = self.data[index]
         label = None
         if isinstance(image, tuple | list) and image:
@@ -158,7 +160,7 @@ class Part:
             InputError: for an image that differs from the first, too.
         """
         if isinstance(self.data, Tensor):
-            names = [f"{self.name}: image {i}" for i in range(len(self))]
+            names = [*map(self.image_name, range(len(self)))]
             for image, name in zip(self.data, names, strict=True):
                 decoder.check(image, name)
             labels = [None] * len(self) if self.labels is None else self.labels
@@ -170,7 +172,7 @@ class Part:
         labels = []
         for i in range(len(self)):
             image, label = self.item(i, decoder)
-            values.check_alike(image, f"{self.name}: image {i}", first, f"{self.name}: image 0")
+            values.check_alike(image, self.image_name(i), first, self.image_name(0))
             images[i] = image
             labels.append(label)
             add(1)
@@ -189,22 +191,18 @@ def read_parts(
     """Read training and test images, or hold a share out for test; see `from_torch`."""
     parts[-1].classes = parts[-1].classes or parts[0].classes
     (first, _), (last, _) = (part.item(0, decoder) for part in (parts[0], parts[-1]))
-    values.check_alike(last, f"{parts[-1].name}: image 0", first, f"{parts[0].name}: image 0")
+    values.check_alike(last, parts[-1].image_name(0), first, parts[0].image_name(0))
     counter = Counter(progress, sum(map(len, parts)))
     images, labels = zip(*(part.read(decoder, counter.add) for part in parts), strict=True)
-    names = parts[0].classes or _distinct(labels[0]) or _distinct(labels[-1])
-    sets = [
-        ImageSet(x, _encode(y, names, part.name))
-        for x, y, part in zip(images, labels, parts, strict=True)
-    ]
+    names, indices = encode(labels, [part.image_name for part in parts], parts[0].classes)
+    sets = [ImageSet(x, y) for x, y in zip(images, indices, strict=True)]
     if len(sets) == 1:
         sets = [sets[0].subset(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
-    labelled = any(len(part.labelled()) for part in sets)
     return DataSet(
         name,
         train=sets[0],
         test=sets[1],
-        classes=tuple(map(str, names)) if labelled else (),
+        classes=names,
         value_range=values.resolve_range(decoder.value_range, first.dtype),
         channel_names=tuple(channel_names or ()),
     )
@@ -266,20 +264,3 @@ def _label(value: Any, name: str, classes: Sequence[str] | None) -> Label:
             f"{name}: label: expected 0..{len(classes) - 1}, an index of classes, got {value}"
         )
     return classes[value]
-
-
-def _distinct(labels: Sequence[Label]) -> list[str | int]:
-    known = {label for label in labels if label is not None}
-    return sorted(known, key=lambda label: (isinstance(label, str), label))
-
-
-def _encode(
-    labels: Sequence[Label], classes: Sequence[str | int], name: str
-) -> Int64[Tensor, " n"]:
-    """Return labels as indices of classes, -1 for none."""
-    index: dict[Label, int] = {None: UNLABELLED, **{c: i for i, c in enumerate(classes)}}
-    for i, label in enumerate(labels):
-        if label not in index:
-            known = ", ".join(map(str, classes))
-            raise InputError(f"{name}: image {i}: label: expected one of {known}, got {label!r}")
-    return torch.tensor([index[label] for label in labels])

@@ -9,6 +9,7 @@ and several of them in a batch are negatives of one another. So K counts pairs, 
 so does the interval of a held-out I_NCE.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,10 +20,10 @@ from infomin.core.errors import whole_number
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
-from infomin.data.folder import images_below, split_folders
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.reading import Counter, Progress, in_threads, random_patches, root_folder, source
 from infomin.data.split import hold_out
+from infomin.data.walk import list_images
 
 
 @source
@@ -55,7 +56,8 @@ def windows(
     whole_number("data.size", size, 1)
     whole_number("data.each", each, 1)
     folder = root_folder(root, "that holds the images")
-    parts = [images_below(part) for part in split_folders(folder)]
+    listing = list_images(folder)
+    parts = [*listing.paths]
     if len(parts) == 1:
         chosen = hold_out(len(parts[0]), test_share, seed)
         parts = [[parts[0][i] for i in index.tolist()] for index in chosen]
@@ -79,7 +81,7 @@ def windows(
         value_range = values.resolve_range(None, images[0].dtype)
         return DataSet(name, sets[0], sets[1], (), value_range=value_range)
 
-    return cached(
+    data = cached(
         cache,
         build,
         name=name,
@@ -87,3 +89,5 @@ def windows(
         files=stamps(paths),
         options=["windows", size, each, convert, test_share, seed],
     )
+    sets = listing.describe(len(parts[0]), len(parts[1]), "photographs")
+    return replace(data, notes=(f"data {name}: {sets}", *listing.left_out.notes()))

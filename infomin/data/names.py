@@ -1,0 +1,89 @@
+"""Names of files, folders, splits and classes, compared in one normal form.
+
+Disks, archives and people write one name in several ways: composed or decomposed Unicode, other
+capitals, `train` or `Training set`. Everything that reads a meaning from a name asks here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from PIL import Image, ImageFile
+
+TRAIN, TEST = "train", "test"
+_WORDS = {
+    TRAIN: ("train", "training", "trn"),
+    TEST: (
+        *("val", "test", "valid", "validation"),  # the first of them that exists is the test set
+        *("dev", "development", "testing", "tst", "eval", "evaluation", "holdout"),
+    ),
+}
+_SPLIT = re.compile(
+    r"((images?|imgs?|seg)[\W_]+)?([a-z]+?)[\W_]*(set|split|data|images?|imgs?)?[\W_]*((19|20)\d\d)?"
+)
+_SYSTEM = {
+    *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),  # of NAS
+    *("$recycle.bin", "recycler", "system volume information", "found.000"),  # of Windows
+    *("thumbs.db", "ehthumbs.db", "desktop.ini"),
+    *("__macosx", "icon\r", "network trash folder", "temporary items"),  # of macOS
+    *("lost+found", "__pycache__"),
+}
+_PRECISE = (".tif", ".tiff", ".npy")  # files that are read without Pillow
+_SHOWN = 3  # names in a sentence
+
+
+def normal_form(name: str) -> str:
+    """Return the form in which names are compared: composed Unicode, without capitals."""
+    return composed(composed(name).casefold())
+
+
+def composed(name: str) -> str:
+    """Return a name in composed Unicode (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or belongs to the system, not to the user."""
+    return name.startswith(".") or normal_form(name) in _SYSTEM
+
+
+def split_of(name: str) -> tuple[str, int] | None:
+    """Return the split that a name stands for, and its rank among names of it; None for others.
+
+    `Training`, `train_images` and `train2017` are `TRAIN`; `Val`, `dev` and `test-set` are `TEST`.
+    """
+    match = _SPLIT.fullmatch(normal_form(name).strip())
+    for split, words in _WORDS.items():
+        if match and match[3] in words:
+            return split, words.index(match[3])
+    return None
+
+
+def first_of(names: Iterable[str], split: str) -> str | None:
+    """Return the name that stands for a split, the one of the lowest rank; None without one."""
+    ranked = [(kind[1], name) for name in names if (kind := split_of(name)) and kind[0] == split]
+    return min(ranked)[1] if ranked else None
+
+
+def image_suffixes() -> frozenset[str]:
+    """Return the suffixes of images: TIFF, NumPy and all formats that Pillow decodes by itself."""
+    others = {"MPEG", "EPS"}  # a format that Pillow only recognises, and one of Ghostscript
+    return frozenset(_PRECISE) | {
+        suffix
+        for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in others and not _is_stub(Image.OPEN[kind][0])
+    }
+
+
+def _is_stub(opener: object) -> bool:
+    return isinstance(opener, type) and issubclass(opener, ImageFile.StubImageFile)
+
+
+def listed(names: Sequence[str], most: int = _SHOWN) -> str:
+    """Return the first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that cannot be printed, as names of files may have."""
+    return "".join(c if c.isprintable() else "?" for c in text)

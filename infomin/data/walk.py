@@ -1,0 +1,204 @@
+"""The walk over folders of images: every file and folder is used, or counted and named.
+
+Hidden and system files, files of other kinds, folders without images, broken links and second links
+to an image are left out. `LeftOut` names them in one line. No image is used twice, whatever links
+lead to it: its real place comes first, then links in the order of their names.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infomin.core.errors import InputError
+from infomin.data.names import TEST, TRAIN, first_of, image_suffixes, is_hidden, listed, printable
+
+_HIDDEN, _UNREADABLE = "hidden", "unreadable"
+
+
+class LeftOut:
+    """Files and folders that are not used, by reason.
+
+    Arguments:
+        root: folder that their names are relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.paths = root, dict[str, list[Path]]()
+
+    def add(self, reason: str, *paths: Path) -> None:
+        """Count paths; `{s}` in the reason becomes the s of a plural."""
+        if paths:
+            self.paths.setdefault(reason, []).extend(paths)
+
+    def __str__(self) -> str:
+        """Return number, reason and first names of all, or nothing."""
+        return "; ".join(
+            f"{len(paths)} {reason.replace('{s}', 's' * (len(paths) > 1))} "
+            f"({listed([str(path.relative_to(self.root)) for path in paths])})"
+            for reason, paths in self.paths.items()
+        )
+
+    def notes(self, *more: str) -> tuple[str, ...]:
+        """Return a line for people, or nothing; `more` goes on with it."""
+        text = "; ".join(part for part in (str(self), *more) if part)
+        return (printable(f"left out of {self.root}: {text}"),) if text else ()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images below a folder.
+
+    Attributes:
+        root: the folder.
+        folders: those of training and of test images, or one that holds both.
+        paths: the images in each of them, sorted.
+        left_out: other files and folders.
+    """
+
+    root: Path
+    folders: tuple[Path, ...]
+    paths: tuple[list[Path], ...]
+    left_out: LeftOut
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """All images."""
+        return [path for part in self.paths for path in part]
+
+    def describe(self, train: int, test: int, unit: str = "images") -> str:
+        """Return the sentence that names the two sets, given their sizes."""
+        if len(self.folders) == 1:
+            return f"{train} training {unit}, {test} test {unit} (a random share of {self.root})"
+        first, second = (f"{folder.relative_to(self.root)}/" for folder in self.folders)
+        return f"{train} training {unit} ({first}), {test} test {unit} ({second})"
+
+
+def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
+    """Return the images of both sets; refuse a folder without any.
+
+    Arguments:
+        root: the folder.
+        skip_bad: leave unreadable folders out; None is False, where there is no such option.
+
+    Raises:
+        InputError: for a folder that cannot be read or holds no images.
+    """
+    walk = _Walk(root, skip_bad)
+    folders = walk.split()
+    paths = walk.images(folders)
+    for folder, images in zip(folders, paths, strict=True):
+        if not images:
+            left_out = str(walk.left_out)
+            raise InputError(
+                f"data.root: no images in {folder}; expected <class>/*.jpg or images of other "
+                "formats below it" + (f"; left out: {left_out}" if left_out else "")
+            )
+    return Listing(root, tuple(folders), tuple(paths), walk.left_out)
+
+
+class _Walk:
+    def __init__(self, root: Path, skip_bad: bool | None) -> None:
+        self.root, self.skip_bad, self.left_out = root, skip_bad, LeftOut(root)
+        self.suffixes = image_suffixes()
+        self.seen: set[tuple[int, int]] = set()  # devices and numbers of files and folders
+        self.links: list[tuple[Path, list[Path]]] = []  # to follow, and the images of their set
+        self.visited: list[Path] = []
+
+    def split(self) -> list[Path]:
+        """Return the folders of training and of test images, or the root without both.
+
+        A folder that holds nothing but one folder is passed through on the way to them.
+        """
+        folder, beside, seen = self.root, list[Path](), set[Path]()
+        while folder.resolve() not in seen:
+            seen.add(folder.resolve())
+            entries = [Path(entry.path) for entry in self._entries(folder)]
+            shown = [path for path in entries if not is_hidden(path.name)]
+            folders = {path.name: path for path in shown if os.path.isdir(path)}  # noqa: PTH112
+            names = [name for split in (TRAIN, TEST) if (name := first_of(folders, split))]
+            inner = names if len(names) == 2 else [*folders]
+            beside += [path for path in entries if path.name not in inner]
+            if len(names) == 2:
+                self._leave_out_beside(beside, " and ".join(f"{name}/" for name in names))
+                return [folders[name] for name in names]
+            if len(inner) != 1 or any(self._is_image(path.name) for path in shown):
+                break
+            folder = folders[inner[0]]
+        return [self.root]
+
+    def images(self, folders: Sequence[Path]) -> list[list[Path]]:
+        """Return the sorted images of folders; follow links when all real files are known."""
+        for folder in folders:
+            for above in folder.resolve().parents:  # a link to them would lead back here
+                self._is_new(above.stat())
+        parts: list[list[Path]] = [[] for _ in folders]
+        for folder, images in zip(folders, parts, strict=True):
+            self._visit(folder, images)
+        for link, images in self.links:  # links below links join them meanwhile
+            self._visit(link, images)
+        used = {path.parent for images in parts for path in images}
+        used |= {above for folder in used for above in folder.parents}
+        used |= {*self.left_out.paths.get(_UNREADABLE, ()), *folders}
+        empty = {folder: None for folder in self.visited if folder not in used}
+        topmost = [folder for folder in empty if folder.parent not in empty]
+        self.left_out.add("folder{s} without images", *topmost)
+        return [sorted(images) for images in parts]
+
+    def _visit(self, path: Path, images: list[Path]) -> None:
+        """Use a file, or all that is in a folder. A link is what it leads to."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return self._refuse(path, error)
+            return self.left_out.add("broken link{s}", path)
+        if stat.S_ISDIR(status.st_mode):
+            if not self._is_new(status):
+                return self.left_out.add("link{s} to a folder above or read already", path)
+            self.visited.append(path)
+            for entry in self._entries(path):
+                inner = Path(entry.path)
+                if is_hidden(entry.name):
+                    self.left_out.add(_HIDDEN, inner)
+                elif entry.is_symlink():
+                    self.links.append((inner, images))
+                else:
+                    self._visit(inner, images)
+        elif not stat.S_ISREG(status.st_mode) or not self._is_image(path.name):
+            self.left_out.add("file{s} of other kinds", path)
+        elif not self._is_new(status):
+            self.left_out.add("second link{s} to an image", path)
+        else:
+            images.append(path)
+
+    def _is_new(self, status: os.stat_result) -> bool:
+        known = len(self.seen)
+        self.seen.add((status.st_dev, status.st_ino))
+        return len(self.seen) > known
+
+    def _is_image(self, name: str) -> bool:
+        return Path(name).suffix.lower() in self.suffixes
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        """Return what is in a folder, sorted; refuse one that cannot be read, or leave it out."""
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self._refuse(folder, error)
+            return []
+
+    def _refuse(self, path: Path, error: OSError) -> None:
+        if not self.skip_bad:
+            advice = "" if self.skip_bad is None else ", or set data.skip_bad=true to leave it out"
+            raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable{advice}")
+        if path not in self.left_out.paths.get(_UNREADABLE, ()):
+            self.left_out.add(_UNREADABLE, path)
+
+    def _leave_out_beside(self, paths: Sequence[Path], folders: str) -> None:
+        hidden = [path for path in paths if is_hidden(path.name)]
+        self.left_out.add(_HIDDEN, *hidden)
+        self.left_out.add(f"beside {folders}", *(path for path in paths if path not in hidden))
