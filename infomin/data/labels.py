@@ -115,7 +115,8 @@ def folder_labels(
 ) -> tuple[list[list[Label]], tuple[str, ...]]:
     """Return the class of every image in both sets by the names of folders, and remarks.
 
-    Names of one normal form are one class, with the name of the first of them.
+    Names of one normal form are one class, with the name of the first of them. Where training
+    folders differ in capitals alone, as those of letters do, capitals tell classes apart.
 
     Arguments:
         listing: the images.
@@ -149,16 +150,21 @@ def folder_labels(
             f"data.class_level: expected at most {deepest}, the depth of the images in "
             f"{listing.root}, got {class_level}; data.labels=none leaves labels out"
         )
-    spellings: dict[str, dict[str, None]] = {}  # by normal form, in order
+    distinct = {composed(name) for name in names[0] if name is not None}
+    same_but_capitals = len(distinct) - len({normal_form(name) for name in distinct})
+    form = composed if same_but_capitals else normal_form
+    spellings: dict[str, dict[str, None]] = {}  # by form, in order
     for words in names:
         for name in sorted({name for name in words if name is not None}):
-            spellings.setdefault(normal_form(name), {})[name] = None
+            spellings.setdefault(form(name), {})[name] = None
     merged = [composed(next(iter(same))) for same in spellings.values() if len(same) > 1]
     if deeper:
         remarks.append(
             "some images lie deeper than the folder of their class (data.class_level=2 takes the "
             "next folder as the class, -1 the last)"
         )
+    if same_but_capitals:
+        remarks.append("classes that differ in capitals alone are several")
     if merged:
         remarks.append(f"folders of several spellings are one class ({listed(merged, _SHOWN)})")
     classes: dict[str | None, Label] = {None: None}
