@@ -20,11 +20,13 @@ def arrays(
     size: int | None = None,
     value_range: Sequence[float] | None = None,
     channel_names: Sequence[str] | None = None,
+    fill: float | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read `{train,test}_images.npy`, and `{train,test}_labels.npy` where they exist.
 
-    Images are squares `n c h w`, uint8, uint16 or float (held as float32), of 2 to 16 channels.
+    Images are squares `n c h w`, uint8, uint16 or other numbers (held as float32), of 2 to 16
+    channels.
     Labels are `n` integers, -1 for none. The name of a class is its number.
 
     Arguments:
@@ -32,6 +34,7 @@ def arrays(
         size: side in pixels that images are resized to (antialiased); None keeps them.
         value_range: lowest and highest value; None is [0, 65535] of uint16, [0, 1] of others.
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
+        fill: replaces NaN and infinity; refused otherwise.
         progress: takes the number of images that are done, and of all.
 
     Raises:
@@ -39,18 +42,18 @@ def arrays(
             values outside the range.
     """
     folder = root_folder(root, "of train_images.npy")
-    pairs = {part: _read(folder, part) for part in ("train", "test")}
+    pairs = {part: _read(folder, part, fill) for part in ("train", "test")}
     known = next((y for _, y in pairs.values() if y and max(y) > UNLABELLED), [])
     classes = [str(i) for i in range(max(known, default=UNLABELLED) + 1)]
     parts = [Part(f"{folder}/{part}_images.npy", pair, classes) for part, pair in pairs.items()]
-    decoder = Decoder(size, value_range=value_range)
+    decoder = Decoder(size, value_range=value_range, fill=fill)
     return read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
 
 
-def _read(folder: Path, part: str) -> tuple[Tensor, list[int] | None]:
+def _read(folder: Path, part: str, fill: float | None) -> tuple[Tensor, list[int] | None]:
     """Return images of training or test, and their labels where there are some."""
     path = folder / f"{part}_images.npy"
-    images = values.as_tensor(_load(path), str(path))
+    images = values.as_tensor(_load(path), str(path), fill)
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise InputError(f"{path}: expected n c h w, h = w, got {_describe(images)}")
     path = folder / f"{part}_labels.npy"

@@ -30,12 +30,13 @@ def image_folder(
     value_range: Sequence[float] | None = None,
     channel_names: Sequence[str] | None = None,
     layout: str | None = None,
+    fill: float | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read a folder of images into memory, resized and cropped to squares.
 
-    Images are 8-bit pictures, 16-bit PNG, TIFF and `.npy` (one image per file; uint8, uint16 or
-    float, held as float32) of 2 to 16 channels, all of one kind.
+    Images are pictures, TIFF and `.npy` (one image per file; uint8, uint16, or other numbers, held
+    as float32) of 2 to 16 channels, all of one kind. `infomin.data.decode` has the rules.
 
     With `train/` and `val/` (or `test/`) inside, those are the two sets. Otherwise a seeded share
     of the images is held out for test. Subfolders are classes; images outside them are unlabelled.
@@ -44,22 +45,25 @@ def image_folder(
         root: the folder.
         size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
             which then must be squares of one size.
-        convert: turn grey images into three equal channels and drop alpha; refused otherwise.
+        convert: turn grey images into three equal channels, drop alpha, make CMYK RGB, and take the
+            first picture of a file. Otherwise alpha is a channel, and the others are refused.
         skip_bad: leave unreadable files out and count them; refused otherwise.
         test_share: share held out where there is no test folder.
         seed: of that choice.
         cache: folder for the decoded images; None is the user's cache folder.
         value_range: lowest and highest value, such as [0, 4095] of 12 bits; None is [0, 65535] of
-            uint16, [0, 1] of float. 8-bit images always have [0, 1].
+            uint16, [0, 1] of float, and proposes a range where values lie outside. 8-bit images
+            always have [0, 1].
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
-        layout: axes of `.npy` files, `chw` or `hwc`; None takes the first or the last axis for the
-            channels, the only one of both with at most 16.
+        layout: axes of `.npy` files and of the pages of TIFF, `chw` or `hwc`; None takes the first
+            or the last axis for the channels, the only one of both with at most 16.
+        fill: replaces values that files declare as no data, NaN and infinity; refused otherwise.
         progress: takes the number of files that are decoded, and of all.
 
     Raises:
         InputError: for a missing or empty folder, or a file that cannot be used, by name.
     """
-    decoder = Decoder(size, convert, value_range, layout)
+    decoder = Decoder(size, convert, value_range, layout, fill=fill)
     folder = root_folder(root, "that holds the images")
     folders = split_folders(folder)
     paths = [images_below(part) for part in folders]
@@ -92,8 +96,8 @@ def image_folder(
             test=sets[1],
             classes=tuple(classes),
             skipped=skipped,
-            value_range=values.resolve_range(value_range, images.dtype),
             channel_names=tuple(channel_names or ()),
+            **decoder.facts(images.dtype),
         )
 
     return cached(
@@ -102,7 +106,17 @@ def image_folder(
         name=name,
         root=str(folder.resolve()),
         files=stamps([path for part in paths for path in part]),
-        options=[size, convert, skip_bad, test_share, seed, value_range, channel_names, layout],
+        options=[
+            size,
+            convert,
+            skip_bad,
+            test_share,
+            seed,
+            value_range,
+            channel_names,
+            layout,
+            fill,
+        ],
     )
 
 
