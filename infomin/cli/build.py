@@ -174,9 +174,9 @@ def launch(cfg: DictConfig, data: DataSet) -> Fabric:
     return fabric
 
 
-def describe_images(data: DataSet, fabric: Fabric) -> None:
+def describe_images(data: DataSet, show: bool = True) -> None:
     """Say once that images were resized, and warn of values that encoders hardly see."""
-    if not fabric.is_global_zero:
+    if not show:
         return
     if data.resized_from is not None:
         width, height = data.resized_from
@@ -228,7 +228,7 @@ def build_pretraining(
     upstream: dict[str, Any] = {}
     if views is None:
         views, upstream = build_views(cfg, data, plan.augmentation, fabric)
-    describe_images(data, fabric)
+    describe_images(data, fabric.is_global_zero)
     seen, missing = seen_by(views, data, fabric)
     if seen.classes:
         seen.check_classes("evaluation")

@@ -130,7 +130,7 @@ def build_game(
         data.check_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
-    describe_images(data, fabric)
+    describe_images(data, fabric.is_global_zero)
     settings = replace(
         settings, batch=fitting("game.batch", settings.batch, len(data.train), fabric)
     )
