@@ -5,6 +5,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from refusal import refused
 from stacks import write_png
 
@@ -202,7 +203,7 @@ def test_alpha_is_a_channel_that_convert_drops(tmp_path, suffix, kind, channels)
     decoder = Decoder(None)
     assert np.array_equal(decoder(path).numpy(), pixels.transpose(2, 0, 1))
     assert decoder.advice() == (
-        f"channel {channels} is declared as alpha; data.convert=true drops it"
+        f"channel {channels} is declared as alpha and kept; data.convert=true drops it",
     )
     colors = np.broadcast_to(pixels[..., :-1], (8, 8, 3)).transpose(2, 0, 1)
     decoder = Decoder(None, convert=True)
@@ -376,7 +377,7 @@ def test_a_layout_leaves_named_axes_as_they_are(tmp_path, layout):
     assert np.array_equal(image, pixels.transpose(2, 0, 1))
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
 def test_the_first_picture_of_an_animation_needs_convert(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     first, second = (Image.new("RGB", (8, 8), color) for color in ((255, 0, 0), (0, 0, 255)))
@@ -390,6 +391,22 @@ def test_the_first_picture_of_an_animation_needs_convert(tmp_path, suffix):
 
 
 # Content, not suffixes
+def test_a_picture_that_exceeds_the_memory_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "large.png"
+    Image.new("RGB", (8, 8)).save(path)
+    monkeypatch.setattr(PngImageFile, "load", lambda self: bytearray(2**60))
+    with refused(f"{path}: cannot be read .it does not fit into the memory .* cut it into tiles"):
+        Decoder(None)(path)
+
+
+@pytest.mark.parametrize("suffix", ["pgm", "jp2"])
+def test_16_bits_of_other_formats_keep_all_bits(tmp_path, suffix):
+    pixels = rgba("u2", 1)[..., 0]
+    options = {"irreversible": False} if suffix == "jp2" else {}
+    Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", **options)
+    assert np.array_equal(Decoder(None, grey=True)(tmp_path / f"a.{suffix}")[0].numpy(), pixels)
+
+
 def test_a_file_is_read_by_its_content(tmp_path):
     pixels = rgba("u2", 3)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")

@@ -84,8 +84,8 @@ def test_pictures_that_are_resized_are_measured_too(tmp_path):
 
 def test_alpha_that_is_kept_is_said():
     pictures = [Image.new("RGBA", (8, 8))] * 5
-    assert (
-        from_torch(pictures).advice == "channel 4 is declared as alpha; data.convert=true drops it"
+    assert from_torch(pictures).advice == (
+        "channel 4 is declared as alpha and kept; convert=true drops it",
     )
     assert from_torch(pictures, convert=True).channels == 3
 
@@ -119,4 +119,4 @@ def test_options_of_paired_views(tmp_path):
     assert grey.channels == 6
     views = save_views(tmp_path, (np.nan_to_num(depth) / 2).astype(np.uint16))
     advice = data.paired_folders(views, 8, **options | {"value_range": None}).advice
-    assert advice.endswith("set 'data.value_range={depth: [0,4000]}'")
+    assert advice[0].endswith("set 'data.value_range={depth: [0,4000]}'")

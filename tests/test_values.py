@@ -105,8 +105,10 @@ def test_an_undeclared_range_is_estimated_from_all_images_and_proposed():
     decoder = measured((212, 900, torch.uint16), (300, 11840, torch.uint16), view="depth")
     assert decoder.facts(torch.uint16) == {
         "value_range": (0, 65535),
-        "advice": "values span 212 to 11,840, a small part of [0, 65535], the range of uint16 "
-        "images unless declared; set 'data.value_range={depth: [0,12000]}'",
+        "advice": (
+            "values span 212 to 11,840, a small part of [0, 65535], the range of uint16 "
+            "images unless declared; set 'data.value_range={depth: [0,12000]}'",
+        ),
         "resized_from": None,
     }
     assert not measured((212, 40000, torch.uint16)).advice()

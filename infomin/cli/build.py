@@ -184,9 +184,8 @@ def describe_images(data: DataSet, show: bool = True) -> None:
             f"images of up to {width}x{height} pixels are resized to {data.size}x{data.size}; "
             "budget.size=N changes that"
         )
-    images, names = data.train.images, data.channel_names
-    advice = data.advice or describe_narrow_channels(images, data.value_range, names)
-    if advice:
+    narrow = describe_narrow_channels(data.train.images, data.value_range, data.channel_names)
+    for advice in data.advice or filter(None, (narrow,)):
         print(f"warning: {advice}", file=sys.stderr)
 
 

@@ -64,7 +64,7 @@ def _read(path: Path) -> DataSet:
         value_range=(low, high),
         channel_names=tuple(meta["channel_names"]),
         groups=tuple(map(tuple, meta.get("groups", ()))),
-        advice=meta["advice"],
+        advice=tuple(meta["advice"]),
         resized_from=size and (size[0], size[1]),
     )
 

@@ -43,12 +43,12 @@ class ImageFacts(TypedDict):
     """Facts of the images of a data set; see `DataSet`."""
 
     value_range: ValueRange
-    advice: str
+    advice: tuple[str, ...]
     resized_from: tuple[int, int] | None
 
 
 class UnreadableFile(InputError):
-    """An image file that is damaged."""
+    """An image file that is damaged, or too large for the memory."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class Decoder:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except MemoryError:
-            raise InputError(
-                f"{path}: does not fit into the memory of this machine; cut it into tiles, or make "
-                "it smaller"
+            raise UnreadableFile(
+                f"{path}: cannot be read (it does not fit into the memory of this machine; cut it "
+                "into tiles, or make it smaller)"
             ) from None
         except Exception as error:  # decoders raise anything for a damaged file
             raise UnreadableFile(f"{path}: cannot be read ({error})") from None
@@ -176,18 +176,19 @@ class Decoder:
             "resized_from": max(self.sizes, default=None),
         }
 
-    def advice(self) -> str:
-        """Return advice on the options of the images that were read, or nothing.
+    def advice(self) -> tuple[str, ...]:
+        """Return options that would suit the images better that were read, one line each.
 
         Raises:
             InputError: for undeclared values outside the range of their type; proposes a range.
         """
-        advice = [self.span.settle(self.setting)]
+        proposal = self.span.settle(self.setting)
+        advice = [proposal] if proposal else []
         if self.alpha:
             numbers = ", ".join(str(i + 1) for i in sorted(self.alpha))
             drops = f"{self.setting('convert', 'true')} drops it"
-            advice.append(f"channel {numbers} is declared as alpha; {drops}")
-        return "; ".join(filter(None, advice))
+            advice.append(f"channel {numbers} is declared as alpha and kept; {drops}")
+        return tuple(advice)
 
     def resized(self, image: Num[Tensor, "c h w"], as_picture: bool = False) -> Tensor:
         """Resize an image to a square `c size size`, the way of Pillow or of `augment.resize`."""

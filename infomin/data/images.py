@@ -81,7 +81,7 @@ class DataSet:
         skipped: number of unreadable files that were left out.
         value_range: lowest and highest value of the images, in their units.
         channel_names: by default R, G, B for three channels and channel_0, ... for others.
-        advice: options that would suit the images better, such as a value range; or nothing.
+        advice: options that would suit the images better, such as a value range, one line each.
         resized_from: largest width and height of images that were resized; None without any.
         groups: channels of every view, the columns of `view_mask`, where images come as views.
     """
@@ -94,7 +94,7 @@ class DataSet:
     value_range: ValueRange = UNIT
     channel_names: tuple[str, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
-    advice: str = ""
+    advice: tuple[str, ...] = ()
     resized_from: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -103,7 +103,7 @@ def paired_folders(
                 f"data.views: training images have {counts[0]} channels by view, test images "
                 f"{counts[1]}; expected the same"
             )
-        advice = [decoder.advice() for decoder in decoders.values()]
+        advice = [line for decoder in decoders.values() for line in decoder.advice()]
         names: list[str] = []
         groups: list[tuple[int, ...]] = []
         for name, channels in counts[0].items():
@@ -116,7 +116,7 @@ def paired_folders(
             classes=tuple(classes),
             channel_names=tuple(names),
             groups=tuple(groups),
-            advice="; ".join(filter(None, advice)),
+            advice=tuple(advice),
             resized_from=max((size for d in decoders.values() for size in d.sizes), default=None),
         )
 

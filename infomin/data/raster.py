@@ -180,7 +180,7 @@ def _read_tiff(path: Path) -> Raster:
         pairs = zip(raster.axes, raster.values.shape, strict=True)
         plane = [n if axis in "YX" else 1 for axis, n in pairs]
         masks = (s for s in file.series[1:] if s.keyframe.is_mask)
-        for mask in (s.asarray() for s in masks if s.shape == page.shape[:2]):
+        for mask in (s.asarray() for s in masks if s.shape == (page.imagelength, page.imagewidth)):
             mask = turned(mask, orientation if picture else 1)
             missing = np.broadcast_to((mask == 0).reshape(plane), raster.values.shape)
             known = raster.missing
@@ -220,6 +220,9 @@ def _tiff_picture(path: Path, page: TiffPage) -> Raster:
 def _tiff_array(series: TiffPageSeries) -> Raster:
     """Return the values of a TIFF of any type and number of channels."""
     page, axes, values = series.keyframe, series.axes, series.asarray()
+    frames = 1
+    if len(axes) == 4 and axes[0] in "QI" and "S" in axes:  # pages in color
+        frames, axes, values = len(values), axes[1:], values[0]
     missing = _no_data(values, page)
     if page.photometric == PHOTOMETRIC.PALETTE:
         values = np.moveaxis(np.asarray(page.colormap)[:, values], 0, -1)
@@ -236,7 +239,7 @@ def _tiff_array(series: TiffPageSeries) -> Raster:
         if page.extrasamples[0] == 1:
             values = _unmultiplied(np.moveaxis(values, samples, -1), first)
             values = np.moveaxis(values, -1, samples)
-    return Raster(values, axes, alpha, missing=missing)
+    return Raster(values, axes, alpha, missing=missing, frames=frames)
 
 
 def _unmultiplied(values: np.ndarray, alpha: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Data sets of PyTorch and arrays, read into a `DataSet`: the entrance of the Python API."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,8 @@ def from_torch(
         parts = [Part("train", train, classes, fill)]
         if test is not None:
             parts.append(Part("test", test, classes, fill))
-        return read_parts(parts, decoder, name, channel_names, progress, test_share, seed)
+        data = read_parts(parts, decoder, name, channel_names, progress, test_share, seed)
+    return replace(data, advice=tuple(line.replace("data.", "") for line in data.advice))
 
 
 class Part:
