@@ -41,15 +41,21 @@ def six_channel_folder(root, count=60, layout="hwc"):
     return root
 
 
-def write_png(path, pixels):
-    """Save `h w c`, uint16, as a 16-bit PNG; rows hold differences from the previous pixel."""
+def write_png(path, pixels, exif=b"", key=(), late=False):
+    """Save `h w c`, uint16, as a 16-bit PNG; rows hold differences from the previous pixel.
+
+    `exif` has the orientation, before or behind the pixels; `key` is the transparent colour.
+    """
     height, width, channels = pixels.shape
     rows = pixels.astype(">u2").view(np.uint8).reshape(height, width, -1)
     rows = np.diff(rows, axis=1, prepend=np.uint8(0)).reshape(height, -1)
     body = b"".join(b"\x01" + row.tobytes() for row in rows)
     color = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    header = struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(body)), (b"IEND", b""))
+    tag = [(b"eXIf", exif.removeprefix(b"Exif\0\0"))] if exif else []
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0))]
+    chunks += [(b"tRNS", struct.pack(f">{len(key)}H", *key))] if key else []
+    chunks += [] if late else tag
+    chunks += [(b"IDAT", zlib.compress(body)), *(tag if late else []), (b"IEND", b"")]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks))
     return path

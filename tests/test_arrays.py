@@ -60,7 +60,9 @@ def test_arrays_of_other_types_mean_their_own_numbers(root, kind):
     assert dataset.train.images.dtype == kept
     assert np.array_equal(dataset.train.images.numpy(), images)
     assert (dataset.value_range, dataset.channel_names) == ((0.0, 1000.0), tuple(names))
-    with refused(r"train_images.npy: image 0: has values .* outside \[0, 400\]; declare"):
+    with refused(
+        r"train_images.npy: image 0: has values .* outside \[0, 400\]; set data.value_range=\[0,"
+    ):
         data.arrays(str(root), value_range=[0, 400])
 
 
@@ -69,8 +71,9 @@ def test_an_error_names_the_image_that_is_out_of_range(root):
     images[17, 3, 2, 1] = np.nan
     np.save(root / "train_images.npy", np.load(root / "train_images.npy") / 255)
     np.save(root / "test_images.npy", images)
-    with refused(r"test_images.npy: image 17: has values nan to nan, outside \[0, 1\]"):
+    with refused("test_images.npy: image 17: 1 of 720 values are NaN or infinite; data.fill=VALUE"):
         data.arrays(str(root))
+    assert data.arrays(str(root), fill=0.25).test.images[17, 3, 2, 1] == 0.25
 
 
 @pytest.mark.parametrize(

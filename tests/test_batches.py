@@ -43,7 +43,8 @@ def test_the_choice_of_labels_is_seeded_and_grows_with_the_number():
     [
         ({"share": 0.0}, r"labels.share: expected a share within \(0, 1\], got 0.0"),
         ({"number": 101}, "labels.number: expected at most 100, the labels of"),
-        ({"number": 2}, "labels: expected at least 3, one of each class, got 2"),
+        ({"share": 0.01}, r"got 1 \(0.01 of 100\); set labels=3 or more, or labels=1.0 for all"),
+        ({"number": 2}, "one of each class, got 2; set labels=3 or more, or labels=1.0 for all"),
     ],
 )
 def test_a_wrong_number_of_labels_is_refused(options, message):

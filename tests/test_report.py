@@ -161,6 +161,16 @@ def test_the_linear_part_of_a_linear_generator_is_its_matrix():
     assert min(r2) == pytest.approx(1, abs=1e-6)
 
 
+def test_weights_are_for_values_in_units_of_the_range():
+    images = torch.rand(4, 3, 8, 8)
+    unit = ViewGenerator(color="ydbdr", normalize=False)
+    counts = ViewGenerator(color="ydbdr", normalize=False, value_range=(0.0, 4000.0))
+    weights, _ = linear_part(counts, images * 4000)
+    torch.testing.assert_close(weights, linear_part(unit, images)[0], atol=1e-4, rtol=0)
+    title = color_picture(counts, images * 4000).axes[0].get_title(loc="left")
+    assert title.startswith("view 1: output 1 ≈ these weights of values / 4000, R²")
+
+
 def test_a_shareable_command_has_no_path_of_this_machine():
     words = ["python x.py", "data.root=../somewhere/photos", "out=/a/b", "seed=1", "jobs=2"]
     assert tables.shareable_command(words) == "python x.py data.root=PATH/photos seed=1"

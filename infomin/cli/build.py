@@ -19,7 +19,7 @@ from infomin.core.errors import InputError, option_errors
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
 from infomin.data.labels import label_warning
 from infomin.data.missing_views import check_complete
-from infomin.data.values import narrow_channels
+from infomin.data.value_span import describe_narrow_channels
 from infomin.evaluation.monitoring import Monitor, MonitorSettings
 from infomin.losses import view_pairs
 from infomin.methods import METHODS, Context, Method
@@ -175,18 +175,19 @@ def launch(cfg: DictConfig, data: DataSet) -> Fabric:
     return fabric
 
 
-def warn_of_narrow_channels(data: DataSet, fabric: Fabric) -> None:
-    """Print a warning where channels cover so little of the value range that encoders miss them."""
-    narrow = narrow_channels(data.train.images, data.value_range)
-    if narrow and fabric.is_global_zero:
-        names = ", ".join(data.channel_names[i] for i in narrow)
-        low, high = data.value_range
+def describe_images(data: DataSet, show: bool = True) -> None:
+    """Say once that images were resized, and warn of values that encoders hardly see."""
+    if not show:
+        return
+    if data.resized_from is not None:
+        width, height = data.resized_from
         print(
-            f"warning: values of {names} cover less than a tenth of [{low:g}, {high:g}], and "
-            "encoders hardly see them; declare data.value_range=[LOW,HIGH], or bring all channels "
-            "to one scale",
-            file=sys.stderr,
+            f"images of up to {width}x{height} pixels are resized to {data.size}x{data.size}; "
+            "budget.size=N changes that"
         )
+    narrow = describe_narrow_channels(data.train.images, data.value_range, data.channel_names)
+    for advice in data.advice or filter(None, (narrow,)):
+        print(f"warning: {advice}", file=sys.stderr)
 
 
 def warn_of_labels(data: DataSet, show: bool = True) -> None:
@@ -234,7 +235,7 @@ def build_pretraining(
     upstream: dict[str, Any] = {}
     if views is None:
         views, upstream = build_views(cfg, data, plan.augmentation, fabric)
-    warn_of_narrow_channels(data, fabric)
+    describe_images(data, fabric.is_global_zero)
     seen, missing = seen_by(views, data, fabric)
     if seen.classes:
         seen.check_classes("evaluation")

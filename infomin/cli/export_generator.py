@@ -18,7 +18,7 @@ from infomin.core.errors import whole_number
 from infomin.core.shapes import Images
 from infomin.core.value_range import RGB
 from infomin.export import export
-from infomin.export.formats import FORMATS, check_format, missing_package
+from infomin.export.formats import FORMATS, check_format, missing_packages
 from infomin.export.sample import random_images
 from infomin.generator import ViewGenerator
 from infomin.runs.folder import newest
@@ -36,8 +36,8 @@ def export_generator(cfg: DictConfig) -> None:
     for name in plain(cfg.formats) or ():
         check_format(name, g)
     for name, format in FORMATS.items():
-        if cfg.formats is None and format.default and (package := missing_package(name)):
-            print(f"{name} is left out: {package} is not installed; pip install 'infomin[{name}]'")
+        if cfg.formats is None and format.default and (packages := missing_packages(name)):
+            print(f"{name} is left out, for lack of packages; pip install {packages}")
     images, data = _sample(cfg, source, g)
     with show_work("writing and verifying files"):
         export(source, folder, plain(cfg.formats), images, data)

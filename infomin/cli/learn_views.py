@@ -19,7 +19,7 @@ from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import CropFlip, resize
-from infomin.cli.build import fitting, launch, warn_of_labels, warn_of_narrow_channels
+from infomin.cli.build import describe_images, fitting, launch, warn_of_labels
 from infomin.cli.main import command, instantiate, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, one_of
@@ -101,7 +101,8 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
     low, high = g.value_range
-    print(f"round trip error {check.round_trip_error:.1e} of values within [{low:g}, {high:g}]")
+    share = check.round_trip_error / (high - low)
+    print(f"round trip error {share:.1e} of the value range, [{low:g}, {high:g}]")
     show("picture", picture)
     show("generator", folder)
     print("next: infomin pretrain views=learned, or infomin export-generator")
@@ -129,7 +130,7 @@ def build_game(
         data.check_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = labelled_images(cfg, data)
     fabric = launch(cfg, data)
-    warn_of_narrow_channels(data, fabric)
+    describe_images(data, fabric.is_global_zero)
     if settings.classified:
         warn_of_labels(data, fabric.is_global_zero)
     settings = replace(

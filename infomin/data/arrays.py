@@ -23,21 +23,23 @@ def arrays(
     size: int | None = None,
     value_range: Sequence[float] | None = None,
     channel_names: Sequence[str] | None = None,
+    fill: float | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read `{train,test}_images.npy`, and `{train,test}_labels.npy` where they exist.
 
     Other words for the two sets will do, such as `Training_images.npy` and `val_images.npy`.
 
-    Images are squares `n c h w`, uint8, uint16 or float (held as float32), of 2 to 16 channels.
-    Labels are `n` integers, -1 for none. Classes are the distinct labels of training, in order; the
-    name of a class is its label.
+    Images are squares `n c h w`, uint8, uint16 or other numbers (held as float32), of 2 to 16
+    channels. Labels are `n` integers, -1 for none. Classes are the distinct labels of training, in
+    order; the name of a class is its label.
 
     Arguments:
         root: the folder of the files.
         size: side in pixels that images are resized to (antialiased); None keeps them.
         value_range: lowest and highest value; None is [0, 65535] of uint16, [0, 1] of others.
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
+        fill: replaces NaN and infinity; refused otherwise.
         progress: takes the number of images that are done, and of all.
 
     Raises:
@@ -47,8 +49,8 @@ def arrays(
     folder = root_folder(root, "of train_images.npy")
     present = _entries(folder)
     files = _files(folder, present)
-    parts = [Part(str(images), _read(images, labels), None) for images, labels in files]
-    decoder = Decoder(size, value_range=value_range)
+    parts = [Part(str(images), _read(images, labels, fill), None) for images, labels in files]
+    decoder = Decoder(size, value_range=value_range, fill=fill)
     data = read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
     unused = LeftOut(folder)
     unused.add("other file{s}", *sorted({*present}.difference(*files)))
@@ -79,9 +81,9 @@ def _files(folder: Path, present: Sequence[Path]) -> list[tuple[Path, Path]]:
     return files
 
 
-def _read(path: Path, labels_path: Path) -> tuple[Tensor, list[int] | None]:
+def _read(path: Path, labels_path: Path, fill: float | None) -> tuple[Tensor, list[int] | None]:
     """Return images of training or test, and their labels where there are some."""
-    images = values.as_tensor(_load(path), str(path))
+    images = values.as_tensor(_load(path), str(path), fill)
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise InputError(f"{path}: expected n c h w, h = w, got {_describe(images)}")
     if not labels_path.is_file():

@@ -12,7 +12,7 @@ from safetensors.torch import save as to_bytes
 from infomin.core import files
 from infomin.data.images import DataSet, ImageSet
 
-_VERSION = 2  # a change of decoding raises it, so that old caches are not used
+_VERSION = 3  # a change of decoding raises it, so that old caches are not used
 
 
 def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
@@ -54,6 +54,7 @@ def _read(path: Path) -> DataSet:
         for split in ("train", "test")
     ]
     low, high = meta["value_range"]
+    size = meta["resized_from"]
     return DataSet(
         name=meta["name"],
         train=sets[0],
@@ -63,7 +64,9 @@ def _read(path: Path) -> DataSet:
         value_range=(low, high),
         channel_names=tuple(meta["channel_names"]),
         groups=tuple(map(tuple, meta.get("groups", ()))),
-        notes=tuple(meta.get("notes", ())),
+        notes=tuple(meta["notes"]),
+        advice=tuple(meta["advice"]),
+        resized_from=size and (size[0], size[1]),
     )
 
 
@@ -74,6 +77,7 @@ def _write(path: Path, data: DataSet) -> None:
         tensors[f"{split}.labels"] = part.labels.contiguous()
         if part.view_mask is not None:
             tensors[f"{split}.present"] = part.view_mask.contiguous()
-    names = ("name", "classes", "skipped", "value_range", "channel_names", "groups", "notes")
+    names = ["name", "classes", "skipped", "value_range", "channel_names", "groups"]
+    names += ["notes", "advice", "resized_from"]
     meta = {name: getattr(data, name) for name in names}
     files.write_bytes(path, to_bytes(tensors, metadata={"data": json.dumps(meta)}))

@@ -34,12 +34,13 @@ def image_folder(
     layout: str | None = None,
     labels: str = "folders",
     class_level: int | None = None,
+    fill: float | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read a folder of images into memory, resized and cropped to squares.
 
-    Images are 8-bit pictures, 16-bit PNG, TIFF and `.npy` (one image per file; uint8, uint16 or
-    float, held as float32) of 2 to 16 channels, all of one kind.
+    Images are pictures, TIFF and `.npy` (one image per file; uint8, uint16, or other numbers, held
+    as float32) of 2 to 16 channels, all of one kind. `infomin.data.decode` has the rules.
 
     With `train/` and `val/` (or `test/`) inside, those are the two sets; `Training`, `dev` and the
     like will do. Otherwise a seeded share of the images is held out for test. A class is a folder
@@ -50,27 +51,30 @@ def image_folder(
         root: the folder.
         size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
             which then must be squares of one size.
-        convert: turn grey images into three equal channels and drop alpha; refused otherwise.
+        convert: turn grey images into three equal channels, drop alpha, make CMYK RGB, and take the
+            first picture of a file. Otherwise alpha is a channel, and the others are refused.
         skip_bad: leave unreadable files and folders out and count them; refused otherwise.
         test_share: share held out where there is no test folder.
         seed: of that choice.
         cache: folder for the decoded images; None is the user's cache folder.
         value_range: lowest and highest value, such as [0, 4095] of 12 bits; None is [0, 65535] of
-            uint16, [0, 1] of float. 8-bit images always have [0, 1].
+            uint16, [0, 1] of float, and proposes a range where values lie outside. 8-bit images
+            always have [0, 1].
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
-        layout: axes of `.npy` files, `chw` or `hwc`; None takes the first or the last axis for the
-            channels, the only one of both with at most 16.
+        layout: axes of `.npy` files and of the pages of TIFF, `chw` or `hwc`; None takes the first
+            or the last axis for the channels, the only one of both with at most 16.
         labels: `folders`, or `none` for no labels.
         class_level: 1 takes the folder directly below the set as the class, 2 the next below, ...,
             -1 the one that holds the image. None is 1, after folders that hold nothing but one
             folder.
+        fill: replaces values that files declare as no data, NaN and infinity; refused otherwise.
         progress: takes the number of files that are decoded, and of all.
 
     Raises:
         InputError: for a missing or empty folder, a class that only test images have, or a file or
             folder that cannot be used, by name.
     """
-    decoder = Decoder(size, convert, value_range, layout)
+    decoder = Decoder(size, convert, value_range, layout, fill=fill)
     folder = root_folder(root, "that holds the images")
     listing = list_images(folder, skip_bad)
     names, remarks = folder_labels(listing, labels, class_level)
@@ -111,9 +115,9 @@ def image_folder(
             test=sets[1],
             classes=classes,
             skipped=len(listing.all_paths) - sum(map(len, read)),
-            value_range=values.resolve_range(value_range, images.dtype),
             channel_names=tuple(channel_names or ()),
             notes=(str(bad),),
+            **decoder.facts(images.dtype),
         )
 
     data = cached(
@@ -123,7 +127,10 @@ def image_folder(
         root=str(folder.resolve()),
         files=stamps(listing.all_paths),
         folders=[str(part) for part in listing.folders],
-        options=[size, convert, skip_bad, test_share, seed, value_range, channel_names, layout],
+        options=[
+            *(size, convert, skip_bad, test_share, seed),
+            *(value_range, channel_names, layout, fill),
+        ],
         labels=[labels, class_level],
     )
     left_out = listing.left_out.notes(*data.notes)

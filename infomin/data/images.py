@@ -81,6 +81,8 @@ class DataSet:
         skipped: number of unreadable files that were left out.
         value_range: lowest and highest value of the images, in their units.
         channel_names: by default R, G, B for three channels and channel_0, ... for others.
+        advice: options that would suit the images better, such as a value range, one line each.
+        resized_from: largest width and height of images that were resized; None without any.
         groups: channels of every view, the columns of `view_mask`, where images come as views.
         notes: lines for people: the files and folders that are used, and those that are not.
     """
@@ -94,6 +96,8 @@ class DataSet:
     channel_names: tuple[str, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    resized_from: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         names = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")

@@ -37,7 +37,7 @@ class Batches:
         if not 1 <= size <= len(self.indices):
             raise InputError(
                 f"{option}: expected 1..{len(self.indices)}, the number of images to draw from, "
-                f"got {size}"
+                f"got {size}; set {option}={len(self.indices)} or less"
             )
         self.size, self.seed, self.stream = size, seed, stream
         self.per_epoch = len(self.indices) // size

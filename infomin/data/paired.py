@@ -14,6 +14,7 @@ it, and `ImageSet.view_mask` marks the views that they have.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float32, Int64, Num
@@ -28,10 +29,9 @@ from infomin.data.labels import encode, folder_labels
 from infomin.data.names import composed, listed, normal_form
 from infomin.data.reading import Counter, Progress, in_threads, source
 from infomin.data.split import hold_out
-from infomin.data.values import size_of
+from infomin.data.values import resolve_range, size_of
 from infomin.data.walk import Listing, list_images
 
-_SCALE = {torch.uint8: 255, torch.uint16: 65535, torch.float32: 1}
 Files = Mapping[str, Sequence[Path | None]]
 """Files of every view, in the same order of samples; None is a missing file."""
 
@@ -46,6 +46,9 @@ def paired_folders(
     allow_missing: bool = False,
     labels: str = "folders",
     class_level: int | None = None,
+    convert: Any = False,
+    value_range: Any = None,
+    fill: Any = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read one folder of images per view into memory, matched by file names.
@@ -55,6 +58,8 @@ def paired_folders(
         size, test_share, seed, cache, labels, class_level: see `image_folder`.
         allow_missing: use samples that lack views, too: pretraining uses their pairs of views, a
             probe uses every view that they have.
+        convert, value_range, fill: see `image_folder`; for all views, or by their names, such as
+            {depth: [0, 10000]}. Grey images keep their one channel unless they are converted.
         progress: takes the number of files that are done, and of all; headers first, then pixels.
 
     Raises:
@@ -68,11 +73,12 @@ def paired_folders(
             "data.views: expected two folders or more by name, such as "
             f"'data.views={{rgb: PATH, depth: PATH}}', got {views and dict(views)}"
         )
-    decoder = Decoder(size, grey=True)
     folders = {str(name): Path(str(folder)).expanduser() for name, folder in views.items()}
     for name, folder in folders.items():
         if not folder.is_dir():
             raise InputError(f"data.views.{name}: {folder} is not a folder")
+    options = {"convert": convert, "value_range": value_range, "fill": fill}
+    decoders = _decoders(size, list(folders), options)
     listings = {name: _list_view(name, folder) for name, folder in folders.items()}
     unsplit = [name for name, listing in listings.items() if len(listing.folders) == 1]
     if 0 < len(unsplit) < len(listings):
@@ -92,7 +98,7 @@ def paired_folders(
         _check_shapes(parts, every, Counter(progress, len(every)).add)
         add = Counter(progress, len(every)).add
         sets, counts = zip(
-            *(_stack(part, y, decoder, add) for part, y in zip(parts, indices, strict=True)),
+            *(_stack(part, y, decoders, add) for part, y in zip(parts, indices, strict=True)),
             strict=True,
         )
         if unsplit:
@@ -103,6 +109,7 @@ def paired_folders(
                 f"data.views: training images have {counts[0]} channels by view, test images "
                 f"{counts[1]}; expected the same"
             )
+        advice = [line for decoder in decoders.values() for line in decoder.advice()]
         names: list[str] = []
         groups: list[tuple[int, ...]] = []
         for name, channels in counts[0].items():
@@ -115,6 +122,8 @@ def paired_folders(
             classes=classes,
             channel_names=tuple(names),
             groups=tuple(groups),
+            advice=tuple(advice),
+            resized_from=max((size for d in decoders.values() for size in d.sizes), default=None),
         )
 
     data = cached(
@@ -124,7 +133,7 @@ def paired_folders(
         views={name: str(folder.resolve()) for name, folder in folders.items()},
         files=stamps(every),
         folders=[str(part) for listing in listings.values() for part in listing.folders],
-        options=[size, test_share, seed, labels, class_level],
+        options=[size, test_share, seed, labels, class_level, options],
     )
     notes = [note for listing in listings.values() for note in listing.left_out.notes()]
     return replace(data, notes=(describe(first, data, remarks), *notes))
@@ -133,6 +142,34 @@ def paired_folders(
 def _list_view(name: str, folder: Path) -> Listing:
     with renamed_option("data.root", f"data.views.{name}"):
         return list_images(folder)
+
+
+def _decoders(
+    size: int | None, views: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Decoder]:
+    """Return a decoder for every view; an option is for all views, or maps their names."""
+    for option, given in options.items():
+        unknown = set(given) - set(views) if isinstance(given, Mapping) else None
+        if unknown:
+            raise InputError(
+                f"data.{option}: expected views of {', '.join(views)}, got {min(unknown)}"
+            )
+
+    def of(view: str, option: str) -> Any:
+        given = options[option]
+        return given.get(view) if isinstance(given, Mapping) else given
+
+    return {
+        view: Decoder(
+            size,
+            bool(of(view, "convert")),
+            of(view, "value_range"),
+            grey=True,
+            fill=of(view, "fill"),
+            view=view,
+        )
+        for view in views
+    }
 
 
 def _match(
@@ -192,13 +229,25 @@ def _check_shapes(parts: Sequence[Files], every: Sequence[Path], add: Callable[[
         sizes = dict(zip(every, results, strict=True))
     for sample in (sample for part in parts for sample in zip(*part.values(), strict=True)):
         known = [(path, size) for path in _existing(sample) if (size := sizes[path])]
+        if all(_same_shape(size, known[0][1]) for _, size in known):
+            continue
+        known = [(path, height_and_width(path, load=True) or size) for path, size in known]
         for path, (height, width) in known[1:]:
             first, (rows, columns) = known[0]
-            if abs(width / height - columns / rows) * min(height, rows) >= 1:
-                raise InputError(
-                    f"data.views: {first} is {columns}x{rows}, {path} is {width}x{height}; "
-                    "expected one shape for all views of a sample, so that their pixels correspond"
-                )
+            if _same_shape((height, width), (rows, columns)):
+                continue
+            turned = "; an orientation tag may turn one of them" * _same_shape(
+                (width, height), (rows, columns)
+            )
+            raise InputError(
+                f"data.views: {first} is {columns}x{rows}, {path} is {width}x{height}; expected "
+                f"one shape for all views of a sample, so that their pixels correspond{turned}"
+            )
+
+
+def _same_shape(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    (height, width), (rows, columns) = a, b
+    return abs(width / height - columns / rows) * min(height, rows) < 1
 
 
 def _name_in(samples: Sequence[Path]) -> Callable[[int], str]:
@@ -212,25 +261,30 @@ def _existing(paths: Sequence[Path | None]) -> list[Path]:
 def _stack(
     part: Files,
     labels: Int64[Tensor, " n"],
-    decoder: Decoder,
+    decoders: Mapping[str, Decoder],
     add: Callable[[], None],
 ) -> tuple[ImageSet, dict[str, int]]:
     """Return the images with the channels of all views, and the number of channels by view."""
     view_mask = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
     images: dict[str, Tensor] = {}
     for (name, paths), mask in zip(part.items(), view_mask.T, strict=True):
-        view, _ = read_images(_existing(paths), f"data.views.{name}", decoder, add)
+        view, _ = read_images(_existing(paths), f"data.views.{name}", decoders[name], add)
         images[name] = view.new_zeros(len(mask), *view.shape[1:])
         images[name].numpy()[mask.numpy()] = view.numpy()  # torch has no index of uint16
     if len({x.shape[-1] for x in images.values()}) > 1:
         sizes = ", ".join(f"{name} {size_of(x)}" for name, x in images.items())
         raise InputError(f"data.views: images of different sizes: {sizes}; set data.size=N")
     if any(x.dtype != torch.uint8 for x in images.values()):
-        images = {name: _to_unit(x) for name, x in images.items()}
+        images = {name: _to_unit(x, decoders[name]) for name, x in images.items()}
     counts = {name: x.shape[1] for name, x in images.items()}
     return ImageSet(torch.cat([*images.values()], 1), labels, view_mask=view_mask), counts
 
 
-def _to_unit(images: Num[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
-    """Return images as float32 in [0, 1], some thousand at a time."""
-    return torch.cat([chunk.float() / _SCALE[images.dtype] for chunk in images.split(2048)])
+def _to_unit(images: Num[Tensor, "n c h w"], decoder: Decoder) -> Float32[Tensor, "n c h w"]:
+    """Return images as float32, their value range scaled to [0, 1], some thousand at a time."""
+    if images.dtype == torch.uint8:
+        low, width = 0.0, 255.0
+    else:
+        low, high = resolve_range(decoder.value_range, images.dtype)
+        width = high - low
+    return torch.cat([(chunk.float() - low) / width for chunk in images.split(2048)])

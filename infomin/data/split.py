@@ -102,6 +102,8 @@ def labelled_subset(
     if wanted < len(classes):
         raise InputError(
             f"labels: expected at least {len(classes)}, one of each class, got {wanted}"
+            + (f" ({share:g} of {len(known)})" if number is None and share is not None else "")
+            + f"; set labels={len(classes)} or more, or labels=1.0 for all"
         )
     piles = []
     for label in classes.tolist():
@@ -116,5 +118,8 @@ def labelled_subset(
 def _held(n: int, share: float) -> int:
     held = round(n * share)
     if not 0 < held < n:
-        raise InputError(f"data.test_share: {share} of {n} images leaves {held} for test")
+        raise InputError(
+            f"data.test_share: {share} of {n} images leaves {held} for test; "
+            f"{'raise' if held < 1 else 'lower'} data.test_share, or add images"
+        )
     return held

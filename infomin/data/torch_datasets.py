@@ -1,6 +1,7 @@
 """Data sets of PyTorch and arrays, read into a `DataSet`: the entrance of the Python API."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ def from_torch(
     value_range: Sequence[float] | None = None,
     channel_names: Sequence[str] | None = None,
     size: int | None = None,
+    convert: bool = False,
+    fill: float | None = None,
     test_share: float = 0.2,
     seed: int = 0,
     progress: Progress = None,
@@ -63,6 +66,7 @@ def from_torch(
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
         size: side in pixels: shorter side resized (antialiased), centre cropped; None keeps images,
             which then must be squares of one size.
+        convert, fill: see `image_folder`; `fill` replaces masked values, too.
         test_share: share held out without `test`.
         seed: of that choice.
         progress: takes the number of images that are read, and of all.
@@ -76,11 +80,12 @@ def from_torch(
             raise InputError("test: expected none beside a DataSet, which has its own test images")
         return train
     with renamed_option("data.", ""):
-        parts = [Part("train", train, classes)]
+        decoder = Decoder(size, convert, value_range, grey=True, fill=fill)
+        parts = [Part("train", train, classes, fill)]
         if test is not None:
-            parts.append(Part("test", test, classes))
-        decoder = Decoder(size, value_range=value_range, grey=True)
-        return read_parts(parts, decoder, name, channel_names, progress, test_share, seed)
+            parts.append(Part("test", test, classes, fill))
+        data = read_parts(parts, decoder, name, channel_names, progress, test_share, seed)
+    return replace(data, advice=tuple(line.replace("data.", "") for line in data.advice))
 
 
 class Part:
@@ -90,12 +95,15 @@ class Part:
         name: `train` or `test`, for error messages.
         data: a map-style data set, images in one array, or a pair of these and labels.
         classes: names that integer labels index; None takes those of the data set.
+        fill: replaces masked values, NaN and infinity; None refuses them.
 
     Raises:
         InputError: for something else, an empty set, or another number of labels than images.
     """
 
-    def __init__(self, name: str, data: Any, classes: Sequence[str] | None) -> None:
+    def __init__(
+        self, name: str, data: Any, classes: Sequence[str] | None, fill: float | None = None
+    ) -> None:
         self.name, self.labels = name, None
         if isinstance(data, tuple) and len(data) == 2:
             data, labels = data
@@ -113,7 +121,7 @@ class Part:
             raise InputError(
                 f"{name}: expected a label for each of {len(data)} images, got {len(self.labels)}"
             )
-        self.data = _channels_first(data, name, batch=1) if _is_array(data) else data
+        self.data = _channels_first(data, name, 1, fill) if _is_array(data) else data
         self.classes = classes or _classes_of(data, name)
 
     def __len__(self) -> int:
@@ -136,8 +144,6 @@ class Part:
             image, label = image[0], image[1] if len(image) > 1 else None
         if self.labels is not None:
             label = self.labels[index]
-        if isinstance(image, Image.Image) and image.mode in ("I;16", "F"):
-            image = np.array(image)
         if isinstance(image, Image.Image):
             image = decoder.picture(image, name)
         elif not _is_array(image):
@@ -145,9 +151,10 @@ class Part:
                 f"{name}: expected a PIL image, an array or a tensor, got {type(image).__name__}; "
                 "items are images or (image, label, ...)"
             )
-        elif not isinstance(self.data, Tensor):
-            image = _channels_first(image, name)
-        image = decoder.finish(image, name)
+        else:
+            if not isinstance(self.data, Tensor):
+                image = _channels_first(image, name, 0, decoder.fill)
+            image = decoder.finish(image, name)
         values.check_square(image, name)
         return image, _label(label, name, self.classes)
 
@@ -203,8 +210,8 @@ def read_parts(
         train=sets[0],
         test=sets[1],
         classes=names,
-        value_range=values.resolve_range(decoder.value_range, first.dtype),
         channel_names=tuple(channel_names or ()),
+        **decoder.facts(first.dtype),
     )
 
 
@@ -212,7 +219,9 @@ def _is_array(data: object) -> bool:
     return isinstance(data, np.ndarray | Tensor)
 
 
-def _channels_first(data: np.ndarray | Tensor, name: str, batch: int = 0) -> Num[Tensor, "..."]:
+def _channels_first(
+    data: np.ndarray | Tensor, name: str, batch: int, fill: float | None
+) -> Num[Tensor, "..."]:
     """Return images of any layout as `c h w` or, with `batch` 1, as `n c h w`."""
     front = isinstance(data, Tensor)
     if isinstance(data, Tensor):
@@ -227,7 +236,7 @@ def _channels_first(data: np.ndarray | Tensor, name: str, batch: int = 0) -> Num
     as_front, as_last = (one <= most, two == three), (three <= most, one == two)
     if as_front != as_last:
         front = as_front > as_last
-    return values.as_tensor(data if front else np.moveaxis(data, -1, batch), name)
+    return values.as_tensor(data if front else np.moveaxis(data, -1, batch), name, fill)
 
 
 def _classes_of(data: Any, name: str) -> Sequence[str] | None:

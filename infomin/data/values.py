@@ -5,6 +5,7 @@ other type means its own numbers, within a declared value range. Values outside 
 refused, never clipped.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,14 +14,22 @@ import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from infomin.augment import as_float, resize
+from infomin.augment import resize
 from infomin.core.errors import InputError
 from infomin.core.value_range import UNIT, ValueRange, parse_range
 
 CHANNELS = (2, 16)
 """Fewest and most channels of images that are read from files."""
-_RANGES = {torch.uint8: UNIT, torch.uint16: (0.0, 65535.0), torch.float32: UNIT}
+DEFAULT_RANGES = {torch.uint8: UNIT, torch.uint16: (0.0, 65535.0), torch.float32: UNIT}
+"""Value ranges of images unless another is declared, by type."""
+Setting = Callable[[str, str], str]
+"""A function that returns the words which set an option of the data to a value."""
 _CHUNK = 2048  # images that are resized at a time
+
+
+def data_setting(option: str, value: str) -> str:
+    """Return the words that set an option of the data."""
+    return f"data.{option}={value}"
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -30,21 +39,69 @@ def read_array(path: Path) -> np.ndarray:
     return array
 
 
-def as_tensor(array: np.ndarray, name: str) -> Tensor:
-    """Return an array as a tensor: uint8 and uint16 as they are, floats as float32.
+def as_tensor(array: np.ndarray, name: str, fill: float | None = None) -> Tensor:
+    """Return an array as a tensor: uint8 and uint16 as they are, other numbers as float32.
+
+    Arguments:
+        array: of real numbers.
+        name: the file or item, at the beginning of errors.
+        fill: replaces masked values, NaN and infinity; None keeps NaN and refuses a mask.
 
     Raises:
-        InputError: for another type, or an empty array; begins with `name`, the file or item.
+        InputError: for another type, masked values, integers that float32 does not hold, or an
+            empty array.
     """
     if not array.size:
         raise InputError(f"{name}: expected values, got an array of {by(array.shape)}")
-    if array.dtype.kind == "f":
-        array = array.astype(np.float32, copy=False)
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+    if isinstance(array, np.ma.MaskedArray):
+        array = fill_missing(array.data, np.ma.getmaskarray(array), fill, name)
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind not in "uif" or (kind != "f" and size > 2 and np.abs(array).max() > 2**24):
+        raise InputError(
+            f"{name}: holds {array.dtype}, expected uint8, uint16, or numbers that float32 holds; "
+            "save it as one of these"
+        )
+    if kind == "u" and size <= 2:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    elif array.dtype != np.float32:
-        raise InputError(f"{name}: holds {array.dtype}, expected uint8, uint16 or float")
+    else:
+        array = array.astype(np.float32, copy=False)
+    if fill is not None and kind == "f" and not np.isfinite(array).all():
+        array = fill_missing(array, ~np.isfinite(array), fill, name)
     return torch.from_numpy(np.require(array, requirements=("C", "W")))
+
+
+def check_fill(fill: object) -> None:
+    """Raise an InputError unless the value for missing values is a finite number."""
+    if isinstance(fill, bool) or not isinstance(fill, int | float) or not math.isfinite(fill):
+        raise InputError(f"data.fill: expected a number, got {fill!r}; such as data.fill=0")
+
+
+def fill_missing(
+    array: np.ndarray,
+    missing: np.ndarray,
+    fill: float | None,
+    name: str,
+    setting: Setting = data_setting,
+) -> np.ndarray:
+    """Return an array whose missing values are replaced.
+
+    Raises:
+        InputError: without a value to fill in, or for one that the type does not hold.
+    """
+    if not missing.any():
+        return array
+    if fill is None:
+        raise InputError(
+            f"{name}: {np.count_nonzero(missing):,} of {missing.size:,} values are declared as no "
+            f"data; {setting('fill', 'VALUE')} replaces them"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        held = np.asarray(fill).astype(array.dtype)
+    if array.dtype.kind != "f" and held != fill:
+        raise InputError(
+            f"{setting('fill', f'{fill:g}')}: expected a value of {array.dtype}, as {name} holds"
+        )
+    return np.where(missing, held, array)
 
 
 def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> ValueRange:
@@ -53,7 +110,7 @@ def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Va
     Raises:
         InputError: unless low < high, or for another range than [0, 1] of 8-bit images.
     """
-    default = _RANGES[dtype]
+    default = DEFAULT_RANGES[dtype]
     if value_range is None:
         return default
     declared = parse_range(value_range, "data.value_range")
@@ -64,48 +121,43 @@ def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Va
     return declared
 
 
-def check_values(
-    image: Num[Tensor, "c h w"],
-    value_range: Sequence[float] | None,
-    name: str,
-    fewest: int = CHANNELS[0],
-) -> None:
-    """Check the number of channels and the values of an image.
-
-    Raises:
-        InputError: for fewer than `fewest` or more than 16 channels, or values outside the range.
-    """
+def check_channels(image: Num[Tensor, "c h w"], name: str, fewest: int, setting: Setting) -> None:
+    """Raise an InputError for fewer than `fewest` or more than 16 channels."""
     channels, most = len(image), CHANNELS[1]
     if not fewest <= channels <= most:
+        grey = f"; {setting('convert', 'true')} makes grey three equal channels"
         raise InputError(
             f"{name}: has {channels} channel{'s' * (channels > 1)}, expected {fewest} to {most}"
+            + grey * (channels == 1)
         )
-    low, high = resolve_range(value_range, image.dtype)
-    if image.dtype == torch.uint8:
-        return
-    values = image.numpy()  # torch has no minimum of uint16
-    lowest, highest = values.min(), values.max()
-    if not (low <= lowest and highest <= high):  # NaN fails this comparison, too
+
+
+def check_finite(image: Num[Tensor, "c h w"], name: str, setting: Setting) -> None:
+    """Raise an InputError for values that are NaN or infinite; names their number."""
+    if image.is_floating_point() and not bool(image.isfinite().all()):
+        count = int((~image.isfinite()).sum())
         raise InputError(
-            f"{name}: has values {lowest:g} to {highest:g}, outside [{low:g}, {high:g}]; declare "
-            "their range with data.value_range=[LOW,HIGH]"
+            f"{name}: {count:,} of {image.numel():,} values are NaN or infinite; "
+            f"{setting('fill', 'VALUE')} replaces them"
         )
 
 
-def narrow_channels(
-    images: Num[Tensor, "n c h w"], value_range: ValueRange, share: float = 0.1
-) -> list[int]:
-    """Return the channels whose values cover less than a share of the value range.
+def lowest_and_highest(image: Tensor) -> ValueRange:
+    """Return the lowest and the highest value of an image."""
+    array = image.numpy()  # torch has no minimum of uint16
+    return float(array.min()), float(array.max())
 
-    They cover what lies between their 1st and 99th percentile, in some of the images. Encoders
-    hardly see narrower channels: with the built-in photographs scaled to a tenth of [0, 1] the game
-    finds the I_NCE of the whole range, with a twentieth it finds none (150 steps, budget=smoke).
-    """
-    low, high = value_range
-    some = as_float(images[:: max(1, len(images) // 128)]).movedim(1, 0).flatten(1)
-    some = some[:, :: max(1, some.shape[1] // 2**20)]
-    ends = some.quantile(some.new_tensor([0.01, 0.99]), dim=1)
-    return [i for i, w in enumerate((ends[1] - ends[0]).tolist()) if w < share * (high - low)]
+
+def inverted(
+    image: Num[Tensor, "c h w"], channels: Sequence[int], value_range: Sequence[float] | None
+) -> Num[Tensor, "c h w"]:
+    """Mirror the values of some channels within the value range, so that the highest is white."""
+    low, high = resolve_range(value_range, image.dtype)
+    array = image.numpy()
+    ends = 255 if image.dtype == torch.uint8 else low + high
+    mirrored = array.copy()
+    mirrored[channels] = (ends - array[channels]).astype(array.dtype)
+    return torch.from_numpy(mirrored)
 
 
 def check_square(image: Tensor, name: str) -> None:
@@ -117,7 +169,7 @@ def check_square(image: Tensor, name: str) -> None:
 def check_alike(image: Tensor, name: str, first: Tensor, first_name: str) -> None:
     """Raise an InputError unless images have the channels, type and size of the first."""
     for word, describe, advice in (
-        ("kinds", kind_of, "expected one kind"),
+        ("kinds", kind_of, _convert_advice(image, first)),
         ("sizes", size_of, "set data.size=N to resize them"),
     ):
         if describe(first) != describe(image):
@@ -125,6 +177,12 @@ def check_alike(image: Tensor, name: str, first: Tensor, first_name: str) -> Non
                 f"images of different {word}: {first_name} is {describe(first)}, {name} is "
                 f"{describe(image)}; {advice}"
             )
+
+
+def _convert_advice(image: Tensor, first: Tensor) -> str:
+    if image.dtype == first.dtype and max(image.shape[-3], first.shape[-3]) <= 4:
+        return "data.convert=true makes grey three equal channels and drops alpha"
+    return "expected one kind"
 
 
 def kind_of(images: Tensor) -> str:
@@ -135,6 +193,11 @@ def kind_of(images: Tensor) -> str:
 def size_of(images: Tensor) -> str:
     """Describe width and height of images."""
     return f"{images.shape[-1]}x{images.shape[-2]}"
+
+
+def number(value: float) -> str:
+    """Describe a value, such as 11,840."""
+    return f"{value:,.6g}"
 
 
 def by(shape: Sequence[int]) -> str:

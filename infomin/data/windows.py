@@ -9,6 +9,7 @@ and several of them in a batch are negatives of one another. So K counts pairs, 
 so does the interval of a held-out I_NCE.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def windows(
     size: int = 192,
     each: int = 64,
     convert: bool = False,
+    value_range: Sequence[float] | None = None,
+    fill: float | None = None,
     test_share: float = 0.25,
     seed: int = 0,
     cache: str | None = None,
@@ -47,7 +50,7 @@ def windows(
         size: side of the windows, in pixels of the photographs.
         each: number of windows of each photograph.
         seed: of the places, and of the photographs that are held out.
-        convert, test_share, cache, progress: see `image_folder`.
+        convert, value_range, fill, test_share, cache, progress: see `image_folder`.
 
     Raises:
         InputError: for a missing folder, a photograph that cannot be read, is smaller than a
@@ -63,7 +66,7 @@ def windows(
         parts = [[parts[0][i] for i in index.tolist()] for index in chosen]
     paths = [path for part in parts for path in part]
     name = folder.resolve().name
-    decoder = Decoder(None, convert)
+    decoder = Decoder(None, convert, value_range, fill=fill)
 
     def cut(path: Path) -> Tensor:
         generator = rng.generator(seed, "windows", path.relative_to(folder).as_posix())
@@ -78,8 +81,7 @@ def windows(
             ImageSet(torch.cat(part), torch.full((len(part) * each,), UNLABELLED))
             for part in (images[: len(parts[0])], images[len(parts[0]) :])
         ]
-        value_range = values.resolve_range(None, images[0].dtype)
-        return DataSet(name, sets[0], sets[1], (), value_range=value_range)
+        return DataSet(name, sets[0], sets[1], (), **decoder.facts(images[0].dtype))
 
     data = cached(
         cache,
@@ -87,7 +89,7 @@ def windows(
         name=name,
         root=str(folder.resolve()),
         files=stamps(paths),
-        options=["windows", size, each, convert, test_share, seed],
+        options=["windows", size, each, convert, value_range, fill, test_share, seed],
     )
     sets = listing.describe(len(parts[0]), len(parts[1]), "photographs")
     return replace(data, notes=(f"data {name}: {sets}", *listing.left_out.notes()))

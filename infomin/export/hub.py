@@ -10,7 +10,7 @@ from infomin.generator import ViewGenerator, load_generator
 try:
     from huggingface_hub import ModelHubMixin, snapshot_download
 except ImportError:
-    raise InputError("hub: huggingface_hub is not installed; pip install 'infomin[hub]'") from None
+    raise InputError("hub: huggingface_hub is not installed; pip install huggingface_hub") from None
 
 
 class HubGenerator(

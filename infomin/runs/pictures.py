@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
 from infomin.core.channel_groups import view_names
-from infomin.core.value_range import RGB, parse_channel_names
+from infomin.core.value_range import RGB, UNIT, parse_channel_names
 from infomin.generator import ViewGenerator
 from infomin.views import View
 
@@ -93,7 +93,8 @@ def image_rows(
 def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) -> Figure:
     """Draw how g transforms colour: its best linear approximation on images, and hue charts.
 
-    On the left, the weight of each input channel in each output channel, by least squares; R^2
+    On the left, the weight of each input channel in each output channel, by least squares, for
+    values in units of the value range; R^2
     measures how linear g is. On the right, for R, G, B, the output over all hues and brightnesses.
     """
     coefficients, r2 = linear_part(generator, images)
@@ -105,6 +106,7 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
     inks = [_INKS.get(name, "#444444") for name in generator.channel_names]
     limit = 1.1 * coefficients.abs().max().item()
     low, high = generator.value_range
+    units = "" if (low, high) == UNIT else f" of values / {high - low:g}"
     charts = generator.transform(low + (high - low) * _hue_chart()[None])[0] if colored else None
     for i in range(channels):
         view = next(k for k, group in enumerate(generator.groups) if i in group)
@@ -116,7 +118,7 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
         axis.axvline(0, color="black", linewidth=0.6)
         axis.tick_params(axis="x", labelsize=7)
         axis.set_title(
-            f"view {view + 1}: output {i + 1} ≈ these weights, R² {r2[i]:.3f}",
+            f"view {view + 1}: output {i + 1} ≈ these weights{units}, R² {r2[i]:.3f}",
             fontsize=8,
             loc="left",
         )
@@ -132,8 +134,12 @@ def color_picture(generator: ViewGenerator, images: Float[Tensor, "b c h w"]) ->
 def linear_part(
     generator: ViewGenerator, images: Float[Tensor, "b c h w"]
 ) -> tuple[Float[Tensor, "c c"], list[float]]:
-    """Return the best linear approximation of g on images, a row per output, and R^2 per row."""
-    x = rearrange(images, "b c h w -> (b h w) c").double()
+    """Return the best linear approximation of g on images, a row per output, and R^2 per row.
+
+    Weights are for values in units of the value range.
+    """
+    low, high = generator.value_range
+    x = rearrange(images, "b c h w -> (b h w) c").double() / (high - low)
     y = rearrange(generator.transform(images), "b c h w -> (b h w) c").double()
     x, y = x - x.mean(0), y - y.mean(0)
     solution = torch.linalg.lstsq(x, y).solution

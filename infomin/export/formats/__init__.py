@@ -35,7 +35,7 @@ class Format:
         usage: code for the README of an export, with {views} and {channels} to fill in.
         language: language of that code.
         default: whether `formats=null` includes it for generators that it can hold.
-        packages: packages that `write` imports, of the extra of the same name.
+        packages: packages that `write` imports; pip installs them by the same names.
         check: raises an InputError for a generator that the format cannot hold.
     """
 
@@ -65,9 +65,9 @@ def default_formats(generator: ViewGenerator) -> tuple[str, ...]:
     return tuple(name for name in FORMATS if fits(name))
 
 
-def missing_package(name: str) -> str | None:
-    """Return the first package of a format that is not installed."""
-    return next((p for p in FORMATS[name].packages if find_spec(p) is None), None)
+def missing_packages(name: str) -> str:
+    """Return the packages of a format that are not installed, in the words of pip."""
+    return " ".join(p for p in FORMATS[name].packages if find_spec(p) is None)
 
 
 def check_format(name: str, generator: ViewGenerator) -> None:
@@ -78,9 +78,9 @@ def check_format(name: str, generator: ViewGenerator) -> None:
             hold the generator.
     """
     format = FORMATS.find(name)
-    if package := missing_package(name):
+    if packages := missing_packages(name):
         raise InputError(
-            f"{name}: {package} is not installed; pip install 'infomin[{name}]', or leave "
+            f"{name}: needs packages that are not installed; pip install {packages}, or leave "
             f"{name} out of formats"
         )
     format.check(generator)
