@@ -15,6 +15,7 @@ from torch import Tensor
 
 from infomin.augment import as_float, resize
 from infomin.core.errors import InputError
+from infomin.core.pixels import unmasked
 from infomin.core.value_range import UNIT, ValueRange, parse_range
 
 CHANNELS = (2, 16)
@@ -34,8 +35,10 @@ def as_tensor(array: np.ndarray, name: str) -> Tensor:
     """Return an array as a tensor: uint8 and uint16 as they are, floats as float32.
 
     Raises:
-        InputError: for another type, or an empty array; begins with `name`, the file or item.
+        InputError: for another type, an empty array, or a mask that hides values; begins with
+            `name`, the file or item.
     """
+    array = unmasked(array, name)
     if not array.size:
         raise InputError(f"{name}: expected values, got an array of {by(array.shape)}")
     if array.dtype.kind == "f":
