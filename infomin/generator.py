@@ -16,14 +16,16 @@ from typing import Any
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from infomin.color import linear_space, rescale_input
 from infomin.core import artifact
 from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.channel_groups import join, partition, split
 from infomin.core.errors import InputError, option_errors, true_or_false
-from infomin.core.shapes import Image, Images, Views
+from infomin.core.pixels import to_float
+from infomin.core.precision import FixedPrecision, full_precision
+from infomin.core.shapes import Image, Images, Pixels, Views
 from infomin.core.value_range import UNIT, check_range, parse_channel_names, parse_range
 from infomin.flows import (
     FLOW_DEFAULTS,
@@ -61,12 +63,13 @@ class Check:
     share_out_of_range: float
 
 
-class ViewGenerator(nn.Module):
+class ViewGenerator(FixedPrecision):
     """The map g from images `b c h w` to a tuple of M views, `b c_i h w` each.
 
-    Images are float within `value_range`. Views are float32 (float64 for float64 images), also
-    under autocast. Channels of a fresh generator lie within [-1, 1]; those of a trained one are not
-    bounded, and nothing is clipped.
+    Images have any type of `core.pixels`, within `value_range`. g computes in float32, also under
+    autocast and in a module that was converted to another type, and views are float32. Channels of
+    a fresh generator lie within [-1, 1]; those of a trained one are not bounded, and nothing is
+    clipped.
 
         g = infomin.load_generator("imagenette96-semi-rgb")
         v1, v2 = g(images)  # images within [0, 1], b 3 h w; views b 1 h w and b 2 h w
@@ -105,9 +108,11 @@ class ViewGenerator(nn.Module):
         self.flow_settings = {**FLOW_DEFAULTS, **(flow or {})}
         self.value_range = parse_range(value_range)
         self.channel_names = parse_channel_names(channel_names, channels)
-        self.start = rescale_input(linear_space(color, channels, normalize), self.value_range)
+        start = linear_space(color, channels, normalize, full_precision())
+        self.start = rescale_input(start, self.value_range)
         with option_errors("flow"):
-            self.flow: Composition = build_flow(channels, **self.flow_settings)
+            layers = build_flow(channels, **self.flow_settings)
+        self.flow: Composition = layers.to(full_precision())
 
     @property
     def takes_8_bit_colors(self) -> bool:
@@ -115,35 +120,39 @@ class ViewGenerator(nn.Module):
         return self.channels == 3 and self.value_range == UNIT
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Type that g computes in."""
+        return self.start.matrix.dtype
+
+    @property
     def view_channels(self) -> tuple[int, ...]:
         """Number of channels of each view."""
         return tuple(len(group) for group in self.groups)
 
-    def forward(self, x: Images) -> Views:
+    def forward(self, x: Pixels) -> Views:
         """Return the M views of a batch of images.
 
         Arguments:
-            x: float images `b c h w` within the value range.
+            x: images `b c h w` within the value range; uint8 means [0, 1] after division by 255.
 
         Raises:
-            InputError: for images that are not float or have another number of channels. In
-                evaluation mode also for values outside the value range.
+            InputError: for images of another type or number of channels. In evaluation mode also
+                for values outside the value range.
         """
         y = self.transform(x)
         return tuple(y[:, list(group)] for group in self.groups)
 
-    def transform(self, x: Images) -> Images:
+    def transform(self, x: Pixels) -> Images:
         """Return g(x), `b c h w`, before its channels are split into views.
 
         The value range is checked in evaluation mode, but not under `torch.compile` or
         `torch.export`: they cannot trace a branch on values.
         """
-        self._check_range(x)
-        return self._transform(x)
+        return self._transform(self._in_range(x))
 
-    def raw(self, x: Images) -> Images:
+    def raw(self, x: Pixels) -> Images:
         """Return the output channels of a fresh generator, `b c h w`: the colour space alone."""
-        self._check_range(x)
+        x = self._in_range(x)
         return to_images(self.start(to_rows(x)), like=x)
 
     def inverse(self, views: Sequence[Image]) -> Images:
@@ -161,22 +170,22 @@ class ViewGenerator(nn.Module):
                 f"{', '.join(map(str, self.view_channels))} channels, got "
                 + ", ".join(" ".join(map(str, v.shape)) for v in views[:4])
             )
-        y = join(views, self.groups)
+        y = join(views, self.groups).to(self.dtype)
         return to_images(self.start.inverse(self.flow.inverse(to_rows(y))), like=y)
 
-    def log_abs_det_jacobian(self, x: Images) -> Float[Tensor, "b h w"]:
+    def log_abs_det_jacobian(self, x: Pixels) -> Float[Tensor, "b h w"]:
         """Return log |det dg/dx| of each pixel, `b h w`, in nats, colour space included."""
-        self._check_images(x)
+        x = self._floats(x)
         total = Composition([self.start, self.flow]).log_abs_det_jacobian(to_rows(x))
         return rearrange(total, "(b h w) -> b h w", b=len(x), h=x.shape[2], w=x.shape[3])
 
     @torch.no_grad()
-    def check(self, images: Images) -> Check:
+    def check(self, images: Pixels) -> Check:
         """Measure round trip, volume, channel statistics and range on images `b c h w`.
 
         Values outside the value range are counted and raise no error.
         """
-        self._check_images(images)
+        images = self._floats(images)
         transformed = self._transform(images)
         back = self.inverse(split(transformed, self.groups))
         y = rearrange(transformed, "b c h w -> c (b h w)")
@@ -235,23 +244,22 @@ class ViewGenerator(nn.Module):
             return to_images(g(to_rows(x)), like=x)
         return to_images(in_chunks(g.frozen(), to_rows(x)), like=x)
 
-    def _check_range(self, x: Tensor) -> None:
-        self._check_images(x)
+    def _in_range(self, x: Pixels) -> Images:
+        """Return images as floats; in evaluation mode, check their values."""
+        x = self._floats(x)
         if not (self.training or torch.compiler.is_compiling()):
             check_range(x, self.value_range, "this generator")
+        return x
 
-    def _check_images(self, x: Tensor) -> None:
-        if not isinstance(x, Tensor) or not x.is_floating_point():
-            got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            scale = "; divide 8-bit images by 255" if self.value_range == UNIT else ""
-            raise InputError(
-                f"images: expected a float tensor within {list(self.value_range)}, got {got}{scale}"
-            )
+    def _floats(self, x: Pixels) -> Images:
+        """Return images in the type that g computes in; check their channels."""
+        x = to_float(x, self.value_range, "this generator", self.dtype)
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise InputError(
                 f"images: this generator takes b c h w with {self.channels} channels "
                 f"({', '.join(self.channel_names)}), got {' '.join(map(str, x.shape))}"
             )
+        return x
 
 
 def load_generator(folder: str | Path, device: str | torch.device = "cpu") -> ViewGenerator:

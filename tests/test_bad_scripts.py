@@ -34,8 +34,8 @@ WRONG = {
             "labels.share=null labels.number=65",
             "number: expected at most 64, the labels of the data, got 65",
         ),
-        ("device=cube", "device=cube devices=1"),
-        ("precision=3", "precision=3"),
+        ("device=cube", "device: expected one of auto, cpu, cuda, mps, got 'cube'"),
+        ("precision=16-mixed", "precision: expected one of auto, 32-true, bf16-mixed, got '16-mi"),
         ("resume=true", "resume: no unfinished run of this configuration in"),
         ("augment=simclr", "No match in the defaults list. This command has no such group"),
         ("augment=whole", "augment: Whole.__init__() got an unexpected keyword"),
@@ -43,6 +43,8 @@ WRONG = {
     "estimate_information": [
         ("unit=trits", "unit: expected one of nats, bits, got 'trits'"),
         ("k=2000", "k: expected 2 <= K <= 1600 held-out images, got 2000"),
+        ("devices=2", "devices: infomin estimate-information runs in 1 process, got 2"),
+        ("self_test=true precision=bf16-mixed", "precision: expected one of auto, 32-true, got"),
     ],
     "pretrain": [
         ("views.color=foo", "color: expected one of rgb, ydbdr"),

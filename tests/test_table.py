@@ -57,6 +57,19 @@ def test_it_is_bit_equal_on_8_bit_images_and_refuses_others(tabled):
         table(torch.rand(1, 4, 2, 2))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_is_bit_equal_on_images_of_every_size(tabled, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    table = ColorTable(tabled)
+    sizes = [(1, n) for n in range(1, 20)] + [(7, 1), (3, 5), (0, 4), (33, 31)]
+    for h, w in [*sizes, (1, 2**15 - 1), (1, 2**15), (1, 2**15 + 1), (1, 2**16 + 1), (11, 9091)]:
+        levels = torch.randint(256, (1, 3, h, w), dtype=torch.uint8)
+        assert equal(table(levels), tabled(levels)), (h, w)
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("options", [{"channels": 4}, {"value_range": (0, 4095)}])
 def test_it_wants_three_channels_of_8_bits(options):
     with refused("table: expected a generator of 3 channels in"):

@@ -3,6 +3,8 @@
 import pickle
 import subprocess
 import sys
+from collections import OrderedDict, namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from generators import float32, learned, photograph
 from PIL import Image
 from refusal import refused
 from torch import nn
+from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -89,6 +92,74 @@ def test_every_kind_of_8_bit_image_is_taken(tabled):
     result = make(sample)
     assert len(result.pop("image")) == 2
     assert all(result[name] is sample[name] for name in result), "all else passes"
+
+
+Sample = namedtuple("Sample", "image label")
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda image: {"image": image, "label": 1, "mask": np.zeros((8, 8), np.uint8)},
+        lambda image: {"a": [{"b": (image, "a word", None)}], "label": torch.tensor(3)},
+        lambda image: OrderedDict(label=torch.tensor([1, 2]), image=image),
+        lambda image: Sample(image, tv_tensors.Mask(torch.zeros(1, 8, 8))),
+        lambda image: [image, torch.rand(1, 8, 8), 0.5],
+        lambda image: {"x": image, "y": image},
+    ],
+)
+@pytest.mark.parametrize("kind", ["picture", "image", "video", "tensor"])
+def test_images_in_any_container_are_transformed_and_the_rest_passes(home, pack, kind):
+    pixels = torch.from_numpy(photograph(8, 8)).movedim(-1, 0)
+    clip = tv_tensors.Video(torch.stack([pixels, pixels.flip(-1), pixels.flip(-2)]))
+    kinds = {"picture": Image.fromarray(photograph(8, 8)), "image": tv_tensors.Image(pixels)}
+    image = {**kinds, "video": clip, "tensor": pixels}[kind]
+    g, make = load_generator(home / "rgb"), TorchvisionViews(home / "rgb", table=False)
+    sample = pack(image)
+    if kind == "tensor" and sample == {"x": image, "y": image}:
+        with refused("expected one plain tensor of 3 channels, got several; wrap images"):
+            make(sample)
+        return
+    before, after = tree_leaves(sample), tree_leaves(make(sample), is_leaf=lambda x: x is None)
+    made = tv_tensors.Video if kind == "video" else tv_tensors.Image
+    expected = g(clip) if kind == "video" else [v[0] for v in g(pixels[None])]
+    views = [x for x in after if type(x) is made]
+    assert len(views) == 2 * sum(x is image for x in before)
+    for i, view in enumerate(views):
+        assert torch.equal(view.as_subclass(torch.Tensor), expected[i % 2])
+    rest = [x for x in before if x is not image]
+    assert all(any(x is y for y in after) for x in rest)
+
+
+@pytest.mark.parametrize(
+    ("sample", "got"),
+    [
+        (np.zeros((8, 8, 3), np.uint8), "got ndarray; torchvision's v2.ToImage.. makes an Image"),
+        ({"image": np.zeros((8, 8, 3), np.uint8), "label": torch.tensor(1)}, "got ndarray, Tensor"),
+        (torch.rand(8, 8), "got Tensor"),
+        (tv_tensors.Mask(torch.zeros(3, 8, 8)), "got Mask"),
+        (
+            {"b": tv_tensors.BoundingBoxes([1, 2, 3, 4], format="XYXY", canvas_size=(8, 8))},
+            "got BoundingBoxes",
+        ),
+        ({"path": "image.png"}, "got str"),
+        (SimpleNamespace(image=torch.rand(3, 8, 8)), "got SimpleNamespace"),
+        ([], "got none"),
+    ],
+)
+def test_a_sample_without_an_image_is_refused_not_returned(home, sample, got):
+    with refused(rf"images: expected a PIL image, a tensor c h w, .*, {got}"):
+        TorchvisionViews(home / "rgb", table=False)(sample)
+
+
+def test_numpy_takes_images_batches_and_videos(home):
+    x = np.random.default_rng(0).random((2, 5, 4, 6, 3))
+    make = NumpyViews(home / "rgb", table=False)
+    views = make(x)
+    assert [v.shape for v in views] == [(2, 5, 4, 6, 1), (2, 5, 4, 6, 2)]
+    for i in (0, 1):
+        assert np.array_equal(make(x[1])[i], views[i][1])
+        assert np.array_equal(make(x[1, 2])[i], views[i][1, 2])
 
 
 def test_torchvision_composes_before_and_after(home):

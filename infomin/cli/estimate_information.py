@@ -27,7 +27,9 @@ from infomin.data.missing_views import having
 from infomin.methods.predictive import PREDICTIVE
 from infomin.models import build_encoders
 from infomin.models.pretrained_encoder import load_encoder
+from infomin.runs.folder import PROVENANCE
 from infomin.runs.progress import show_work
+from infomin.runs.provenance import record_hardware
 from infomin.shipped import generator_folder
 from infomin.training.distributed import make_fabric
 from infomin.views import View
@@ -38,6 +40,7 @@ def estimate_information(cfg: DictConfig) -> None:
     """Train encoders to find what views share, and measure it on held-out images."""
     one_of("unit", cfg.unit, ("nats", "bits"))
     if cfg.self_test:
+        check_devices(cfg)
         self_test(cfg)
     else:
         run_estimate(cfg)
@@ -52,9 +55,12 @@ def run_estimate(
         cfg: configuration.
         data, views: given ones; None builds those of the configuration.
     """
+    check_devices(cfg)
     one_of("method", cfg.method, ("cmc",))  # in-batch InfoNCE is the loss that is the bound
     one_of("loss", cfg.loss.name, ("infonce",))
     one_of("memory", cfg.memory.kind, ("none",))
+    if cfg.pretrained:  # measures, and trains nothing
+        one_of("precision", cfg.precision, ("auto", "32-true"))
     encoder = load_encoder(cfg.pretrained) if cfg.pretrained else None
     if encoder is not None:
         temperature = trained_temperature(cfg.pretrained) or cfg.pretrain.temperature
@@ -64,7 +70,7 @@ def run_estimate(
         data = read_data(cfg, cfg.pretrained, encoder)
     elif data is None:
         data = read_viewed_data(cfg)
-    fabric = make_fabric(cfg.device, 1, cfg.precision)
+    fabric = make_fabric(cfg.device, 1, "32-true" if cfg.pretrained else cfg.precision)
     augment = plan.augmentation.of_crops(data)
     if encoder is not None:
         encoders = encoder.encoders
@@ -83,6 +89,7 @@ def run_estimate(
     k = evaluation.sizes(plain(cfg.k), smallest)
 
     run = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}")
+    record_hardware(run.folder / PROVENANCE, fabric)
     if not cfg.pretrained:
         trainer = build_trainer(cfg, plan, data, views, encoders, augment, fabric)
         for _ in run.follow(trainer, f"estimate {views}", cfg.save_every):
@@ -105,6 +112,15 @@ def run_estimate(
     show("result", run.finish(result | {"temperature": temperature} | missing))
     print(f"next: infomin report runs={cfg.out}")
     return estimates
+
+
+def check_devices(cfg: DictConfig) -> None:
+    """Raise an InputError unless one process is asked for."""
+    if cfg.devices != 1:
+        raise InputError(
+            f"devices: infomin estimate-information runs in 1 process, got {cfg.devices}; leave "
+            "devices out"
+        )
 
 
 def trained_temperature(folder: str) -> float | None:

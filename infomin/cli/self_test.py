@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from infomin.cli.main import OVERRIDES, open_run, plain
 from infomin.core import files
+from infomin.core.errors import one_of
 from infomin.evaluation import calibration
 from infomin.experiments import tables
 from infomin.experiments.evaluation_figures import calibration_figure, calibration_table
@@ -18,6 +19,7 @@ from infomin.training.distributed import make_fabric
 def self_test(cfg: DictConfig) -> None:
     """Learn a critic for each distribution, measure it, and tabulate what came out."""
     # The distributions
+    one_of("precision", cfg.precision, ("auto", "32-true"))
     c = cfg.calibration
     settings = CriticSettings(c.steps, c.batch, c.rate, seed=cfg.seed)
     cases = calibration.make_cases(settings, c.k, c.anchors)

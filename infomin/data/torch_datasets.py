@@ -48,9 +48,9 @@ def from_torch(
     the first or the last, whichever has at most 16 entries and leaves a square. If that is
     ambiguous, it is the first of a tensor and the last of an array.
 
-    Labels are integers or words. -1 and None are no label. Integers index `classes`, or the
-    `classes` of a torchvision data set. Classes are the distinct labels of the training images, in
-    the order of these names, or sorted without names.
+    Labels are integers or words. -1, None and masked labels are no label. Integers index `classes`,
+    or the `classes` of a torchvision data set. Classes are the distinct labels of the training
+    images, in the order of these names, or sorted without names.
 
     Without `test`, a random share of `train` is held out: disjoint from the rest, in equal
     proportions of every class, and the same for the same seed. One image of every class stays in
@@ -254,6 +254,8 @@ def _classes_of(data: Any, name: str) -> Sequence[str] | None:
 
 def _label(value: Any, name: str, classes: Sequence[str] | None) -> Label:
     """Return the class of an image, or an integer where classes have no names."""
+    if value is np.ma.masked:
+        return None
     if isinstance(value, Tensor):
         value = value.numpy(force=True)
     if isinstance(value, np.ndarray | np.generic) and value.size == 1:

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 
 from infomin.core import files
 from infomin.core.errors import InputError
-from infomin.core.shapes import Images
+from infomin.core.pixels import to_float
+from infomin.core.precision import FixedPrecision
+from infomin.core.shapes import Images, Pixels
 from infomin.core.value_range import UNIT, ValueRange, check_range, parse_range
 from infomin.generator import ViewGenerator
 
@@ -30,7 +32,7 @@ _MAX_POINTS = 256  # limit of ffmpeg; that of Pillow is 65
 _FIT_STEPS, _FIT_RATE, _FIT_NORM = 100, 1e-3, 4
 
 
-class ColorCube(nn.Module):
+class ColorCube(FixedPrecision):
     """g on n^3 colours, with trilinear interpolation.
 
     Arguments:
@@ -100,12 +102,17 @@ class ColorCube(nn.Module):
         """Lattice points a side."""
         return self.stored.shape[-1]
 
-    def forward(self, x: Images) -> Images:
-        """Return g(x), nearly, for images `b 3 h w`.
+    def forward(self, x: Pixels) -> Images:
+        """Return g(x), nearly, for images `b 3 h w` of any type of `core.pixels`.
 
         Raises:
-            InputError: for values outside the value range.
+            InputError: for another type, or values outside the value range.
         """
+        x = to_float(x, self.value_range, "a lookup table", self.stored.dtype)
+        if x.ndim != 4 or x.shape[1] != 3:
+            raise InputError(
+                f"images: a lookup table takes b 3 h w, got {' '.join(map(str, x.shape))}"
+            )
         check_range(x, self.value_range, "a lookup table")
         lowest, highest = self.value_range
         place = (x - lowest) * (2 / (highest - lowest)) - 1
@@ -149,8 +156,9 @@ class ColorCube(nn.Module):
                 elif line[:1] in "-0123456789":
                     rows.append([float(word) for word in words])
             n = int(header["LUT_3D_SIZE"][0])
-            stored = rearrange(torch.tensor(rows), "(b g r) c -> c b g r", b=n, g=n, r=n)
-            low, high = torch.tensor(header["low"]), torch.tensor(header["high"])
+            numbers = torch.tensor(rows, dtype=torch.float32)
+            stored = rearrange(numbers, "(b g r) c -> c b g r", b=n, g=n, r=n)
+            low, high = (torch.tensor(header[x], dtype=torch.float32) for x in ("low", "high"))
             numbers = torch.cat([stored.flatten(), low, high])
             if len(low) != 3 or len(high) != 3 or not numbers.isfinite().all():
                 raise ValueError("numbers are missing or infinite")
@@ -174,8 +182,8 @@ class ColorCube(nn.Module):
 
 def _sample(generator: ViewGenerator, points: int) -> Lattice:
     """Return g at the points of a lattice."""
-    device = next(generator.buffers()).device
-    level = torch.linspace(*generator.value_range, points, device=device)
+    like = generator.start.matrix
+    level = torch.linspace(*generator.value_range, points, dtype=like.dtype, device=like.device)
     blue, green, red = torch.meshgrid(level, level, level, indexing="ij")
     image = rearrange([red, green, blue], "c b g r -> 1 c b (g r)")
     return rearrange(generator.transform(image), "1 c b (g r) -> c b g r", r=points)

@@ -35,16 +35,25 @@ def cosine_scores(
 def info_nce(z1: Float[Tensor, "k d"], z2: Float[Tensor, "k d"], temperature: float = 0.1) -> Nats:
     """Return L_NCE of two batches of embeddings, in nats, with the other samples as negatives.
 
-    I_NCE = log K - L_NCE is a lower bound on the mutual information (CPC, section 2.3).
+    I_NCE = log K - L_NCE is a lower bound on the mutual information (CPC, section 2.3). It is
+    computed in float32 at least, under autocast too.
 
     Arguments:
-        z1, z2: embeddings of two views of K samples, positives at the same row; of any length.
+        z1, z2: embeddings of two views of K samples, positives at the same row; of any length and
+            any float type.
         temperature: tau > 0 of the cosine scores.
 
     Raises:
-        InputError: for a temperature <= 0, fewer than two samples, or batches of different length.
+        InputError: for a temperature <= 0, fewer than two samples, batches of different length, or
+            embeddings that are not float tensors.
     """
-    return infonce(cosine_scores(z1, z2, temperature))
+    for name, z in (("z1", z1), ("z2", z2)):
+        if not isinstance(z, Tensor) or not z.is_floating_point():
+            got = z.dtype if isinstance(z, Tensor) else type(z).__name__
+            raise InputError(f"{name}: expected a float tensor of embeddings, got {got}")
+    dtype = torch.promote_types(torch.promote_types(z1.dtype, z2.dtype), torch.float32)
+    with torch.autocast(z1.device.type, enabled=False):
+        return infonce(cosine_scores(z1.to(dtype), z2.to(dtype), temperature))
 
 
 def infonce(scores: Scores) -> Nats:

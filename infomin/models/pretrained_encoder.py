@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomin import generator
@@ -17,6 +17,8 @@ from infomin.augment import resize
 from infomin.core import artifact
 from infomin.core.card import build_on_meta, card_errors, check_shapes
 from infomin.core.errors import InputError
+from infomin.core.pixels import to_float
+from infomin.core.shapes import Pixels
 from infomin.core.value_range import ValueRange
 from infomin.models.encoders import Encoders, build_encoders
 from infomin.views import ChosenViews, LearnedViews, View, build_view, describe_view
@@ -26,7 +28,9 @@ _OLD_NAMES = (("towers.towers.", "encoders.encoders."), ("generator.", "views.ge
 
 
 class PretrainedEncoder(nn.Module):
-    """Views and their encoders: images `b c h w` -> features `b d`.
+    """Views and their encoders: images `b c h w` -> features `b d`, float32; gradients pass.
+
+    `.half()`, `.double()` and `.to(dtype)` convert the encoders; a generator stays in float32.
 
     Arguments:
         views: frozen.
@@ -63,25 +67,29 @@ class PretrainedEncoder(nn.Module):
         """Names of the layers that can be read."""
         return self.encoders.taps
 
-    def forward(
-        self, images: Num[Tensor, "b c h w"], layer: str | None = None
-    ) -> Float[Tensor, "b d"]:
+    def forward(self, images: Pixels, layer: str | None = None) -> Float[Tensor, "b d"]:
         """Return the features of all views side by side.
 
         Arguments:
-            images: of the channels and the value range that the encoder was trained on; uint8 means
-                [0, 1] after division by 255. They are cropped to their central square and resized.
+            images: of the channels and the value range that the encoder was trained on, and of any
+                type of `core.pixels`; uint8 means [0, 1] after division by 255. They are cropped to
+                their central square and resized.
             layer: of the backbones; None is the last.
 
         Raises:
-            InputError: for another number of channels, or an unknown layer.
+            InputError: for another type or number of channels, or an unknown layer.
         """
+        dtype = next(self.encoders.parameters()).dtype
+        exact = torch.promote_types(dtype, torch.float32)
+        images = to_float(images, self.value_range, "this encoder", exact)
         if images.ndim != 4 or images.shape[1] != self.channels:
             raise InputError(
                 f"images: expected b c h w with {self.channels} channels, got "
                 f"{' '.join(map(str, images.shape))}"
             )
-        return self.encoders.features(self.views.split(resize(images, self.size)), layer)
+        views = self.views.split(resize(images, self.size))
+        converted = {id(view): view.to(dtype) for view in views}  # the same tensor stays the same
+        return self.encoders.features([converted[id(view)] for view in views], layer)
 
     def only(self, views: Sequence[int] | None) -> "PretrainedEncoder":
         """Return the encoders of some views; all for None.

@@ -21,7 +21,7 @@ from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.runs import checkpoint, settings, signals
 from infomin.runs.progress import Progress
-from infomin.runs.provenance import record_precision, record_start
+from infomin.runs.provenance import record_hardware, record_start
 from infomin.training.trainer import Diverged, Metrics, TrainingLoop
 
 _LOG_EVERY = 10  # steps between logged metrics
@@ -111,8 +111,7 @@ class Run:
             self.began -= checkpoint.restore(self.checkpoint, loop)
         self._drop_metrics_after(loop.step)
         if self.main:
-            precision = loop.fabric.strategy.precision.precision
-            record_precision(self.folder / PROVENANCE, precision)
+            record_hardware(self.folder / PROVENANCE, loop.fabric)
             _ = self.board  # imports TensorBoard, which is no part of the training
         saved = time.perf_counter()
         with Progress(loop, label, self.show) as progress, signals.collected() as received:

@@ -1,4 +1,4 @@
-"""Provenance of a result: command, commit, versions, hardware."""
+"""Provenance of a result: command, commit, versions, and the hardware that it ran on."""
 
 import platform
 import subprocess
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from infomin import __version__
 from infomin.core import files
 
 
 def provenance() -> dict[str, Any]:
-    """Return command, commit, versions and hardware."""
+    """Return command, commit, versions and processor."""
     import torchvision
 
     return {
@@ -27,7 +28,7 @@ def provenance() -> dict[str, Any]:
             "torch": str(torch.__version__),
             "torchvision": str(torchvision.__version__),
         },
-        "hardware": _hardware(),
+        "hardware": _device_name(torch.device("cpu")),
     }
 
 
@@ -41,20 +42,25 @@ def record_start(path: Path) -> None:
     files.write_json(path, record)
 
 
-def record_precision(path: Path, precision: str) -> None:
-    """Add the precision to the hardware, because `precision=auto` depends on it."""
+def record_hardware(path: Path, fabric: Fabric) -> None:
+    """Record device, number of processes and precision of the latest start, as they are used."""
     record = files.read_json(path)
     latest = record["resumed"][-1] if "resumed" in record else record
-    if not latest["hardware"].endswith(precision):
-        latest["hardware"] += f", {precision}"
+    words = [_device_name(fabric.device), fabric.strategy.precision.precision]
+    if fabric.world_size > 1:
+        words.insert(1, f"{fabric.world_size} processes")
+    if latest["hardware"] != ", ".join(words):
+        latest["hardware"] = ", ".join(words)
         files.write_json(path, record)
 
 
-def _hardware() -> str:
-    """Return the name of the accelerator, or of the processor with the number of threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def _device_name(device: torch.device) -> str:
+    """Return the name of an accelerator, or of the processor with the number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     name = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    if device.type != "cpu":
+        return f"{name}, {device.type}"
     threads = torch.get_num_threads()
     return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 

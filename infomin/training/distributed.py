@@ -6,6 +6,7 @@ gradient of the loss of the joined batch, so two processes are one process, only
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Iterable
 from typing import Any, cast
@@ -13,45 +14,117 @@ from typing import Any, cast
 import torch
 from einops import rearrange
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from infomin.core.allocator import keep_freed_memory
-from infomin.core.errors import InputError, at_least
+from infomin.core.errors import InputError, one_of, whole_number
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = {
+    "32-true": "32-true",
+    "32": "32-true",
+    "bf16-mixed": "bf16-mixed",
+    "bf16": "bf16-mixed",
+}
+"""Words for the precision, and the one of Fabric that is meant."""
 
 
-def make_fabric(device: str = "auto", devices: int = 1, precision: str = "auto") -> Fabric:
+def make_fabric(device: str = "auto", devices: int = 1, precision: str | int = "auto") -> Fabric:
     """Set up device, precision, processes, and the memory of a CPU.
 
     Arguments:
-        device: `auto`, `cpu`, `cuda`, `mps`.
-        devices: number of processes, one a device.
+        device: one of `DEVICES`.
+        devices: number of processes, one a device. torchrun or srun can have started them;
+            otherwise Fabric starts them.
         precision: of the encoders: `auto` (bf16-mixed where the hardware multiplies bfloat16, else
-            32-true), or any of fabric's words. Generators always run in float32.
+            32-true), or one of `PRECISIONS`. Generators always run in float32.
 
     Raises:
-        InputError: when the device is not there, or the precision is unknown.
+        InputError: for a device, a precision or a number of processes that would not be what runs.
     """
-    at_least("devices", devices, 1)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
+    one_of("device", device, DEVICES)
+    whole_number("devices", devices, 1)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    flags = torch.cpu.get_capabilities() if device == "cpu" else {}
+    _check_device(device, devices)
+    if str(precision) not in ("auto", *PRECISIONS):
+        raise InputError(
+            f"precision: expected one of auto, 32-true, bf16-mixed, got {precision!r}; bf16-mixed "
+            "is the fast one, 32-true the exact one"
+        )
     if precision == "auto":
-        bfloat16 = flags.get("avx512_bf16") or flags.get("amx_bf16")
-        if device == "cuda":
-            bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bf16-mixed" if bfloat16 else "32-true"
+        precision = "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
     if device == "cpu":
         keep_freed_memory()
-    strategy = "ddp" if devices > 1 else "auto"
     try:
-        return Fabric(accelerator=device, devices=devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]
+        return Fabric(
+            accelerator=device,
+            devices=devices,
+            precision=PRECISIONS[str(precision)],  # type: ignore[arg-type]
+            strategy="ddp" if devices > 1 else "auto",
+            plugins=[_environment(devices)],
+        )
+    except InputError:
+        raise
     except (ValueError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"device={device} devices={devices} precision={precision}: {reason}"
         ) from None
+
+
+def _check_device(device: str, devices: int) -> None:
+    """Raise an InputError where a machine has not this device, or fewer of them."""
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if device == "cpu" or counts[device] >= devices:
+        return
+    if not counts[device]:
+        raise InputError(
+            f"device: torch {torch.__version__} finds no {device} device here, got {device}; set "
+            "device=auto or device=cpu"
+        )
+    raise InputError(
+        f"devices: expected at most {counts[device]}, the {device} devices that torch finds here, "
+        f"got {devices}"
+    )
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    """Return whether the hardware does so itself; emulation is slow."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = torch.cpu.get_capabilities() if device == "cpu" else {}
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+
+
+def _environment(devices: int) -> ClusterEnvironment:
+    """Return the environment of processes that torchrun or srun started, or of one process.
+
+    The number of tasks of a Slurm job says nothing: a script runs once unless srun starts it.
+
+    Raises:
+        InputError: where torchrun or srun started another number of processes.
+    """
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+    if TorchElasticEnvironment.detect():
+        starter, option, started = "torchrun", "--nproc_per_node", int(os.environ["WORLD_SIZE"])
+    elif tasks > 1:
+        starter, option, started = "srun", "--ntasks-per-node", tasks
+    else:
+        return LightningEnvironment()  # starts the others itself
+    if started != devices:
+        other = f"{option}={devices}" if devices > 1 else f"devices={started}"
+        raise InputError(
+            f"devices: expected {started}, the number of processes that {starter} started, got "
+            f"{devices}; start the command without {starter}, or with {other}"
+        )
+    return TorchElasticEnvironment() if starter == "torchrun" else SLURMEnvironment(False)
 
 
 def share(fabric: Fabric, batch: int) -> slice:

@@ -1,8 +1,9 @@
 """A frozen 3-channel generator as an exact table of all 2^24 colours of 8 bits a channel.
 
 g acts on each pixel alone, so on uint8 images one look-up per pixel returns the same numbers as the
-flow. Train the flow, apply the table. The table is built once and stored in the user's cache.
-Every process maps the same file into memory.
+flow: the same bits as a frozen g on a CPU; on a GPU, or with gradients, g rounds otherwise (2e-7).
+Train the flow, apply the table. The table is built once and stored in the user's cache. Every
+process maps the same file into memory.
 """
 
 import hashlib
@@ -12,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int32, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float, Int32
+from torch import Tensor
 
 from infomin.core import files
 from infomin.core.errors import InputError
-from infomin.core.shapes import Image, Views
+from infomin.core.pixels import to_float
+from infomin.core.precision import FixedPrecision
+from infomin.core.shapes import Image, Pixels, Views
 from infomin.core.value_range import UNIT, check_range
 from infomin.generator import ViewGenerator
-
-Levels = Float[Tensor, "b c h w"] | UInt8[Tensor, "b c h w"]
 
 MAX_TABLES = 8
 """Tables in the cache, 200 MB each; a new one replaces the least recently used."""
@@ -34,7 +35,7 @@ _ONE_NUMBER = {4: torch.float32, 8: torch.float64, 16: torch.complex128}
 @torch.no_grad()
 def all_colors(generator: ViewGenerator) -> Float[Tensor, "n 3"]:
     """Return g of all 2^24 colours, one row each; R changes slowest, B fastest."""
-    level = torch.arange(256, device=next(generator.buffers()).device) / 255
+    level = torch.arange(256, dtype=generator.dtype, device=generator.start.matrix.device) / 255
     green, blue = torch.meshgrid(level, level, indexing="ij")
     colors = level.new_empty(256, 2**16, 3)
     for plane, red in zip(colors, level, strict=True):
@@ -43,7 +44,7 @@ def all_colors(generator: ViewGenerator) -> Float[Tensor, "n 3"]:
     return rearrange(colors, "r n c -> (r n) c")
 
 
-class ColorTable(nn.Module):
+class ColorTable(FixedPrecision):
     """A lookup table of g for every 8-bit colour; 200 MB in float32, built in seconds.
 
     Arguments:
@@ -99,19 +100,20 @@ class ColorTable(nn.Module):
             colors = _map_file(path)
         return cls(generator, colors)
 
-    def forward(self, x: Levels) -> Views:
+    def forward(self, x: Pixels) -> Views:
         """Return the views `b c_i h w` of images, in channels-last memory.
 
         Arguments:
             x: images `b 3 h w`, uint8, or float in [0, 1], which are rounded to 8 bits.
 
         Raises:
-            InputError: for another number of channels, or values outside [0, 1].
+            InputError: for another number of channels, values outside [0, 1], or images that need a
+                gradient, which a table does not pass.
         """
         index = _color_index(x)
         return tuple(self._look_up(index, i) for i in range(len(self.view_channels)))
 
-    def view(self, x: Levels, i: int) -> Image:
+    def view(self, x: Pixels, i: int) -> Image:
         """Return view i alone, `b c_i h w`, without the cost of the others."""
         return self._look_up(_color_index(x), i)
 
@@ -121,20 +123,26 @@ class ColorTable(nn.Module):
         rows = of_view.view(_ONE_NUMBER[channels * of_view.element_size()])
         values = rows.index_select(0, index.flatten()).view(of_view.dtype)
         b, h, w = index.shape
-        return rearrange(values, "(b h w c) -> b c h w", b=b, h=h, w=w)
+        return values.view(b, h, w, channels).movedim(-1, 1)  # images without pixels, too
 
 
-def _color_index(x: Levels) -> Int32[Tensor, "b h w"]:
+def _color_index(x: Pixels) -> Int32[Tensor, "b h w"]:
     """Return 65536 R + 256 G + B of every pixel."""
     if x.ndim != 4 or x.shape[1] != 3:
         raise InputError(
             f"images: a table of colours takes b 3 h w, got {' '.join(map(str, x.shape))}"
         )
+    if x.requires_grad and torch.is_grad_enabled():
+        raise InputError(
+            "images: a table of colours passes no gradient, expected images that need none; "
+            "compute the views with table=false"
+        )
     if x.dtype == torch.uint8:
         level = x.int().unbind(1)
     else:  # float32 is exact up to 2^24
+        x = to_float(x, UNIT, "a table of colours")
         check_range(x, UNIT, "a table of colours")
-        level = x.float().mul(255).round_().unbind(1)
+        level = x.mul(255).round_().unbind(1)
     return (level[0] * 2**16).add_(level[1], alpha=2**8).add_(level[2]).int()
 
 

@@ -8,13 +8,14 @@ from kornia.augmentation import IntensityAugmentationBase2D
 from torch import Tensor
 
 from infomin.core.channel_groups import join, split
+from infomin.core.pixels import to_float
 from infomin.core.shapes import Images, Views
 from infomin.export.transforms.views import ViewTransform
 from infomin.generator import ViewGenerator
 
 
 class KorniaViews(IntensityAugmentationBase2D):
-    """Map images `b c h w` to all output channels of g, `b c h w`, float32.
+    """Map images `b c h w` to all output channels of g, `b c h w`, float32; gradients pass.
 
     Masks, boxes and labels pass unchanged. The number of channels stays the same, so crops and
     flips can follow. `split` divides the channels into views at the end.
@@ -42,6 +43,13 @@ class KorniaViews(IntensityAugmentationBase2D):
     ) -> None:
         super().__init__(p=p, same_on_batch=same_on_batch, keepdim=keepdim)
         self.views = ViewTransform(generator, learned, table=False)  # images in kornia are float
+
+    def forward(self, input: Tensor, params: Any = None, **kwargs: Any) -> Tensor:
+        """Apply g to images of any type of `core.pixels`; kornia itself takes floats only."""
+        g = self.views.generator
+        floats = to_float(input, g.value_range, "this generator", g.dtype)
+        result: Tensor = super().forward(floats, params, **kwargs)
+        return result
 
     def split(self, y: Images) -> Views:
         """Divide output channels into views, `b c_i h w`."""

@@ -15,17 +15,21 @@ from infomin.core.errors import InputError, probability
 from infomin.export.transforms.views import ViewTransform
 from infomin.generator import ViewGenerator
 
+_Images = (PIL.Image.Image, tv_tensors.Image, tv_tensors.Video)
+"""Types that are images by name. A plain tensor is an image where a sample has none of them."""
 
-def _is_plain_tensor(x: Any) -> bool:
-    """Return whether an input is a plain tensor, not boxes, a mask or another `TVTensor`."""
-    return isinstance(x, Tensor) and not isinstance(x, tv_tensors.TVTensor)
+
+def _is_plain(x: Any) -> bool:
+    """Return whether an input is a plain tensor of images, no label, box, mask or `TVTensor`."""
+    return isinstance(x, Tensor) and not isinstance(x, tv_tensors.TVTensor) and x.ndim >= 3
 
 
 class TorchvisionViews(Transform):
-    """Map an image to its views, each a `tv_tensors.Image`, `c_i h w`, float32.
+    """Map an image to its views, each a `tv_tensors.Image`, `c_i h w`, float32; gradients pass.
 
-    Inputs are PIL images, uint8 or float tensors, and `tv_tensors.Image`. Labels, boxes and masks
-    beside them pass unchanged. g acts on each pixel alone, so crops, flips and normalisation can
+    Inputs are PIL images, `tv_tensors.Image` and `tv_tensors.Video`, whose views are videos, or one
+    plain tensor; alone or in nested lists, tuples and dictionaries. Labels, boxes and masks beside
+    them pass unchanged. g acts on each pixel alone, so crops, flips and normalisation can
     come before or after it. A crop after it is the same for all views of an image.
 
         v2.Compose([v2.RandomResizedCrop(96), TorchvisionViews("my_generator")])
@@ -37,10 +41,11 @@ class TorchvisionViews(Transform):
         p: probability of g; otherwise the image gets raw channels, as g starts from.
 
     Raises:
-        InputError: for images with other channels or another range than those of g.
+        InputError: for images with other channels or another range than those of g, and for a
+            sample without images or with several plain tensors that could be images.
     """
 
-    _transformed_types = (_is_plain_tensor, tv_tensors.Image, PIL.Image.Image)
+    _transformed_types = (*_Images, _is_plain)
 
     def __init__(
         self,
@@ -58,15 +63,33 @@ class TorchvisionViews(Transform):
         probability("p", p)
         self.view, self.p = view, p
 
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise an InputError unless it is clear which parts of a sample are images."""
+        if any(isinstance(x, _Images) for x in flat_inputs):
+            return
+        plain = [x for x in flat_inputs if _is_plain(x)]
+        if not plain:
+            types = dict.fromkeys(type(x).__name__ for x in flat_inputs)
+            raise InputError(
+                "images: expected a PIL image, a tensor c h w, or an Image or Video of "
+                f"torchvision.tv_tensors, got {', '.join(types) or 'none'}; torchvision's "
+                "v2.ToImage() makes an Image of an array"
+            )
+        channels = self.views.generator.channels
+        if sum(x.shape[-3] == channels for x in plain) > 1:
+            raise InputError(
+                f"images: expected one plain tensor of {channels} channels, got several; wrap "
+                "images in tv_tensors.Image, other tensors pass unchanged then"
+            )
+
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Sample whether g is applied, once for all images of a sample."""
         return {"apply": self.p == 1 or bool(torch.rand(()) < self.p)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Return the views of one image, or of a batch."""
-        x = _tensor(inpt)
-        views = self.views(x[None] if x.ndim == 3 else x, params["apply"])
-        images = [tv_tensors.Image(v[0] if x.ndim == 3 else v) for v in views]
+        """Return the views of one image, a batch or a video."""
+        made = tv_tensors.Video if isinstance(inpt, tv_tensors.Video) else tv_tensors.Image
+        images = [made(view) for view in self.views(_tensor(inpt), params["apply"])]
         return tuple(images) if self.view is None else images[self.view]
 
 

@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from infomin.core.channel_groups import split
 from infomin.core.errors import InputError, one_of
-from infomin.core.shapes import Views
-from infomin.core.value_range import UNIT
+from infomin.core.pixels import to_tensor
+from infomin.core.shapes import Pixels, Views
 from infomin.generator import ViewGenerator, load_generator
 from infomin.views.color_table import ColorTable
-
-_INTEGERS = (torch.uint8, torch.uint16, torch.int16, torch.int32)
 
 
 class ViewTransform(nn.Module):
@@ -56,42 +53,33 @@ class ViewTransform(nn.Module):
         self.table_option = table
         self.table = self._open_table()
 
-    @torch.no_grad()
-    def forward(self, x: Tensor, apply: bool = True) -> Views:
-        """Return the views, `b c_i h w`, float32.
+    def forward(self, x: Tensor, apply: bool = True) -> tuple[Tensor, ...]:
+        """Return the views, `... c_i h w`, float32; gradients pass.
 
         Arguments:
-            x: images `b c h w`, float or integers within the value range; uint8 in 0..255 for the
-                range [0, 1].
+            x: images `... c h w` of any type of `core.pixels`, within the value range.
             apply: whether to apply g; otherwise all views are raw channels.
 
         Raises:
             InputError: for another number type, number of channels or range than those of g.
         """
+        if x.ndim < 4:
+            return tuple(view[0] for view in self._views(x[None], apply))
+        views = self._views(x.flatten(0, -4), apply)
+        return tuple(view.unflatten(0, x.shape[:-3]) for view in views)
+
+    def _views(self, x: Pixels, apply: bool) -> Views:
+        """Return the views of a batch of images, each by g or raw."""
         use = self.learned if apply else [False] * len(self.learned)
         learned: Views = ()
         if any(use) and self.table is not None and x.dtype == torch.uint8 and x.shape[1:2] == (3,):
             learned = self.table(x)
         elif any(use):
-            learned = self.generator(self._to_float(x))
+            learned = self.generator(x)
         if all(use):
             return learned
-        raw = split(self.generator.raw(self._to_float(x)), self.generator.groups)
+        raw = split(self.generator.raw(x), self.generator.groups)
         return tuple(learned[i] if use[i] else view for i, view in enumerate(raw))
-
-    def _to_float(self, x: Tensor) -> Tensor:
-        """Return images as float32 within the value range of the generator."""
-        if x.is_floating_point():
-            return x.float()
-        unit = self.generator.value_range == UNIT
-        if x.dtype not in ((torch.uint8,) if unit else _INTEGERS):
-            low, high = self.generator.value_range
-            takes = "float images within [0, 1] and uint8 ones" if unit else f"{low:g}..{high:g}"
-            raise InputError(
-                f"images: this generator takes {takes}, got {str(x.dtype).removeprefix('torch.')}"
-                + ("; divide them by the value that stands for 1" if unit else "")
-            )
-        return x.float() / 255 if unit else x.float()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the table out of pickles; a worker maps it again."""
@@ -117,7 +105,7 @@ class ViewTransform(nn.Module):
 
 
 class NumpyViews:
-    """Map images `h w c` or `n h w c` to a tuple of views, `h w c_i` or `n h w c_i`, float32.
+    """Map images `... h w c` to a tuple of views, `... h w c_i`, float32.
 
     Arguments:
         generator, learned, table: as in `ViewTransform`.
@@ -135,18 +123,15 @@ class NumpyViews:
         """Return the views of images.
 
         Arguments:
-            images: float or integers within the value range of g; uint8 for the range [0, 1].
+            images: one image, a batch or a video; of any type of `core.pixels`, any byte order and
+                any strides, within the value range of g.
 
         Raises:
-            InputError: for images with other channels or another range than those of g.
+            InputError: for images with other channels or another range than those of g, or a mask
+                that hides some of their pixels.
         """
-        if not isinstance(images, np.ndarray) or images.ndim not in (3, 4):
+        if not isinstance(images, np.ndarray) or images.ndim < 3:
             got = images.shape if isinstance(images, np.ndarray) else type(images).__name__
             raise InputError(f"images: expected an array, h w c or n h w c, got {got}")
-        if images.dtype.kind not in "buif":
-            raise InputError(f"images: expected an array of numbers, got {images.dtype}")
-        # torch takes its own byte order only, and warns about read-only arrays, as PIL makes them
-        x = torch.from_numpy(np.require(images, images.dtype.newbyteorder("="), ["C", "W"]))
-        views = self.views(rearrange(x if x.ndim == 4 else x[None], "n h w c -> n c h w"))
-        arrays = tuple(rearrange(v, "n c h w -> n h w c").numpy() for v in views)
-        return arrays if x.ndim == 4 else tuple(v[0] for v in arrays)
+        x = to_tensor(images, "images")
+        return tuple(view.movedim(-3, -1).numpy() for view in self.views(x.movedim(-1, -3)))
