@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 from infomin.core import files
+from infomin.core.names import file_name
 from infomin.data.images import DataSet, ImageSet
 
 _VERSION = 2  # a change of decoding raises it, so that old caches are not used
@@ -30,8 +31,9 @@ def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataS
         key: everything that determines the data set: name, options, source files with their stamps.
     """
     text = json.dumps({"version": _VERSION, **key}, sort_keys=True)
-    name = f"{key['name']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
-    path = files.cache_folder(cache) / name
+    name = file_name(key["name"], most=40)  # the digest tells caches apart
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = files.cache_folder(cache) / f"{name}-{digest}.safetensors"
     try:
         return _read(path)
     except (SafetensorError, OSError, KeyError, ValueError):

@@ -17,6 +17,7 @@ from jaxtyping import Float32, Num
 from torch import Tensor
 
 from infomin.core.errors import InputError, renamed_option, true_or_false
+from infomin.core.files import user_path
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
 from infomin.data.folder import images_below, read_images, split_folders
@@ -63,7 +64,7 @@ def paired_folders(
             f"'data.views={{rgb: PATH, depth: PATH}}', got {views and dict(views)}"
         )
     decoder = Decoder(size, grey=True)
-    folders = {str(name): Path(str(folder)).expanduser() for name, folder in views.items()}
+    folders = {str(name): user_path(str(folder)) for name, folder in views.items()}
     for name, folder in folders.items():
         if not folder.is_dir():
             raise InputError(f"data.views.{name}: {folder} is not a folder")
