@@ -30,6 +30,8 @@ from infomin.cli.learn_views import run_game
 from infomin.cli.plainly import one_line
 from infomin.cli.pretrain import run_pretraining
 from infomin.core.errors import InputError
+from infomin.core.files import expanded
+from infomin.core.path_options import escaped, is_path
 from infomin.data import DataSet, ImageSet, from_torch
 from infomin.generator import ViewGenerator
 from infomin.models.pretrained_encoder import PretrainedEncoder
@@ -232,6 +234,8 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
             if isinstance(value, str) and (CONF / key).is_dir():
                 names = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
                 raise InputError(f"{key}: expected one of {', '.join(names)}, got {value!r}")
+            if is_path(key) and isinstance(value, str | Path):
+                value = escaped(expanded(str(value)))
             try:
                 OmegaConf.update(cfg, key, value)
             except (ConfigAttributeError, ConfigKeyError):
@@ -240,5 +244,5 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
                     f"{key}: {command} has no such option; `infomin {command} --help` lists all"
                 ) from None
     with open_dict(cfg):
-        cfg.data = {"name": data.name}
+        cfg.data = {"name": escaped(data.name)}
     return cfg
