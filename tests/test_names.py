@@ -1,6 +1,7 @@
 """Names that are no UTF-8, too long or not ASCII: shown, recorded and never the end of a run."""
 
 import ast
+import errno
 import io
 import os
 from dataclasses import replace
@@ -12,7 +13,7 @@ from refusal import picture, refused
 
 from infomin import data
 from infomin.core import files
-from infomin.core.errors import InputError
+from infomin.core.errors import InputError, InputWarning
 from infomin.core.names import accept_any_name, file_name, printable
 from infomin.core.page.text import as_text
 from infomin.runs.folder import Run
@@ -97,6 +98,43 @@ def test_the_cache_of_a_long_name_is_used_again(tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+@pytest.mark.parametrize("missing", ["home", "room", "permission"])
+def test_images_are_used_where_they_cannot_be_cached(tmp_path, monkeypatch, missing):
+    for i in range(6):
+        picture(tmp_path / "set" / f"{i}.png")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("file" if missing != "room" else "cache")))
+    if missing == "home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(Path, "home", no_home)
+    if missing == "room":
+        monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.warns(InputWarning, match="the images are not cached, .* data.cache=FOLDER names"):
+        assert len(data.image_folder(str(tmp_path / "set"), 8).train) == 5
+    assert not [*(tmp_path / "cache").rglob("*.*")]
+    monkeypatch.undo()
+    with refused("file: this folder cannot be written"):
+        data.image_folder(str(tmp_path / "set"), 8, cache=str(tmp_path / "file"))
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+def full_disk(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_given_cache_needs_no_home(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", no_home)
+    for i in range(6):
+        picture(tmp_path / "set" / f"{i}.png")
+    data.image_folder(str(tmp_path / "set"), 8, cache=str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    data.image_folder(str(tmp_path / "set"), 8)
+    assert len([*tmp_path.rglob("*.safetensors")]) == 2
+
+
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("name", [BYTES, HALF, "猫", "$x$ \\frac", "x" * 100])
 def test_a_run_of_any_name_is_drawn_and_recorded(tmp_path, name):
@@ -124,7 +162,7 @@ def reads_text(call):
     name = getattr(call.func, "attr", "open" if getattr(call.func, "id", "") == "open" else "")
     of = getattr(getattr(call.func, "value", None), "id", "")
     options = {keyword.arg for keyword in call.keywords}
-    if "encoding" in options or of in ("files", "Picture", "Image", "Run"):  # ours, Pillow's
+    if "encoding" in options or of in ("files", "os", "Picture", "Image", "Run"):
         return False
     words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
     if name == "open":

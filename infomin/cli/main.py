@@ -4,7 +4,6 @@ import functools
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from infomin.cli import CONF
 from infomin.cli.help import names_of_options
-from infomin.cli.plainly import plainly
+from infomin.cli.plainly import plainly, prepare_output
 from infomin.core import artifact
 from infomin.core.errors import InputError
-from infomin.core.names import accept_any_name, printable
+from infomin.core.names import printable
 from infomin.core.path_options import escaped, for_hydra
 from infomin.runs.folder import RESULT, Run
 from infomin.shipped import generator_folder
@@ -44,10 +43,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
         def run(prefix: Sequence[str] = ()) -> None:
             """Run the command with the words in `sys.argv`, which came after those of `prefix`."""
             os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through to us
-            accept_any_name(sys.stdout, sys.stderr)
-            warnings.filterwarnings(
-                "ignore", "Glyph .* missing from", UserWarning
-            )  # boxes in plots
+            prepare_output()
             overrides = sys.argv[1:]
             several = [word for word in overrides if word in ("-m", "--multirun")]
             rest = [word for word in overrides if word not in several]

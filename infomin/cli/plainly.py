@@ -4,6 +4,7 @@ import re
 import shlex
 import signal
 import sys
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -11,7 +12,8 @@ from difflib import get_close_matches
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from infomin.core.errors import InputError
+from infomin.core.errors import InputError, InputWarning
+from infomin.core.names import accept_any_name
 from infomin.core.path_options import quoted
 from infomin.runs.signals import Interrupted
 
@@ -20,6 +22,21 @@ _NOISE = (
     *("Config search path", "provider="),
 )
 """Beginnings of lines that Hydra adds."""
+
+
+_format_warning = warnings.formatwarning
+
+
+def prepare_output() -> None:
+    """Let streams take any name, and warnings for the user be one line; those of others stay."""
+    accept_any_name(sys.stdout, sys.stderr)
+    warnings.formatwarning = lambda message, category, *place, **line: (
+        f"warning: {message}\n"
+        if issubclass(category, InputWarning)
+        else _format_warning(message, category, *place, **line)
+    )
+    # letters that matplotlib's font lacks are boxes in pictures
+    warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
 
 
 @contextmanager

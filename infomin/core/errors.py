@@ -22,6 +22,10 @@ class InputError(ValueError):
         super().__init__(line if len(line) <= 500 else f"{line[:300]} ... {line[-195:]}")
 
 
+class InputWarning(UserWarning):
+    """A line for the user that ends nothing, such as a cache that cannot be written."""
+
+
 @contextmanager
 def option_errors(name: str) -> Iterator[None]:
     """Turn a TypeError of the call inside, such as an unknown option, into an InputError.
