@@ -84,10 +84,11 @@ def test_a_grid_runs_in_a_folder_of_any_name(strange):
 
 def test_several_runs_read_several_folders(strange):
     photographs(strange / "b c")
-    words = ("data=image_folder", "data.root=./2024\\, ü,b c", *SMALL, *GAME, "mode=unsup")
-    (strange / "2024\\, ü").symlink_to(strange / "2024, ü")
-    games = run(strange, "learn_views", "-m", *words[:1], "data.root=b c,b c", *words[2:])
-    assert [read_json(folder / RESULT)["data"] for folder in games.folders] == ["b c", "b c"]
+    photographs(strange / "ü#1")
+    words = ("data=image_folder", "data.root=b c,ü#1", "mode=unsup", *SMALL, *GAME)
+    games = run(strange, "learn_views", "-m", *words)
+    read = sorted(read_json(folder / RESULT)["data"] for folder in games.folders)
+    assert read == ["b c", "ü#1"]
 
 
 def test_a_run_resumes_in_a_folder_of_any_name(strange):

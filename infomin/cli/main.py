@@ -10,11 +10,12 @@ from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from infomin.cli import CONF
 from infomin.cli.help import names_of_options
 from infomin.cli.plainly import plainly, prepare_output
-from infomin.core import artifact
+from infomin.core import artifact, files
 from infomin.core.errors import InputError
 from infomin.core.names import printable
 from infomin.core.path_options import escaped, for_hydra
@@ -61,14 +62,32 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
                     option = word.lstrip("-").partition("=")[0].replace("-", "_")
                     if word.startswith("--") and option in names:
                         raise InputError(f"{word}: options have no dashes; write {option}=VALUE")
+                check_working_directory()
                 read = [for_hydra(word, several=bool(several)) for word in rest]
                 sys.argv[1:] = [*several, *read, *_QUIET]  # argparse takes the flag only in front
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
+                hydra.main(
+                    version_base="1.3", config_path=files.plain_path(CONF), config_name=name
+                )(job)()
 
         COMMANDS[name] = run
         return run
 
     return decorate
+
+
+def check_working_directory() -> None:
+    """Refuse the only working directories that Hydra cannot record in its configuration.
+
+    Raises:
+        InputError: for one with `${` and without `}` in its name.
+    """
+    try:
+        OmegaConf.create({"folder": str(Path.cwd())})
+    except OmegaConfBaseException:
+        raise InputError(
+            f"{Path.cwd()}: Hydra cannot read ${{ without }} in the name of the working directory; "
+            "start the command in another folder, and give paths in full"
+        ) from None
 
 
 def instantiate(node: DictConfig, *args: Any, **options: Any) -> Any:

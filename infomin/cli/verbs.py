@@ -30,7 +30,7 @@ from infomin.cli.learn_views import run_game
 from infomin.cli.plainly import one_line
 from infomin.cli.pretrain import run_pretraining
 from infomin.core.errors import InputError
-from infomin.core.files import expanded
+from infomin.core.files import expanded, plain_path
 from infomin.core.path_options import escaped, is_path
 from infomin.data import DataSet, ImageSet, from_torch
 from infomin.generator import ViewGenerator
@@ -226,7 +226,7 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
     ]
     chosen = {word.partition("=")[0] for word in words}
     with input_errors():
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with hydra.initialize_config_dir(plain_path(CONF), version_base="1.3"):
             cfg = hydra.compose(name, words)
         for key, value in options.items():
             if key in chosen:

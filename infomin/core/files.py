@@ -205,16 +205,16 @@ def user_path(path: str | Path) -> Path:
     return Path(expanded(str(path)))
 
 
-def utf8_path(folder: Path) -> str:
-    """Return a path of a folder for libraries that encode paths as UTF-8.
+def plain_path(folder: Path) -> str:
+    """Return a path of a folder for libraries that take no bytes outside UTF-8, or no `${`.
 
-    Only Linux has names that are no UTF-8. There an open folder has a second path.
+    On Linux an open folder has a second path.
     """
-    try:
-        str(folder).encode()
-        return str(folder)
-    except UnicodeEncodeError:
-        return f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}"  # until the process ends
+    with suppress(UnicodeEncodeError):
+        if b"${" not in str(folder).encode():
+            return str(folder)
+    second = f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}"  # until the process ends
+    return second if Path(second).is_dir() else str(folder)
 
 
 def cache_folder(cache: str | None) -> Path:

@@ -189,7 +189,7 @@ class Run:
         if self._board is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(files.utf8_path(self.folder), purge_step=self._purge)
+            self._board = SummaryWriter(files.plain_path(self.folder), purge_step=self._purge)
         return self._board
 
     def product_folder(self, name: str) -> Path:
