@@ -31,7 +31,7 @@ HALF = "\ud83d"
     [
         ("Müller 猫", "Müller 猫"),
         (BYTES, "m\\xfcll"),
-        (HALF, "?"),
+        (HALF, " "),
         ("a\nb\tc\x00d\x1b[1m", "a b c d [1m"),
         (os.fsdecode("ü".encode()[:1]) + "b", "\\xc3b"),
     ],

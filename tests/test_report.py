@@ -57,6 +57,15 @@ def test_the_table_is_mean_and_deviation_over_seeds():
     assert "5 minutes" in records.origin(some, "x")
 
 
+def test_inputs_that_are_not_rgb_are_called_channels():
+    some = [record("raw", 0, 0.5), record("semi", 0, 0.6)]
+    for each, name in zip(some, ("raw-channels", "learned-channels"), strict=True):
+        each.pretraining.result["views"] = name
+    raw, semi = records.summary(some, ["rgb", "raw"])
+    assert (raw["input"], semi["input"]) == ("channels", "channels")
+    assert raw["against raw channels"] == "-" and semi["against raw channels"] == "+10.0"
+
+
 def test_segmentations_have_both_of_their_scores_and_layers_a_column_each():
     scores = [(0.12, 0.4), (0.14, 0.5)]
     some = [record("raw", i, 0.5, segmented=segmented) for i, segmented in enumerate(scores)]

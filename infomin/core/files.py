@@ -145,6 +145,17 @@ def make_folder(path: Path) -> Path:
         ) from None
 
 
+def check_folder(path: Path) -> None:
+    """Check that a folder can be written, or made, and make nothing.
+
+    Raises:
+        InputError: when it cannot.
+    """
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise InputError(f"{path}: this folder cannot be written; choose another")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder; rename it to `path` when the block ends without an error.
@@ -154,7 +165,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     try:
         os.lstat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         make_folder(path.parent)
     except OSError as error:
         raise InputError(

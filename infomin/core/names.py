@@ -6,14 +6,15 @@ be printed, drawn or written as UTF-8.
 
 import hashlib
 import io
+import re
+
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Other halves of surrogate pairs, which JSON can hold."""
 
 
 def utf8(text: str) -> bytes:
     """Return a text as UTF-8; what stands for a byte of a file name becomes this byte again."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a surrogate pair, as JSON can hold it
-        return text.encode("utf-8", "replace")
+    return _HALVES.sub(" ", text).encode("utf-8", "surrogateescape")
 
 
 def printable(text: str) -> str:

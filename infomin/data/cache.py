@@ -45,7 +45,7 @@ def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataS
         path = files.cache_folder(cache) / f"{name}-{digest}.safetensors"
         with suppress(SafetensorError, OSError, KeyError, ValueError):
             return _read(path)
-        files.make_folder(path.parent)
+        files.check_folder(path.parent)
     except InputError as error:
         if cache:
             raise
@@ -53,6 +53,7 @@ def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataS
         return build()
     data = build()
     try:
+        files.make_folder(path.parent)
         _write(path, data)
     except InputError as error:  # a full disk; the images are in memory
         _warn(error)
