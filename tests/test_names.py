@@ -4,6 +4,8 @@ import ast
 import errno
 import io
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +72,22 @@ def test_text_of_another_encoding_is_said(tmp_path):
     (tmp_path / "a.md").write_bytes(b"m\xfcll")
     with refused("a.md: expected text in UTF-8, got another encoding .*; save it as UTF-8"):
         files.read_text(tmp_path / "a.md")
+
+
+def test_a_full_disk_appends_nothing(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("of Linux")
+    (tmp_path / "log").symlink_to("/dev/full")
+    with refused("log: could not be written .No space left on device.; free some space"):
+        files.append(tmp_path / "log", "a line\n")
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from infomin.core import files\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "files.append(Path(sys.argv[1]), 'a line\\n')\n"
+        "files.append(Path(sys.argv[1]), 'another\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "short"], capture_output=True)
+    assert b"InputError" in done.stderr and (tmp_path / "short").read_bytes() == b"a line\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -1,5 +1,6 @@
 """Complete files or none: write under a temporary name, then rename."""
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 from infomin.core.errors import InputError
 from infomin.core.names import utf8
 
+_LONGEST = 255  # bytes of a name, on every common file system
 _MOST = 20  # letters of a name in that of its temporary file, which is longer
 
 
@@ -62,10 +64,18 @@ def write_figure(path: Path, figure: Any) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """Append text to a file in UTF-8, or raise an InputError."""
+    """Append text to a file in UTF-8, all of it or nothing.
+
+    Raises:
+        InputError: when the disk is full or the file cannot be written.
+    """
+    content = encoded(text)
     try:
-        with path.open("ab") as stream:
-            stream.write(encoded(text))
+        with path.open("ab", buffering=0) as stream:
+            end = stream.seek(0, os.SEEK_END)
+            if stream.write(content) < len(content):
+                stream.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise InputError(
             f"{path}: could not be written ({error.strerror or error}); free some space"
@@ -203,11 +213,8 @@ def expanded(path: str) -> str:
             ) from None
     if not os.path.lexists(path):
         path = os.path.expanduser(path)  # noqa: PTH111  keeps `~name` where no user has this name
-    with suppress(OSError):
-        if max(map(len, os.fsencode(path).split(b"/"))) > os.pathconf("/", "PC_NAME_MAX"):
-            raise InputError(
-                f"{path}: has a name that is too long for a file; choose a shorter one"
-            )
+    if max(map(len, os.fsencode(path).split(b"/"))) > _LONGEST:
+        raise InputError(f"{path}: has a name that is too long for a file; choose a shorter one")
     return path
 
 
