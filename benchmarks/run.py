@@ -44,7 +44,7 @@ IDLE = 0.5  # load average, processes waiting for a core
 def run(name: str, quick: bool) -> list[dict[str, Any]]:
     """Run one benchmark, and return its rows."""
     command = [sys.executable, str(FOLDER / f"{name}.py"), *(["--quick"] if quick else [])]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{name}: failed with status {done.returncode}; the reason is above")
     records: list[dict[str, Any]] = json.loads(done.stdout)

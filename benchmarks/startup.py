@@ -34,7 +34,7 @@ _HIDE = "import sys, time; sys.modules['torchmetrics'] = None"
 def python(*arguments: str) -> str:
     """Run a new interpreter, and return its output."""
     command = [sys.executable, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
 
 
 def import_seconds(statement: str) -> Measure:

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from infomin import __version__
+from infomin.core.names import accept_any_name
 
 HERE = Path(__file__).parent
 ALIASES = {"demo": ["report", "experiment=demo"], "linear-eval": ["evaluate"]}
@@ -23,6 +24,7 @@ def main(script: str | None = None) -> None:
     Arguments:
         script: name of the command that a script is for; None takes it from the first word.
     """
+    accept_any_name(sys.stdout, sys.stderr)
     words = sys.argv[1:]
     if script is None:
         if not words or words[0] in ("-h", "--help", "help"):

@@ -39,6 +39,12 @@ def test_six_channels_of_12_bits(tmp_path):
     words += [f"data.channel_names=[{','.join(NAMES)}]"]
     g = through_all_stages(words)
     assert (g.channels, g.value_range, g.channel_names) == (6, (0, 4095), NAMES)
+    names = {
+        run.name[16:]
+        for kind in ("learn_views", "pretrain")
+        for run in (tmp_path / "runs" / kind).iterdir()
+    }
+    assert names == {"semi-channels-s0", "learned-channels-s0"}
     dataset = data.image_folder(str(root), 16, value_range=[0, 4095], cache=cache)
     x = resize(dataset.test.images, 16)
     assert [v.shape for v in g(x)] == [(12, 1, 16, 16), (12, 5, 16, 16)]

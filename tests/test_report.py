@@ -12,7 +12,15 @@ from infomin.experiments.grid.cells import PretrainingCell
 from infomin.experiments.run_index import FinishedRun
 from infomin.experiments.sweet_spot import find_sweet_spot
 from infomin.generator import ViewGenerator
-from infomin.runs.pictures import color_picture, linear_part, views_picture
+from infomin.runs.pictures import (
+    color_picture,
+    false_colored,
+    image_rows,
+    linear_part,
+    parse_false_color,
+    scaled,
+    views_picture,
+)
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")
@@ -47,6 +55,15 @@ def test_the_table_is_mean_and_deviation_over_seeds():
     assert tables.markdown([raw, semi]).count("\n") == 3
     assert "abc" in records.origin(some, "python x")
     assert "5 minutes" in records.origin(some, "x")
+
+
+def test_inputs_that_are_not_rgb_are_called_channels():
+    some = [record("raw", 0, 0.5), record("semi", 0, 0.6)]
+    for each, name in zip(some, ("raw-channels", "learned-channels"), strict=True):
+        each.pretraining.result["views"] = name
+    raw, semi = records.summary(some, ["rgb", "raw"])
+    assert (raw["input"], semi["input"]) == ("channels", "channels")
+    assert raw["against raw channels"] == "-" and semi["against raw channels"] == "+10.0"
 
 
 def test_segmentations_have_both_of_their_scores_and_layers_a_column_each():
@@ -136,22 +153,50 @@ def test_a_section_of_a_document_is_replaced_and_the_rest_kept(tmp_path):
     [
         (("R", "G", "B"), ["images"], 1.0),
         (("R", "G", "B", "depth"), ["images", "depth"], 1.0),
-        (("NIR", "R", "G"), ["NIR", "R", "G"], 4095.0),
-        (None, [f"channel_{i}" for i in range(5)], 4095.0),
+        (("NIR", "R", "G"), ["false colour:\nNIR, R, G"], 4095.0),
+        (tuple("abcde"), ["false colour:\n3 components"], 4095.0),
     ],
 )
 def test_pictures_of_views_and_of_colour(names, rows, high):
-    channels = len(names or rows)
+    channels = len(names)
     images = torch.rand(4, channels, 16, 16) * high
     raw = ChannelViews(channels, value_range=(0.0, high))
     figure = views_picture(raw, images, "title", names)
     shown = [axis.get_ylabel() for axis in figure.axes]
     assert shown == [*rows, "view 1", *(f"view 2, channel {i}" for i in range(1, channels))]
     drawn = figure.axes[0].get_images()[0].get_array()
-    assert drawn.ndim == (3 if rows[0] == "images" else 2) and drawn.min() < 0.1 < 0.9 < drawn.max()
+    assert drawn.ndim == 3 and drawn.min() < 0.1 < 0.9 < drawn.max()
     g = ViewGenerator(channels, value_range=(0.0, high), channel_names=names).eval()
     axes = color_picture(g, images).axes
     assert len(axes) == channels * (2 if names == ("R", "G", "B") else 1)
+
+
+def test_false_colour_shows_the_chosen_channels_or_the_first_components():
+    images = torch.rand(4, 6, 16, 16) * 10
+    chosen = image_rows(images, tuple("abcdef"), (0.0, 10.0), (5, 1, 2))
+    assert chosen[0][0] == "false colour:\nf, b, c" and len(chosen) == 1
+    for row, i in enumerate((5, 1, 2)):
+        torch.testing.assert_close(chosen[0][1][:, row : row + 1], scaled(images[:, i : i + 1]))
+    base, detail = torch.rand(2, 4, 1, 16, 16)
+    mixed, flat = base + 0.1 * detail, torch.ones_like(base)
+    bands = torch.cat([base, 100 * base, base, mixed, detail, flat], 1)
+    red, green, _ = false_colored(bands).split(1, dim=1)
+    assert torch.corrcoef(torch.stack([red.flatten(), base.flatten()]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([green.flatten(), detail.flatten()]))[0, 1].abs() > 0.9
+    assert false_colored(bands).isfinite().all()
+    two = image_rows(images[:, :2], ("L", "R"), (0.0, 10.0))
+    assert [name for name, _ in two] == ["L", "R"]
+
+
+def test_channels_of_false_colour_are_names_or_indices():
+    names = ("blue", "green", "red", "NIR")
+    assert parse_false_color(None, names) is None
+    assert parse_false_color(["NIR", "red", 1], names) == (3, 2, 1)
+    for wrong in ([0, 1], [0, 1, 4], ["red", "green", "grey"], 3, "red", [0, 1, True], [-1, 0, 1]):
+        with pytest.raises(
+            InputError, match="false_color: expected three of the channels blue, gre"
+        ):
+            parse_false_color(wrong, names)
 
 
 def test_the_linear_part_of_a_linear_generator_is_its_matrix():

@@ -166,3 +166,14 @@ def test_wrong_arguments_are_refused():
         WholeViews(number=1)
     with refused("color: lab needs 3 channels, got 4"):
         WholeViews(4, "lab")
+
+
+def test_only_red_green_and_blue_are_called_rgb():
+    three, six = ViewGenerator(), ViewGenerator(6)
+    infrared = ViewGenerator(channel_names=("NIR", "R", "G"))
+    names = [LearnedViews(three), LearnedViews(six), LearnedViews(infrared), CombinedViews(six)]
+    names += [ChannelViews(), ChannelViews(6), ChannelViews(color="ydbdr"), WholeViews(6)]
+    assert [*map(str, names)] == [
+        *("learned-rgb", "learned-channels", "learned-channels", "combined-channels"),
+        *("raw-rgb", "raw-channels", "raw-ydbdr", "whole-channels"),
+    ]

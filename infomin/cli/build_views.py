@@ -1,5 +1,6 @@
 """Augmentation and views from their configuration."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from infomin.augment.color_jitter import ColorJitter
 from infomin.cli.main import instantiate, origin, plain
 from infomin.cli.read_data import read_data
 from infomin.core import artifact
-from infomin.core.errors import InputError, one_of, option_errors
+from infomin.core.errors import InputError, InputWarning, one_of, option_errors
 from infomin.core.value_range import UNIT
 from infomin.data import DataSet
 from infomin.generator import ViewGenerator, load_generator
@@ -119,10 +120,21 @@ def learned_views(
     views = combined_views(cfg, g, augmentation, fabric)
     if looked_up:  # last: the table of a new g takes longest
         with show_work("building the table of 2^24 colours", show=fabric.is_global_zero):
-            views.table = ColorTable.cached(g)
+            views.table = table_of(g, cfg.data.get("cache"))
     training = artifact.read_card(generator_folder(folder), "generator")["training"]
     names = ("data", "objective", "seed", "steps", "settings")
     return views, {"generator": {name: training.get(name) for name in names}}
+
+
+def table_of(g: ViewGenerator, cache: str | None) -> ColorTable:
+    """Return the table of g, from a cache folder where there can be one."""
+    try:
+        return ColorTable.cached(g, cache)
+    except InputError as error:
+        if cache:
+            raise
+        warnings.warn(f"the table is not cached ({error})", InputWarning, stacklevel=2)
+        return ColorTable(g)
 
 
 def combined_views(

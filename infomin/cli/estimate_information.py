@@ -8,6 +8,7 @@
 Two minutes on two cores with budget=small, as long as a pretraining; the self-test too.
 """
 
+import shlex
 from dataclasses import asdict
 from itertools import combinations
 from typing import Any
@@ -110,7 +111,7 @@ def run_estimate(
             estimates.append({"views": [i + 1, j + 1], "k": size, **asdict(i_nce)})
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}
     show("result", run.finish(result | {"temperature": temperature} | missing))
-    print(f"next: infomin report runs={cfg.out}")
+    print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")
     return estimates
 
 

@@ -8,6 +8,7 @@ Seconds on two cores with budget=small. Where the factors of images are known, a
 they are probed too: which of them the features keep.
 """
 
+import shlex
 from dataclasses import asdict
 
 from omegaconf import DictConfig
@@ -67,4 +68,4 @@ def evaluate(cfg: DictConfig) -> None:
     if factors:
         print(tables.plain(audit_rows(factors)))
     show("result", path)
-    print(f"next: infomin report runs={cfg.out}")
+    print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")

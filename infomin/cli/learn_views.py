@@ -20,17 +20,17 @@ from torch import Tensor
 from infomin import evaluation
 from infomin.augment import CropFlip, resize
 from infomin.cli.build import describe_images, fitting, launch, warn_of_labels
-from infomin.cli.main import command, instantiate, open_run, plain, show
+from infomin.cli.main import command, instantiate, next_command, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, one_of
 from infomin.core.rng import seeded
-from infomin.core.value_range import RGB
+from infomin.core.value_range import color_name
 from infomin.data import DataSet, labelled_subset
 from infomin.evaluation import selection
 from infomin.generator import ViewGenerator, load_generator
 from infomin.models import Encoders, build_encoders
 from infomin.runs.folder import Run
-from infomin.runs.pictures import color_picture, views_picture
+from infomin.runs.pictures import color_picture, parse_false_color, views_picture
 from infomin.runs.progress import show_work
 from infomin.training.diagnosis import diagnose
 from infomin.training.game_settings import GameSettings
@@ -58,10 +58,12 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     """
     settings, augment, kept = plan_game(cfg)
     data = read_data(cfg) if data is None else data
+    false_color = parse_false_color(cfg.false_color, data.channel_names)
     game, labelled = build_game(cfg, settings, augment, data)
     fabric, settings = game.fabric, game.settings
 
-    name = f"{settings.mode}-{cfg.color}-s{cfg.seed}"
+    color = color_name(cfg.color, data.channel_names)
+    name = f"{settings.mode}-{color}-s{cfg.seed}"
     run = open_run(cfg, "learn_views", name, fabric.is_global_zero)
     keep(run.follow(game, f"learn_views {settings.mode}", cfg.save_every), game, run, kept)
     if not fabric.is_global_zero:
@@ -86,16 +88,16 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     check = g.check(sample)
 
     # The generator, its card and its pictures
-    result = {"data": data.name, "objective": settings.mode, "seed": cfg.seed}
+    result = {"data": data.name, "objective": settings.mode, "color": color, "seed": cfg.seed}
     result |= {"steps": settings.steps, "labels": len(labelled)}
     result |= {"i_nce": asdict(i_nce) if i_nce else None, "class_accuracy": class_accuracy}
     result |= {"collapsed": warnings, "check": asdict(check), "settings": asdict(settings)}
     result |= {"curve": run.curve("i_nce"), **chosen, **run.speed}
     folder = g.cpu().save(run.product_folder("generator"), result)
     shown = sample[:: max(1, len(sample) // 10)][:10].cpu()
-    source = "channels" if cfg.color == "rgb" and g.channel_names != RGB else cfg.color
-    title = f"views learned from {source}, mode={settings.mode}, seed {cfg.seed}, {data.name}"
-    picture = run.save_picture("views", views_picture(views.cpu(), shown, title, g.channel_names))
+    title = f"views learned from {color}, mode={settings.mode}, seed {cfg.seed}, {data.name}"
+    figure = views_picture(views.cpu(), shown, title, g.channel_names, false_color=false_color)
+    picture = run.save_picture("views", figure)
     run.save_picture("color", color_picture(g, sample.cpu()))
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
@@ -105,7 +107,8 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     print(f"round trip error {share:.1e} of the value range, [{low:g}, {high:g}]")
     show("picture", picture)
     show("generator", folder)
-    print("next: infomin pretrain views=learned, or infomin export-generator")
+    pretrain = next_command(cfg, "pretrain", "views=learned")
+    print(f"next: {pretrain}, or {next_command(cfg, 'export-generator')}")
     return g.requires_grad_(False)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from infomin.cli import CONF
 from infomin.cli.help import names_of_options
-from infomin.cli.plainly import plainly
-from infomin.core import artifact
+from infomin.cli.plainly import plainly, prepare_output
+from infomin.core import artifact, files
 from infomin.core.errors import InputError
+from infomin.core.names import printable
+from infomin.core.path_options import escaped, for_hydra
 from infomin.runs.folder import RESULT, Run
 from infomin.shipped import generator_folder
 
@@ -40,10 +44,10 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
         def run(prefix: Sequence[str] = ()) -> None:
             """Run the command with the words in `sys.argv`, which came after those of `prefix`."""
             os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through to us
+            prepare_output()
             overrides = sys.argv[1:]
             several = [word for word in overrides if word in ("-m", "--multirun")]
             rest = [word for word in overrides if word not in several]
-            sys.argv[1:] = [*several, *rest, *_QUIET]  # argparse takes the flag only in front
             OVERRIDES[:] = overrides
 
             @functools.wraps(function)
@@ -58,7 +62,12 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
                     option = word.lstrip("-").partition("=")[0].replace("-", "_")
                     if word.startswith("--") and option in names:
                         raise InputError(f"{word}: options have no dashes; write {option}=VALUE")
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)()
+                check_working_directory()
+                read = [for_hydra(word, several=bool(several)) for word in rest]
+                sys.argv[1:] = [*several, *read, *_QUIET]  # argparse takes the flag only in front
+                hydra.main(
+                    version_base="1.3", config_path=files.plain_path(CONF), config_name=name
+                )(job)()
 
         COMMANDS[name] = run
         return run
@@ -66,9 +75,39 @@ def command(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[...,
     return decorate
 
 
+def check_working_directory() -> None:
+    """Refuse the only working directories that Hydra cannot record in its configuration.
+
+    Raises:
+        InputError: for one with `${` and without `}` in its name.
+    """
+    try:
+        OmegaConf.create({"folder": str(Path.cwd())})
+    except OmegaConfBaseException:
+        raise InputError(
+            f"{Path.cwd()}: Hydra cannot read ${{ without }} in the name of the working directory; "
+            "start the command in another folder, and give paths in full"
+        ) from None
+
+
 def instantiate(node: DictConfig, *args: Any, **options: Any) -> Any:
-    """Build the object of a configuration node with a `_target_`, with plain containers."""
-    return hydra.utils.instantiate(node, *args, _convert_="all", **options)
+    """Build the object of a configuration node with a `_target_`, from plain values.
+
+    Hydra's own function resolves values twice, which changes a path with `${` in it.
+
+    Raises:
+        InputError: for whatever the object is not built from; names the node.
+    """
+    values = {**plain(node), **options}
+    target, partial = values.pop("_target_"), values.pop("_partial_", False)
+    try:
+        call = hydra.utils.get_object(target)
+        return functools.partial(call, *args, **values) if partial else call(*args, **values)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = error if isinstance(error, TypeError) else repr(error)
+        raise InputError(f"{node._get_full_key(None)}: {reason}") from error
 
 
 def plain(node: Any) -> Any:
@@ -77,16 +116,17 @@ def plain(node: Any) -> Any:
 
 
 def open_run(cfg: DictConfig, kind: str, name: str, main: bool = True) -> Run:
-    """Open the run of a configuration; where it goes and how it is saved are no part of it."""
-    left_out = ("resume", "out", "save_every")
-    config = OmegaConf.create({k: v for k, v in plain(cfg).items() if k not in left_out})
-    return Run.open(cfg.out, kind, name, OmegaConf.to_yaml(config), cfg.get("resume", False), main)
+    """Open the run of a configuration; where and how it is saved and shown is no part."""
+    left_out = ("resume", "out", "save_every", "false_color")
+    config = escaped({k: v for k, v in plain(cfg).items() if k not in left_out})
+    text = OmegaConf.to_yaml(OmegaConf.create(config), resolve=True)
+    return Run.open(cfg.out, kind, name, text, cfg.get("resume", False), main)
 
 
 def origin(kind: str, folder: str | Path, data: str) -> str:
     """Return a line that names a generator or encoder, and whether it was trained on other data."""
     training = artifact.read_card(generator_folder(folder), kind)["training"]
-    source = str(InputError(str(training.get("data", "unknown data"))))  # one printable line
+    source = printable(str(training.get("data", "unknown data")))
     return f"{kind} {folder}, trained on {source}" + (f", not on {data}" if source != data else "")
 
 
@@ -99,13 +139,20 @@ def export_folder(cfg: DictConfig, source: str | Path) -> Path:
         InputError: for `out=`, which named the new folder in version 0.1.
     """
     if cfg.out != "runs" and not Path(cfg.out).is_dir():
+        instead = shlex.quote(f"folder={cfg.out}")
         raise InputError(
-            f"out: expected the folder of all runs, got {cfg.out}; folder={cfg.out} is where the "
-            "export goes"
+            f"out: expected the folder of all runs, got {cfg.out}; {instead} is where the export "
+            "goes"
         )
     folder = generator_folder(source)
     in_run = (folder.parent / RESULT).is_file()
     return Path(cfg.folder or (folder.parent / "export" if in_run else f"exports/{folder.name}"))
+
+
+def next_command(cfg: DictConfig, *words: str) -> str:
+    """Return a command to type next, which finds the runs of this one."""
+    out = [] if cfg.out == "runs" else [shlex.quote(f"out={cfg.out}")]
+    return " ".join(["infomin", *words, *out])
 
 
 def show(label: str, path: Path) -> None:

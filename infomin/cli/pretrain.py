@@ -22,7 +22,7 @@ from infomin import evaluation
 from infomin.augment import resize
 from infomin.cli.build import Pretraining, build_pretraining, launch, plan_pretraining
 from infomin.cli.build_views import read_viewed_data
-from infomin.cli.main import command, open_run, plain, show
+from infomin.cli.main import command, next_command, open_run, plain, show
 from infomin.core import rng
 from infomin.data import DataSet
 from infomin.evaluation.collapse import collapse_history, find_collapses
@@ -31,7 +31,7 @@ from infomin.information import Estimate
 from infomin.methods.predictive import Predictive
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.runs.folder import Run
-from infomin.runs.pictures import views_picture
+from infomin.runs.pictures import parse_false_color, views_picture
 from infomin.runs.prediction_pictures import predictions_picture
 from infomin.runs.progress import show_work
 from infomin.views import PatchViews, View
@@ -57,6 +57,7 @@ def run_pretraining(
     """
     plan = plan_pretraining(cfg)
     data = read_viewed_data(cfg) if data is None else data
+    false_color = parse_false_color(cfg.false_color, data.channel_names)
     fabric = launch(cfg, data)
     built = build_pretraining(cfg, plan, data, fabric, views)
     encoder, views = built.encoder, built.encoder.views
@@ -75,9 +76,9 @@ def run_pretraining(
             result |= evaluation.evaluate(encoder, data, seed=cfg.seed, **plain(cfg.probe))
     result |= run.speed | facts
     folder = encoder.save(run.product_folder("encoder"), result)
-    picture = draw(run, built, data)
+    picture = draw(run, built, data, false_color)
     run.finish(result)
-    report(result, encoder, folder, picture)
+    report(cfg, result, encoder, folder, picture)
     return encoder.cpu().eval()
 
 
@@ -132,7 +133,7 @@ def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
     return {"i_nce": asdict(i_nce), "temperature": settings.temperature}
 
 
-def draw(run: Run, built: Pretraining, data: DataSet) -> Any:
+def draw(run: Run, built: Pretraining, data: DataSet, false_color: tuple[int, ...] | None) -> Any:
     """Draw the views of some test images, and what is predicted of them; return the path."""
     views, method = built.encoder.views, built.trainer.method
     images = data.test.images[:: max(1, len(data.test) // 10)][:10]
@@ -141,17 +142,31 @@ def draw(run: Run, built: Pretraining, data: DataSet) -> Any:
         whole, predicted = evaluation.predict(method, views, sample)
         title = f"{views}, {method.name.upper()}"
         figure = predictions_picture(
-            sample.cpu(), whole, predicted, title, data.channel_names, data.value_range
+            sample.cpu(),
+            whole,
+            predicted,
+            title,
+            data.channel_names,
+            data.value_range,
+            false_color,
         )
         run.save_picture("predictions", figure)
     params: Any = None
     if isinstance(views, PatchViews):
         params = views.sample(len(sample), rng.generator(built.trainer.settings.seed, "picture"))
-    figure = views_picture(views.cpu(), sample.cpu(), str(views), data.channel_names, params)
+    figure = views_picture(
+        views.cpu(), sample.cpu(), str(views), data.channel_names, params, false_color
+    )
     return run.save_picture("views", figure)
 
 
-def report(result: dict[str, Any], encoder: PretrainedEncoder, folder: Any, picture: Any) -> None:
+def report(
+    cfg: DictConfig,
+    result: dict[str, Any],
+    encoder: PretrainedEncoder,
+    folder: Any,
+    picture: Any,
+) -> None:
     """Print results, and what to type next."""
     if "predictions" in result:
         errors = [evaluation.PredictionError(**error) for error in result["predictions"]]
@@ -168,4 +183,4 @@ def report(result: dict[str, Any], encoder: PretrainedEncoder, folder: Any, pict
         print(f"data {result['data']} has no labels: no linear probe and no kNN")
     show("picture", picture)
     show("encoder", folder)
-    print("next: infomin evaluate, or infomin export-encoder")
+    print(f"next: {next_command(cfg, 'evaluate')}, or {next_command(cfg, 'export-encoder')}")

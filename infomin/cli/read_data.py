@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from infomin.cli.main import instantiate, origin
 from infomin.cli.plainly import one_line
 from infomin.core import files
 from infomin.core.errors import InputError
+from infomin.core.path_options import escaped
 from infomin.core.shapes import Images
 from infomin.core.value_range import UNIT, parse_channel_names
 from infomin.data import SOURCES, DataSet
@@ -28,6 +30,9 @@ from infomin.runs import settings
 from infomin.runs.folder import CONFIG
 from infomin.runs.progress import show_work
 from infomin.shipped import generator_folder
+
+_RESOLVER = re.compile(r"\$\{[\w.]+:")
+"""A text that OmegaConf would replace by more than another option."""
 
 
 def read_data(
@@ -55,7 +60,7 @@ def read_data(
         if isinstance(trained, ViewGenerator) and known.get("size"):  # g takes images of any size
             known["size"] = cfg.budget.size
         with open_dict(cfg):
-            cfg.data = known
+            cfg.data = escaped(known)
         sources.append("data")
         if is_first:
             print(f"data as in the training of {folder}")
@@ -125,13 +130,13 @@ def data_of_run(folder: str | Path) -> dict[str, Any] | None:
     for run in (path.parent, path.parent.parent):  # generators along a game lie one folder deeper
         if files.reason_not_to_read(run / CONFIG, 2**15):
             continue
-        data = settings.read((run / CONFIG).read_text(encoding="utf-8")).get("data")
+        data = settings.read(files.read_text(run / CONFIG)).get("data")
         name = str(data.get("_target_", "")) if isinstance(data, dict) else ""
         source = SOURCES.get(name.removeprefix("infomin.data."))
         if source is None or not isinstance(data, dict):
             return None
         known = set(data) <= {"_target_", *inspect.signature(source).parameters}
-        plain = str(data).count("_target_") == 1 and "${" not in str(data)
+        plain = str(data).count("_target_") == 1 and not _RESOLVER.search(str(data))
         return data if known and plain else None
     return None
 
@@ -147,5 +152,5 @@ def take_from_card(data: DictConfig, trained: ViewGenerator | PretrainedEncoder)
         values["data.channel_names"] = list(names)
     taken = [name for name in values if data.get(name[5:], "none") is None]
     for name in taken:
-        data[name[5:]] = values[name]
+        data[name[5:]] = escaped(values[name])
     return taken

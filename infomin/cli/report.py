@@ -12,19 +12,22 @@ have not finished with the same settings.
 import functools
 import itertools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from infomin.cli import CONF
 from infomin.cli.build import plan_pretraining
 from infomin.cli.learn_views import plan_game
 from infomin.cli.main import OVERRIDES, command, plain
 from infomin.core.errors import InputError, one_of
+from infomin.core.names import file_name
+from infomin.core.path_options import for_hydra, has_paths, override
 from infomin.experiments import figures, page, tables
 from infomin.experiments.grid import cells, records, scheduler
 from infomin.experiments.grid.progress import GridProgress
@@ -40,8 +43,8 @@ def report(cfg: DictConfig) -> None:
             f"experiment=demo or =table5, got {'neither' if cfg.runs is None else 'both'}"
         )
     if cfg.runs is not None:
-        to = None if cfg.to is None else Path(str(cfg.to))
-        print(f"page: {os.path.relpath(page.write(Path(str(cfg.runs)), to, typed_command()))}")
+        to = None if cfg.to is None else Path(cfg.to)
+        print(f"page: {os.path.relpath(page.write(Path(cfg.runs), to, typed_command()))}")
         return
     finished = run_pretrainings(cfg)
     table, figure = write_pretrainings(cfg, finished)
@@ -64,7 +67,11 @@ def run_pretrainings(cfg: DictConfig) -> list[records.CellRecord]:
     rows = plain(cfg.rows) or [*itertools.product(cfg.colors, cfg.compare)]
     grid = cells.cells(folder, rows, cfg.seeds, plain(cfg.generators))
     common = [f"data={groups['data']}", f"budget={groups['budget']}"]
-    common += [word for word in OVERRIDES if word.startswith(("data.", "budget."))]
+    for word in HydraConfig.get().overrides.task:
+        name = word.partition("=")[0]
+        if name.startswith(("data.", "budget.")):
+            value = plain(OmegaConf.select(cfg, name)) if has_paths(name) else None
+            common.append(word if value is None else override(name, value))
     names = ("learn", "pretrain", "variants", "augmentations", "judge", "by", "judges")
     options = {name: plain(cfg[name]) for name in names}
     todo = {cell: cells.commands(cell, common=common, **options) for cell in grid}
@@ -121,7 +128,7 @@ def check(words: Sequence[str]) -> None:
         if checked := checks.get(Path(words[0]).stem):
             checked(composed(tuple(words)))
     except InputError as error:
-        raise InputError(f"{error} (in the cell {' '.join(words)})") from None
+        raise InputError(f"{error} (in the cell {shlex.join(words)})") from None
 
 
 @functools.cache
@@ -129,7 +136,8 @@ def composed(words: tuple[str, ...]) -> DictConfig:
     """Return the whole configuration of a command."""
     script, *overrides = words
     name = Path(script).stem
-    return compose("evaluate" if name == "linear_eval" else name, overrides)
+    name = "evaluate" if name == "linear_eval" else name
+    return compose(name, [for_hydra(word) for word in overrides])
 
 
 def settings(words: Sequence[str]) -> scheduler.Settings:
@@ -137,7 +145,8 @@ def settings(words: Sequence[str]) -> scheduler.Settings:
 
     The values of a budget stand where they are used. The rest of it belongs to other scripts.
     """
-    return {k: v for k, v in plain(composed(tuple(words))).items() if k != "budget"}
+    left_out = ("budget", "false_color")  # which changes no number
+    return {k: v for k, v in plain(composed(tuple(words))).items() if k not in left_out}
 
 
 def grids_folder(cfg: DictConfig) -> Path:
@@ -152,12 +161,12 @@ def cells_name(cfg: DictConfig, data: str, budget: str) -> str:
     its cells differ from those of other grids with the same names.
     """
     own = [cfg.name] if cfg.learn or cfg.pretrain else []
-    return "-".join([data, budget, *own])
+    return file_name("-".join([data, budget, *own]))
 
 
 def section(cfg: DictConfig) -> str:
     """Return the name of a grid in documents and of its folder."""
-    return f"{cfg.name}-{cfg.budget.name}"
+    return file_name(f"{cfg.name}-{cfg.budget.name}")
 
 
 def typed_command() -> str:

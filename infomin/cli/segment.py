@@ -6,6 +6,8 @@
 PATH is that of NYU Depth V2. Minutes on two cores with budget=small.
 """
 
+import shlex
+
 from omegaconf import DictConfig
 
 from infomin.cli.main import command, instantiate, open_run, origin, plain, show
@@ -59,4 +61,4 @@ def segment(cfg: DictConfig) -> None:
     print(f"protocol: {scores['protocol']}")
     show("picture", picture)
     show("result", path)
-    print(f"next: infomin report runs={cfg.out}")
+    print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")

@@ -30,6 +30,8 @@ from infomin.cli.learn_views import run_game
 from infomin.cli.plainly import one_line
 from infomin.cli.pretrain import run_pretraining
 from infomin.core.errors import InputError
+from infomin.core.files import expanded, plain_path
+from infomin.core.path_options import escaped, is_path
 from infomin.data import DataSet, ImageSet, from_torch
 from infomin.data.labels import renumber
 from infomin.generator import ViewGenerator
@@ -222,7 +224,7 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
     ]
     chosen = {word.partition("=")[0] for word in words}
     with input_errors():
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with hydra.initialize_config_dir(plain_path(CONF), version_base="1.3"):
             cfg = hydra.compose(name, words)
         for key, value in options.items():
             if key in chosen:
@@ -230,6 +232,8 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
             if isinstance(value, str) and (CONF / key).is_dir():
                 names = sorted(path.stem for path in (CONF / key).glob("*.yaml"))
                 raise InputError(f"{key}: expected one of {', '.join(names)}, got {value!r}")
+            if is_path(key) and isinstance(value, str | Path):
+                value = escaped(expanded(str(value)))
             try:
                 OmegaConf.update(cfg, key, value)
             except (ConfigAttributeError, ConfigKeyError):
@@ -238,5 +242,5 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
                     f"{key}: {command} has no such option; `infomin {command} --help` lists all"
                 ) from None
     with open_dict(cfg):
-        cfg.data = {"name": data.name}
+        cfg.data = {"name": escaped(data.name)}
     return cfg

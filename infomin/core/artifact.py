@@ -62,6 +62,7 @@ def save(
     Raises:
         InputError: when the folder exists or cannot be written, or `load` would refuse it.
     """
+    folder = files.user_path(folder)
     with files.new_folder(folder) as new:
         write(new, kind, architecture, weights, training)
     return folder
@@ -118,6 +119,7 @@ def load(
     Raises:
         InputError: one line that names the problem.
     """
+    folder = files.user_path(folder)
     card = read_card(folder, kind)
     path = _checked_path(folder, kind, WEIGHTS, _MAX_WEIGHTS[kind])
     with card_errors(folder):
@@ -154,7 +156,7 @@ def read_card(folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         InputError: when it is missing, of another format, or lacks a section.
     """
-    path = _checked_path(folder, kind, CARD, _MAX_CARD)
+    path = _checked_path(files.user_path(folder), kind, CARD, _MAX_CARD)
     card = files.read_json(path)
     if not isinstance(card, dict) or card.get("format") != _format(kind):
         got = card.get("format") if isinstance(card, dict) else type(card).__name__

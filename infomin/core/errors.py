@@ -7,17 +7,23 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from math import inf
 
+from infomin.core.names import printable
+
 
 class InputError(ValueError):
     """A wrong argument, path, shape, range or file. The text is one line that commands print.
 
-    The text may quote an untrusted file: control characters become spaces, and a text of more than
-    500 characters loses its middle.
+    The text may quote an untrusted file: control characters become spaces, bytes of names that are
+    no UTF-8 become `\\xfc`, and a text of more than 500 characters loses its middle.
     """
 
     def __init__(self, text: str) -> None:
-        line = "".join(c if c.isprintable() else " " for c in text)
+        line = printable(text)
         super().__init__(line if len(line) <= 500 else f"{line[:300]} ... {line[-195:]}")
+
+
+class InputWarning(UserWarning):
+    """A line for the user that ends nothing, such as a cache that cannot be written."""
 
 
 @contextmanager

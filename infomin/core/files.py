@@ -1,5 +1,6 @@
 """Complete files or none: write under a temporary name, then rename."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,10 @@ from threading import get_ident
 from typing import Any, BinaryIO
 
 from infomin.core.errors import InputError
+from infomin.core.names import utf8
+
+_LONGEST = 255  # bytes of a name, on every common file system
+_MOST = 20  # letters of a name in that of its temporary file, which is longer
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
@@ -20,7 +25,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     Raises:
         InputError: when the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
+    temporary = path.with_name(f".{path.name[:_MOST]}.{os.getpid()}.{get_ident()}")
     try:
         with temporary.open("wb") as stream:
             fill(stream)
@@ -44,7 +49,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text to a file in UTF-8, as `write` does."""
-    write_bytes(path, text.encode())
+    write_bytes(path, encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """Return text in UTF-8, with escapes for the parts of names that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_figure(path: Path, figure: Any) -> None:
@@ -54,10 +64,18 @@ def write_figure(path: Path, figure: Any) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """Append text to a file in UTF-8, or raise an InputError."""
+    """Append text to a file in UTF-8, all of it or nothing.
+
+    Raises:
+        InputError: when the disk is full or the file cannot be written.
+    """
+    content = encoded(text)
     try:
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(text)
+        with path.open("ab", buffering=0) as stream:
+            end = stream.seek(0, os.SEEK_END)
+            if stream.write(content) < len(content):
+                stream.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise InputError(
             f"{path}: could not be written ({error.strerror or error}); free some space"
@@ -67,6 +85,22 @@ def append(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON and keep the order of keys."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_text(path: Path) -> str:
+    """Read text in UTF-8.
+
+    Raises:
+        InputError: when the file cannot be read, or is of another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: expected text in UTF-8, got another encoding ({error}); save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def read_json(path: Path) -> Any:
@@ -121,6 +155,17 @@ def make_folder(path: Path) -> Path:
         ) from None
 
 
+def check_folder(path: Path) -> None:
+    """Check that a folder can be written, or made, and make nothing.
+
+    Raises:
+        InputError: when it cannot.
+    """
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise InputError(f"{path}: this folder cannot be written; choose another")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder; rename it to `path` when the block ends without an error.
@@ -128,10 +173,17 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         InputError: when `path` exists already, or its parent is not writable.
     """
-    if path.exists() or path.is_symlink():
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        make_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be the name of a folder ({error.strerror}); choose another"
+        ) from None
+    else:
         raise InputError(f"{path}: is there already; choose another name or remove it")
-    make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:_MOST]}.", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -141,21 +193,63 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def expanded(path: str) -> str:
+    """Return a path with the home folder in place of `~`, as the file system takes it.
+
+    Raises:
+        InputError: for `~` without a home folder, or a name that is too long.
+    """
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # letters of a file, under a locale that lacks them
+        path = os.fsdecode(utf8(path))
+    if path.split("/")[0] == "~":
+        try:
+            path = f"{Path.home()}{path[1:]}"
+        except RuntimeError:
+            raise InputError(
+                f"{path}: expected a home folder for ~, found none; set HOME, or give a path "
+                "without ~"
+            ) from None
+    if not os.path.lexists(path):
+        path = os.path.expanduser(path)  # noqa: PTH111  keeps `~name` where no user has this name
+    if max(map(len, os.fsencode(path).split(b"/"))) > _LONGEST:
+        raise InputError(f"{path}: has a name that is too long for a file; choose a shorter one")
+    return path
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path that a user gave; see `expanded`."""
+    return Path(expanded(str(path)))
+
+
+def plain_path(folder: Path) -> str:
+    """Return a path of a folder for libraries that take no bytes outside UTF-8, or no `${`.
+
+    On Linux an open folder has a second path.
+    """
+    with suppress(UnicodeEncodeError):
+        if b"${" not in str(folder).encode():
+            return str(folder)
+    second = f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}"  # until the process ends
+    return second if Path(second).is_dir() else str(folder)
+
+
 def cache_folder(cache: str | None) -> Path:
     """Return the cache folder: the given one, or the user's own.
 
     Raises:
         InputError: when none is given and the user has no home folder.
     """
+    given = cache or os.environ.get("XDG_CACHE_HOME")
     try:
-        if cache:
-            return Path(cache).expanduser()
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infomin"
-    except RuntimeError:
+        folder = user_path(given or "~/.cache")
+    except InputError:
         raise InputError(
             f"cache: expected a home folder, found none (cache={cache or 'null'}); set "
             "XDG_CACHE_HOME or give a folder without ~"
         ) from None
+    return folder if cache else folder / "infomin"
 
 
 def shown(path: Path) -> Path:

@@ -30,6 +30,14 @@ def parse_range(value_range: Sequence[float], option: str = "value_range") -> Va
     return float(given[0]), float(given[1])
 
 
+def color_name(color: str, channel_names: Sequence[str]) -> str:
+    """Return the name of a colour space; that of untransformed channels is `rgb` for R, G, B only.
+
+    Others are called `channels`.
+    """
+    return "channels" if color == "rgb" and tuple(channel_names) != RGB else color
+
+
 def parse_channel_names(
     names: Sequence[str] | None, channels: int, option: str = "channel_names"
 ) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 from infomin.core import files
+from infomin.core.errors import InputError, InputWarning
+from infomin.core.names import file_name
 from infomin.data.images import DataSet, ImageSet
 
 _VERSION = 3  # a change of decoding raises it, so that old caches are not used
@@ -24,21 +28,45 @@ def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
 def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataSet:
     """Return the data set of a key from the cache, or build and store it.
 
+    Without a folder for it, or room, the data set is not stored, and a warning says so.
+
     Arguments:
         cache: folder; None is the user's cache folder.
         build: makes the data set where the cache does not have it, or cannot be read.
         key: everything that determines the data set: name, options, source files with their stamps.
+
+    Raises:
+        InputError: for a given folder that cannot be written, before anything is built.
     """
     text = json.dumps({"version": _VERSION, **key}, sort_keys=True)
-    name = f"{key['name']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
-    path = files.cache_folder(cache) / name
+    name = file_name(key["name"], most=40)  # the digest tells caches apart
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     try:
-        return _read(path)
-    except (SafetensorError, OSError, KeyError, ValueError):
-        data = build()
+        path = files.cache_folder(cache) / f"{name}-{digest}.safetensors"
+        with suppress(SafetensorError, OSError, KeyError, ValueError):
+            return _read(path)
+        files.check_folder(path.parent)
+    except InputError as error:
+        if cache:
+            raise
+        _warn(error)
+        return build()
+    data = build()
+    try:
         files.make_folder(path.parent)
         _write(path, data)
-        return data
+    except InputError as error:  # a full disk; the images are in memory
+        _warn(error)
+    return data
+
+
+def _warn(reason: InputError) -> None:
+    warnings.warn(
+        f"the images are not cached, and are read anew by the next command ({reason}); "
+        "data.cache=FOLDER names another folder",
+        InputWarning,
+        stacklevel=3,
+    )
 
 
 def _read(path: Path) -> DataSet:

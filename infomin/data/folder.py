@@ -9,12 +9,13 @@ from jaxtyping import Num
 from torch import Tensor
 
 from infomin.core.errors import InputError
+from infomin.core.names import printable
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, UnreadableFile
 from infomin.data.images import DataSet, ImageSet
 from infomin.data.labels import encode, folder_labels
-from infomin.data.names import listed, printable
+from infomin.data.names import listed
 from infomin.data.reading import Counter, Progress, in_threads, root_folder, source
 from infomin.data.split import hold_out
 from infomin.data.walk import LeftOut, Listing, list_images

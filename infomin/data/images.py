@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infomin.core.batching import take
 from infomin.core.errors import InputError
+from infomin.core.names import printable
 from infomin.core.value_range import UNIT, ValueRange, parse_channel_names
 from infomin.data import missing_views
 from infomin.data.missing_views import ViewMask
@@ -102,6 +103,9 @@ class DataSet:
     def __post_init__(self) -> None:
         names = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")
         object.__setattr__(self, "channel_names", names)
+        # those of folders may be no UTF-8, which no card and no figure can hold
+        object.__setattr__(self, "name", printable(self.name))
+        object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
 
     @property
     def channels(self) -> int:

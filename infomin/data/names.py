@@ -82,8 +82,3 @@ def _is_stub(opener: object) -> bool:
 def listed(names: Sequence[str], most: int = _SHOWN) -> str:
     """Return the first of some names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def printable(text: str) -> str:
-    """Return a text without characters that cannot be printed, as names of files may have."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -21,6 +21,7 @@ from jaxtyping import Float32, Int64, Num
 from torch import Tensor
 
 from infomin.core.errors import InputError, renamed_option, true_or_false
+from infomin.core.files import user_path
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
 from infomin.data.folder import describe, read_images
@@ -73,7 +74,7 @@ def paired_folders(
             "data.views: expected two folders or more by name, such as "
             f"'data.views={{rgb: PATH, depth: PATH}}', got {views and dict(views)}"
         )
-    folders = {str(name): Path(str(folder)).expanduser() for name, folder in views.items()}
+    folders = {str(name): user_path(str(folder)) for name, folder in views.items()}
     for name, folder in folders.items():
         if not folder.is_dir():
             raise InputError(f"data.views.{name}: {folder} is not a folder")

@@ -17,6 +17,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from infomin.core.errors import InputError
+from infomin.core.files import user_path
 from infomin.data.images import DataSet
 
 SOURCES: dict[str, Callable[..., DataSet]] = {}
@@ -38,7 +39,7 @@ def root_folder(root: str | None, content: str) -> Path:
     """Return the folder `data.root`, or raise an InputError that names its expected content."""
     if root is None:
         raise InputError(f"data.root: expected the folder {content}, got none")
-    folder = Path(root).expanduser()
+    folder = user_path(root)
     if not folder.is_dir():
         raise InputError(f"data.root: {folder} is not a folder; give the folder {content}")
     return folder

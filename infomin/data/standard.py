@@ -8,6 +8,7 @@ from urllib.error import URLError
 from torchvision import datasets
 
 from infomin.core.errors import InputError
+from infomin.core.files import user_path
 from infomin.data.cache import cached
 from infomin.data.decode import Decoder
 from infomin.data.images import DataSet
@@ -61,7 +62,7 @@ def _read(
     title: str, root: str, size: int | None, cache: str | None, progress: Progress
 ) -> DataSet:
     """Return a data set from the cache, or let torchvision's class of this name read it."""
-    name, folder = title.lower(), Path(root).expanduser()
+    name, folder = title.lower(), user_path(root)
 
     def build() -> DataSet:
         parts = []

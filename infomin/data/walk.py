@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infomin.core.errors import InputError
-from infomin.data.names import TEST, TRAIN, first_of, image_suffixes, is_hidden, listed, printable
+from infomin.core.names import printable
+from infomin.data.names import TEST, TRAIN, first_of, image_suffixes, is_hidden, listed
 
 _HIDDEN, _UNREADABLE = "hidden", "unreadable"
 

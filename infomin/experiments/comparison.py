@@ -85,7 +85,8 @@ def row_name(run: FinishedRun) -> str:
     """Return the name of the views of a run, or of its game."""
     setting = run.settings.get
     if run.kind == "learn_views":
-        return cut(f"{as_text(run.result.get('objective'))}, {as_text(setting('color'))}", 60)
+        color = run.result.get("color") or setting("color")
+        return cut(f"{as_text(run.result.get('objective'))}, {as_text(color)}", 60)
     if run.kind == "share_factors":
         shared = run.result.get("shared")
         return cut(" + ".join(map(as_text, shared)) if isinstance(shared, list) else "labels", 60)

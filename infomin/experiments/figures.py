@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from infomin.core.names import printable
 from infomin.core.page import svg
 from infomin.core.page.text import cut
 from infomin.experiments.results import I_NCE, MeanAndStd, ResultTable, score_axis
@@ -70,7 +71,7 @@ def accuracy_figure(
             metrics = [r.metrics for r in row.records if {I_NCE, table.score} <= r.metrics.keys()]
             runs = [(m[I_NCE], m[table.score]) for m in metrics]
         axis.plot(*zip(*runs, strict=True), **style, ms=4, ls="", fillstyle="none", alpha=0.7)
-        label = f"{i + 1} {_printable(row.title)}, n = {len(y.values)}"
+        label = f"{i + 1} {cut(printable(row.title), 40)}, n = {len(y.values)}"
         error: Any = {"xerr": std, "yerr": y.std, "elinewidth": 1.2}
         handles.append(axis.errorbar(place, y.mean, **error, **style, ls="", ms=8, label=label))
         axis.annotate(str(i + 1), (place, y.mean), (6, 5), textcoords="offset points")
@@ -177,7 +178,3 @@ def _finish_i_nce_axis(
 
 def _style(row: int) -> dict[str, Any]:
     return {"color": COLORS[row % len(COLORS)], "marker": _SHAPES[row % len(_SHAPES)]}
-
-
-def _printable(name: str) -> str:
-    return cut("".join(c if c.isprintable() else " " for c in name), 40)

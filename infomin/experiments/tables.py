@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +11,13 @@ from matplotlib.figure import Figure
 
 from infomin.core import files
 from infomin.core.errors import InputError
+from infomin.core.names import file_name
+from infomin.core.path_options import is_path, unquoted
 from infomin.runs.folder import PROVENANCE, RESULT
 
 TextRow = dict[str, str]
 _PATH = re.compile(r"((?:\w+\.)*(?:root|runs|pretrained|generator))=([^\",\]]+)")
-"""An option that names a folder, by itself or in a list of overrides."""
+"""An option that names a folder, in a list of overrides."""
 _LOCAL = ("out=", "to=", "write=", "jobs=", "data.cache=")
 """Options that concern one machine only."""
 
@@ -78,7 +79,7 @@ def describe_run(folder: Path, command: str) -> str:
 
 def shareable_command(command: Sequence[str]) -> str:
     """Return a command to be typed elsewhere: without the paths of this machine."""
-    words = [_PATH.sub(_without_folder, word) for word in command if not word.startswith(_LOCAL)]
+    words = [_shareable(word) for word in command if not word.startswith(_LOCAL)]
     return " ".join([*words[:1], *map(shlex.quote, words[1:])])
 
 
@@ -94,14 +95,14 @@ def write_report(
         figure: saved as PNG; copied to `images/` beside the first document.
         documents: paths.
     """
-    picture = files.make_folder(folder) / f"{name}.png"
+    picture = files.make_folder(folder) / f"{file_name(name)}.png"
     files.write(picture, lambda stream: figure.savefig(stream, format="png"))
     files.write_text(folder / "table.md", text)
     for document in documents:
         replace_section(Path(document), folder.name, text)
     if documents:
         pictures = files.make_folder(Path(documents[0]).parent / "images")
-        shutil.copy(picture, pictures / f"{folder.name}.png")
+        files.write_bytes(pictures / f"{folder.name}.png", picture.read_bytes())
     return picture
 
 
@@ -122,7 +123,7 @@ def split_section(path: Path, name: str) -> tuple[str, str]:
         InputError: if the document lacks these markers.
     """
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    document = path.read_text(encoding="utf-8") if path.is_file() else ""
+    document = files.read_text(path) if path.is_file() else ""
     before, has_begin, rest = document.partition(begin)
     _, has_end, after = rest.partition(end)
     if not (has_begin and has_end):
@@ -130,7 +131,14 @@ def split_section(path: Path, name: str) -> tuple[str, str]:
     return before + begin, end + after
 
 
-def _without_folder(match: re.Match[str]) -> str:
-    option, path = match.groups()
-    local = Path(path).is_absolute() or ".." in path
-    return f"{option}=PATH/{Path(path).name}" if local else match[0]
+def _shareable(word: str) -> str:
+    """Return a word of a command with PATH in place of folders of this machine."""
+    option, equals, path = word.partition("=")
+    if equals and is_path(option):
+        return _without_folder(option, unquoted(path))
+    return _PATH.sub(lambda match: _without_folder(*match.groups()), word)
+
+
+def _without_folder(option: str, path: str) -> str:
+    local = Path(path).is_absolute() or path.startswith("~") or ".." in path
+    return f"{option}=PATH/{Path(path).name}" if local else f"{option}={path}"

@@ -149,7 +149,7 @@ class ColorCube(FixedPrecision):
         header: dict[str, list[float]] = {}
         rows: list[list[float]] = []
         try:
-            for line in Path(path).read_text(encoding="utf-8").splitlines():
+            for line in files.user_path(path).read_text(encoding="utf-8").splitlines():
                 words = line.removeprefix("#").split()
                 if words and words[0] in ("low", "high", "range", "LUT_3D_SIZE"):
                     header[words[0]] = [float(word) for word in words[1:]]

@@ -85,7 +85,8 @@ def export_encoder(
     views, inputs = pretrained.views.split(images), names(card["architecture"]["views"])
     if pretrained.encoders.shared:
         views, inputs = views[:1], ["; or ".join(dict.fromkeys(inputs))]
-    with files.new_folder(Path(out)) as new:
+    out = files.user_path(out)
+    with files.new_folder(out) as new:
         encoders = []
         for i, (view, described) in enumerate(zip(views, inputs, strict=True)):
             net = build(model, stem, view.shape[1])
@@ -112,7 +113,7 @@ def export_encoder(
         }
         files.write_json(new / artifact.CARD, new_card)
         files.write_text(new / "README.md", encoder_readme(new_card))
-    return Path(out)
+    return out
 
 
 def _write(

@@ -51,7 +51,8 @@ def export(
     if images is None:
         images, data = random_images(generator, training, count=256, size=96)
     sample = Sample.of(generator, images, data)
-    with files.new_folder(Path(out)) as new:
+    out = files.user_path(out)
+    with files.new_folder(out) as new:
         records: dict[str, Any] = {}
         for name in formats:
             records |= FORMATS[name].write(generator, new, sample)
@@ -64,4 +65,4 @@ def export(
         readme = generator_readme(generator, training, records, new)
         files.write_text(new / "README.md", readme)
         page.write(generator, training, records, new, sample)
-    return Path(out)
+    return out

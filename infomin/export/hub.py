@@ -5,6 +5,7 @@ from typing import Any
 
 from infomin.core import artifact
 from infomin.core.errors import InputError
+from infomin.core.files import user_path
 from infomin.generator import ViewGenerator, load_generator
 
 try:
@@ -48,7 +49,7 @@ class HubGenerator(
         Raises:
             InputError: as in `infomin.load_generator`.
         """
-        folder = Path(pretrained_model_name_or_path)
+        folder = user_path(pretrained_model_name_or_path)
         if not folder.is_dir():
             files = [artifact.WEIGHTS, artifact.CARD]
             name = str(pretrained_model_name_or_path)

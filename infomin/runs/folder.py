@@ -19,6 +19,7 @@ from typing import Any
 
 from infomin.core import files
 from infomin.core.errors import InputError
+from infomin.core.names import file_name
 from infomin.runs import checkpoint, settings, signals
 from infomin.runs.progress import Progress
 from infomin.runs.provenance import record_hardware, record_start
@@ -78,21 +79,23 @@ class Run:
         Raises:
             InputError: when there is nothing to resume, or `out` is not writable.
         """
-        runs = Path(out) / kind
+        runs = files.user_path(out) / kind
         if resume:
-            folder = Path(resume) if isinstance(resume, str) else _unfinished(runs, config)
+            folder = (
+                files.user_path(resume) if isinstance(resume, str) else _unfinished(runs, config)
+            )
             if not (folder / CONFIG).is_file():
                 raise InputError(f"resume: {folder} is not a run")
             if (folder / RESULT).exists():
                 raise InputError(f"resume: {folder} is finished; start without resume")
-            if (folder / CONFIG).read_text(encoding="utf-8") != config:
+            if not _has_config(folder, config):
                 raise InputError(f"resume: {folder} has another configuration; start a new run")
             if main:
                 files.remove_temporary(folder)
             return cls(folder, config, main)
         if main:
             files.make_folder(runs)
-        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{file_name(name)}"
         names = [stem, *(f"{stem}-{i}" for i in range(2, 100))]
         return cls(next(runs / n for n in names if not (runs / n).exists()), config, main)
 
@@ -185,7 +188,7 @@ class Run:
         if self._board is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self.folder), purge_step=self._purge)
+            self._board = SummaryWriter(files.plain_path(self.folder), purge_step=self._purge)
         return self._board
 
     def product_folder(self, name: str) -> Path:
@@ -247,7 +250,7 @@ def newest(out: str, kind: str, product: str) -> Path:
     Raises:
         InputError: when there is none.
     """
-    folders = [result.parent for result in Path(out).glob(f"{kind}/*/{RESULT}")]
+    folders = [result.parent for result in files.user_path(out).glob(f"{kind}/*/{RESULT}")]
     folders = [folder for folder in folders if (folder / product).exists()]
     if not folders:
         command = f"infomin {kind.replace('_', '-')}"
@@ -262,13 +265,21 @@ def _unfinished(runs: Path, config: str) -> Path:
     same = [
         path.parent
         for path in runs.glob(f"*/{CONFIG}")
-        if not (path.parent / RESULT).exists() and path.read_text(encoding="utf-8") == config
+        if not (path.parent / RESULT).exists() and _has_config(path.parent, config)
     ]
     if not same:
         raise InputError(
             f"resume: no unfinished run of this configuration in {runs}; start without resume"
         )
     return max(same, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _has_config(folder: Path, config: str) -> bool:
+    """Return whether a run has a configuration; a stranger's file may hold anything."""
+    try:
+        return (folder / CONFIG).read_bytes() == files.encoded(config)
+    except OSError:
+        return False
 
 
 def _step(line: str) -> float:

@@ -13,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
 from infomin.core.channel_groups import view_names
+from infomin.core.errors import InputError
 from infomin.core.value_range import RGB, UNIT, parse_channel_names
 from infomin.generator import ViewGenerator
 from infomin.views import View
@@ -35,12 +36,14 @@ def views_picture(
     title: str = "",
     channel_names: Sequence[str] | None = None,
     params: Any = None,
+    false_color: Sequence[int] | None = None,
 ) -> Figure:
     """Draw images in the first rows and every channel of their views below.
 
-    Channels R, G, B make one row in colour, scaled from the value range. Every other channel is a
-    row in grey, scaled from its 1st to its 99th percentile. A view that keeps the colours of the
-    image, such as a patch, is one row in colour.
+    Channels R, G, B make one row in colour, scaled from the value range. Images of other channels
+    make one row in false colour. Every other channel is a row in grey, scaled from its 1st to its
+    99th percentile. A view that keeps the colours of the image, such as a patch, is one row in
+    colour.
 
     Arguments:
         view: makes the views.
@@ -48,8 +51,10 @@ def views_picture(
         title: above the picture.
         channel_names: names of the channels of the images.
         params: parameters from `view.sample`; None shows the views of evaluation.
+        false_color: three channels, shown as red, green and blue where the first are not R, G, B;
+            see `false_colored`.
     """
-    rows = image_rows(images, channel_names, view.value_range)
+    rows = image_rows(images, channel_names, view.value_range, false_color)
     views = view(images, params=params)
     if parse_channel_names(channel_names, images.shape[1]) == RGB and view.in_color:
         rows += [(f"view {i}", ((v + 1) / 2).clamp(0, 1)) for i, v in enumerate(views, 1)]
@@ -80,12 +85,56 @@ def image_rows(
     images: Float[Tensor, "b c h w"],
     channel_names: Sequence[str] | None,
     value_range: Sequence[float],
+    false_color: Sequence[int] | None = None,
 ) -> list[Strip]:
     """Return the rows of the images themselves; see `views_picture`."""
     names, (low, high) = parse_channel_names(channel_names, images.shape[1]), value_range
+    if names[:3] != RGB and len(names) >= 3:
+        shown = tuple(false_color or (range(3) if len(names) == 3 else ()))
+        below = ", ".join(names[i] for i in shown) or "3 components"
+        return [(f"false colour:\n{below}", false_colored(images, shown))]
     colored = names[:3] == RGB
     rows = [("images", ((images[:, :3] - low) / (high - low)).clamp(0, 1))] if colored else []
     return rows + [(names[i], scaled(images[:, i : i + 1])) for i in range(3 * colored, len(names))]
+
+
+def parse_false_color(channels: Any, names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return three channels as indices; None for the default.
+
+    Raises:
+        InputError: for anything but three names or indices of channels.
+    """
+    if channels is None:
+        return None
+    given = [channels] if isinstance(channels, int | str) else [*channels]
+    index = [names.index(c) if c in names else c for c in given]
+    if len(index) != 3 or not all(type(i) is int and 0 <= i < len(names) for i in index):
+        raise InputError(
+            f"false_color: expected three of the channels {', '.join(names)}, or of their indices "
+            f"0 to {len(names) - 1}, such as [2,1,0], got {given}"
+        )
+    return tuple(map(int, index))
+
+
+def false_colored(
+    images: Float[Tensor, "b c h w"], channels: Sequence[int] = ()
+) -> Float[Tensor, "b 3 h w"]:
+    """Return images in false colour, each channel scaled to [0, 1].
+
+    Arguments:
+        images: in any units.
+        channels: shown as red, green and blue; without them, the first three principal components
+            of the standardised channels are.
+    """
+    if channels:
+        shown = images[:, list(channels)]
+    else:
+        x = rearrange(images, "b c h w -> (b h w) c").double()
+        x = (x - x.mean(0)) / x.std(0).clamp(min=1e-12)
+        axes = torch.linalg.eigh(x.mT @ x / len(x)).eigenvectors[:, -3:].flip(1)
+        axes = axes * (axes.sum(0, keepdim=True) >= 0).double().mul(2).sub(1)  # bright is bright
+        shown = rearrange(x @ axes, "(b h w) c -> b c h w", b=len(images), h=images.shape[2])
+    return torch.cat([scaled(channel) for channel in shown.float().split(1, dim=1)], 1)
 
 
 @_as_is

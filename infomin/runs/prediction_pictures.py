@@ -18,6 +18,7 @@ def predictions_picture(
     title: str = "",
     channel_names: Sequence[str] | None = None,
     value_range: Sequence[float] = (0.0, 1.0),
+    false_color: Sequence[int] | None = None,
 ) -> Figure:
     """Draw images, and each channel of their views above its predictions, in the same scale.
 
@@ -27,8 +28,9 @@ def predictions_picture(
         predicted: the prediction of view j from view i, by (i, j).
         title: above the picture.
         channel_names, value_range: of the images.
+        false_color: see `views_picture`.
     """
-    rows: list[Strip] = image_rows(images, channel_names, value_range)
+    rows: list[Strip] = image_rows(images, channel_names, value_range, false_color)
     names = iter(view_names([view.shape[1] for view in views]))
     for j, view in enumerate(views):
         for c in range(view.shape[1]):

@@ -1,6 +1,7 @@
 """Provenance of a result: command, commit, versions, and the hardware that it ran on."""
 
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import datetime
@@ -19,7 +20,7 @@ def provenance() -> dict[str, Any]:
     import torchvision
 
     return {
-        "command": " ".join(["python", str(files.shown(Path(sys.argv[0]))), *sys.argv[1:]]),
+        "command": shlex.join(["python", str(files.shown(Path(sys.argv[0]))), *sys.argv[1:]]),
         "commit": _commit(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {
@@ -69,6 +70,7 @@ def _commit() -> str:
     """Return the commit of the working tree, marked where files differ from it."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(command, capture_output=True, check=True)
+        return done.stdout.decode(errors="replace").strip()
     except (OSError, subprocess.CalledProcessError):
         return f"infomin {__version__}"

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from infomin.core.errors import InputError
+from infomin.core.names import printable
 
 Setting = bool | int | float | str | None
 MOST = 1000
@@ -61,7 +62,11 @@ def write_hparams(board: Any, config: Mapping[str, Any], result: Mapping[str, An
     """
     from torch.utils.tensorboard.summary import hparams
 
-    values = {name: value for name, value in flat(config).items() if value is not None}
+    values = {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in flat(config).items()
+        if value is not None
+    }
     for name, value in flat(result).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             values[f"result/{name}"] = value

@@ -6,6 +6,7 @@
 from pathlib import Path
 
 from infomin.core.errors import InputError
+from infomin.core.files import user_path
 
 _HOME = Path(__file__).parent
 
@@ -21,7 +22,7 @@ def generator_folder(generator: str | Path) -> Path:
     Raises:
         InputError: when neither a folder nor a generator of this name exists.
     """
-    folder = Path(generator)
+    folder = user_path(generator)
     try:
         if folder.exists():
             return folder

@@ -8,7 +8,7 @@ import torch
 from infomin.core.channel_groups import partition, split
 from infomin.core.errors import at_least
 from infomin.core.shapes import Image, Images, Views
-from infomin.core.value_range import UNIT
+from infomin.core.value_range import UNIT, color_name, parse_channel_names
 from infomin.views.base import ImageInfo, View, register_view
 
 
@@ -61,7 +61,7 @@ class ChannelViews(View):
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
-        return f"raw-{self.color}"
+        return f"raw-{color_name(self.color, parse_channel_names(None, self.channels))}"
 
 
 @register_view("whole")
@@ -111,4 +111,4 @@ class WholeViews(View):
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
-        return f"whole-{self.color}"
+        return f"whole-{color_name(self.color, parse_channel_names(None, self.channels))}"

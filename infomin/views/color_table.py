@@ -1,7 +1,7 @@
 """A frozen 3-channel generator as an exact table of all 2^24 colours of 8 bits a channel.
 
 g acts on each pixel alone, so on uint8 images one look-up per pixel returns the same numbers as the
-flow: the same bits as a frozen g on a CPU; on a GPU, or with gradients, g rounds otherwise (2e-7).
+flow: the same bits as a frozen g on a CPU; on a GPU, or with gradients, g rounds otherwise.
 Train the flow, apply the table. The table is built once and stored in the user's cache. Every
 process maps the same file into memory.
 """

@@ -22,6 +22,7 @@ from infomin.core.batching import Params, to_device
 from infomin.core.channel_groups import split
 from infomin.core.errors import InputError, probability
 from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import color_name
 from infomin.generator import ViewGenerator
 from infomin.views.base import register_view
 from infomin.views.color_table import ColorTable
@@ -131,7 +132,7 @@ class CombinedViews(LearnedViews):
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
-        return f"combined-{self.generator.color}"
+        return f"combined-{color_name(self.generator.color, self.generator.channel_names)}"
 
 
 def _is_list(value: object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infomin.core.shapes import Image, Images, Views
+from infomin.core.value_range import color_name
 from infomin.generator import ViewGenerator
 from infomin.views.base import View, register_view
 from infomin.views.color_table import ColorTable
@@ -51,4 +52,4 @@ class LearnedViews(View):
 
     def __str__(self) -> str:
         """Return a short name for runs and tables."""
-        return f"learned-{self.generator.color}"
+        return f"learned-{color_name(self.generator.color, self.generator.channel_names)}"

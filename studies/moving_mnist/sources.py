@@ -4,12 +4,11 @@ With a folder: MNIST, and natural images. Without one: the digits of scikit-lear
 the embedded photographs. Training and test sets are disjoint.
 """
 
-from pathlib import Path
-
 import torch
 
 from infomin.core import rng
 from infomin.core.errors import InputError, renamed_option
+from infomin.core.files import user_path
 from infomin.data import DataSet, ImageSet
 from infomin.data.folder import image_folder
 from infomin.data.photos import photos
@@ -33,10 +32,10 @@ def load_digits(root: str | None = None, cache: str | None = None) -> DataSet:
     """
     if root is None:
         return _scikit_learn_digits()
-    if not (Path(root).expanduser() / "MNIST" / "raw").is_dir():
+    if not (user_path(root) / "MNIST" / "raw").is_dir():
         raise InputError(f"digits.root: expected a folder with MNIST/raw in it, got {root}")
     with renamed_option("data.", "digits."):
-        return mnist(str(Path(root).expanduser()), SIDE, cache)
+        return mnist(root, SIDE, cache)
 
 
 def load_backgrounds(root: str | None = None, size: int = 96, cache: str | None = None) -> DataSet:

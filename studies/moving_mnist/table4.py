@@ -26,8 +26,8 @@ from omegaconf import DictConfig
 
 from infomin.cli.main import OVERRIDES, command, plain
 from infomin.cli.report import grids_folder, run_grid, section
+from infomin.core.path_options import override
 from infomin.experiments import tables
-from infomin.experiments.grid.cells import override
 from infomin.experiments.run_index import newest_run
 
 UNITS = {"digit": "%", "background": "%", "position": "px"}

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+from infomin.core.names import printable
+
 _MAX_LETTERS = 100
 _MAX_NUMBER = 1e9
 
@@ -17,7 +19,7 @@ def as_text(value: Any) -> str:
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, int | float):
         return cut((f"{value:.4g}" if isinstance(value, float) else f"{value}").replace("-", "−"))
-    return "…" if isinstance(value, Mapping) else cut(str(value))
+    return "…" if isinstance(value, Mapping) else cut(printable(str(value)))
 
 
 def error_text(value: float) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infomin.core.errors import InputError, one_of
+from infomin.core.names import file_name
+from infomin.core.path_options import override
 
 COLORED = ("raw", "whole")
 HAND_MADE = (*COLORED, "patches", "frequency", "modalities")
@@ -36,7 +38,7 @@ class PretrainingCell:
     def folder(self) -> Path:
         """The folder of its runs."""
         suffix = "" if self.augmentation == CROP else f"-{self.augmentation}"
-        return self.cells / f"{self.color}-{self.views}{suffix}-s{self.seed}"
+        return self.cells / file_name(f"{self.color}-{self.views}{suffix}-s{self.seed}")
 
     @property
     def learned(self) -> bool:
@@ -135,12 +137,3 @@ def commands(
         further = (judges or {}).get(cell.augmentation, ())
         lines.append([f"scripts/{by}.py", *judge, *further, *shared, *own])
     return lines
-
-
-def override(name: str, value: object) -> str:
-    """Return `name=value`, quoted where Hydra would read a list, a mapping or a call."""
-    text = str(value)
-    if set(text).isdisjoint(",()[]{}'\""):
-        return f"{name}={text}"
-    escaped = text.replace("'", r"\'")
-    return f"{name}='{escaped}'"

@@ -47,6 +47,12 @@ class CellRecord(RunRecord):
         return self.pretraining.folder / "pictures" / "views.png"
 
     @property
+    def input(self) -> str:
+        """The colour space of its input; `channels` where images are not R, G, B."""
+        channels = "-channels" in str(self.pretraining.result.get("views"))
+        return "channels" if channels and self.cell.color == "rgb" else self.cell.color
+
+    @property
     def cap(self) -> float | None:
         """Upper limit log K of the held-out I_NCE, nats; None without I_NCE."""
         i_nce = self.pretraining.result.get("i_nce")
@@ -150,14 +156,14 @@ def summary(records: Sequence[CellRecord], against: Sequence[str] | None = None)
     reference = _reference(table, against) if against else None
     lines = []
     for row in table.rows:
-        line = dict(row.labels)
+        line = {**row.labels, "input": _input(row)}
         if not several:
             del line["augmentation"]
         line[table.score] = plus_minus(row.values(table.score), 1)
         if against and reference:
-            color, views, *augmentation = against
+            _, views, *augmentation = against
             gains = gains_by_seed(row.by_seed(table.score), reference.by_seed(table.score))
-            name = " ".join(["against", views, color, *augmentation])
+            name = " ".join(["against", views, _input(reference), *augmentation])
             line[name] = "-" if row is reference else plus_minus(gains, 1, "+")
         line |= {name: plus_minus(row.values(name), 1) for name in probed if row.values(name)}
         line["I_NCE held out, nats"] = plus_minus(row.values(I_NCE), 2)
@@ -188,6 +194,11 @@ def origin(records: Sequence[CellRecord], command: str) -> str:
     return (
         f"{runs} Mean ± standard deviation over n seeds. {capped}Protocol: {'; '.join(protocols)}."
     )
+
+
+def _input(row: ResultRow) -> str:
+    """Return the colour space of the input of a row."""
+    return next(r.input for r in row.records if isinstance(r, CellRecord))
 
 
 def _reference(table: ResultTable, against: Sequence[str]) -> ResultRow:

@@ -6,6 +6,7 @@ cells: an encoder can be evaluated in several ways.
 """
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -79,7 +80,7 @@ class _Task:
         script, *overrides = self.left[0]
         path, self.since = root / script, time.time()
         program = [str(path)] if path.is_file() else ["-m", "infomin", path.stem]  # no checkout
-        with (files.make_folder(self.cell.folder) / LOG).open("a") as stream:
+        with (files.make_folder(self.cell.folder) / LOG).open("ab") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, *program, *overrides],
                 env=environment,
@@ -92,7 +93,7 @@ class _Task:
         log, command = self.cell.folder / LOG, self.left[0]
         if self.process.returncode:
             last = next((line for line in last_lines(log) if line.strip()), "no output")
-            raise InputError(f"{self.cell}: {' '.join(command)} failed: {last} (see {log})")
+            raise InputError(f"{self.cell}: {shlex.join(command)} failed: {last} (see {log})")
         self.next += 1
         done = self.resolved[: self.next]
         if command[0] in EVALUATIONS:

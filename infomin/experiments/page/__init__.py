@@ -3,7 +3,9 @@
 import csv
 import io
 import os
+import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -81,10 +83,18 @@ def _render(
         cell=sections.cell,
         difference=summary.difference,
         minutes=lambda run: sections.cell(metrics(run).get(MINUTES), MINUTES),
-        shareable=lambda text: cut(shareable_command(str(text).split()), 300),
+        shareable=lambda text: cut(shareable_command(_words(str(text))), 300),
         link=lambda path: quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute()))),
         place=lambda path: cut(os.path.relpath(path, runs)),
     )
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a recorded command; old records have no quotes around words."""
+    with suppress(ValueError):
+        if shlex.join(words := shlex.split(command)) == command:
+            return words
+    return command.split()
 
 
 def _csv(tables: Sequence[ResultTable]) -> bytes:
