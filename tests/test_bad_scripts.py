@@ -43,6 +43,7 @@ WRONG = {
     "estimate_information": [
         ("unit=trits", "unit: expected one of nats, bits, got 'trits'"),
         ("k=2000", "k: expected 2 <= K <= 1600 held-out images, got 2000"),
+        ("inputs=log", "inputs: expected one of standard, rank, got 'log'"),
     ],
     "pretrain": [
         ("views.color=foo", "color: expected one of rgb, ydbdr"),
@@ -104,7 +105,7 @@ WRONG = {
         ("method=vicreg jigsaw=pirl", "jigsaw: expected none with method=vicreg"),
         (
             "memory=bank data.train=96 pretrain.batch=32",
-            "memory.negatives: expected 1..64, the number of samples that are no positives",
+            "memory.negatives: expected 1..96, the number of samples to draw from, got 4096; set",
         ),
     ],
     "segment": [
