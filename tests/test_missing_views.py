@@ -229,6 +229,7 @@ def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_
     assert {"knn", "rank_3"} <= record["monitor"].keys() and "lack views" in record["protocol"]
     estimates = run_estimate(cfg, data)
     assert [estimate["views"] for estimate in estimates] == [[1, 2], [1, 3], [2, 3]]
+    assert all(isinstance(estimate["fall"], float) for estimate in estimates), "12 steps, 10 losses"
 
 
 @pytest.mark.parametrize(

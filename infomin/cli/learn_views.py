@@ -88,7 +88,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     # The generator, its card and its pictures
     result = {"data": data.name, "objective": settings.mode, "seed": cfg.seed}
     result |= {"steps": settings.steps, "labels": len(labelled)}
-    result |= {"i_nce": asdict(i_nce) if i_nce else None, "class_accuracy": class_accuracy}
+    result |= {"i_nce": i_nce.record() if i_nce else None, "class_accuracy": class_accuracy}
     result |= {"collapsed": warnings, "check": asdict(check), "settings": asdict(settings)}
     result |= {"curve": run.curve("i_nce"), **chosen, **run.speed}
     folder = g.cpu().save(run.product_folder("generator"), result)
@@ -100,6 +100,8 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
+    for warning in i_nce.warnings if i_nce else ():
+        print(f"warning: {warning}", file=sys.stderr)
     low, high = g.value_range
     print(f"round trip error {check.round_trip_error:.1e} of values within [{low:g}, {high:g}]")
     show("picture", picture)

@@ -132,17 +132,25 @@ def make_learner(case: Case, fabric: Fabric) -> CriticLearning:
 
 
 @torch.no_grad()
-def evaluate_case(case: Case, critic: Critic) -> CaseResult:
-    """Estimate I_NCE with a trained critic and with the best one, on the same held-out pairs."""
+def evaluate_case(case: Case, critic: Critic, losses: Sequence[float] = ()) -> CaseResult:
+    """Estimate I_NCE with a trained critic and with the best one, on the same held-out pairs.
+
+    Arguments:
+        case, critic: see `make_learner`.
+        losses: of the critic in its training, where every step has new pairs.
+    """
     known, seed = case.known, case.settings.seed
     x, y = known.sample(case.k, rng.generator(seed, "held out", known.name))
     critic.eval()
 
-    def estimate_with(score: ScoreFunction, z1: Tensor, z2: Tensor) -> Estimate:
+    def estimate_with(
+        score: ScoreFunction, z1: Tensor, z2: Tensor, losses: Sequence[float] = ()
+    ) -> Estimate:
         generator = rng.generator(seed, "bootstrap", known.name)
-        return estimate(z1, z2, score, case.k, generator, case.anchors)
+        return estimate(z1, z2, score, case.k, generator, case.anchors, losses=losses)
 
     z1 = torch.cat([critic.first(part) for part in x.split(_CHUNK)])
     z2 = torch.cat([critic.second(part) for part in y.split(_CHUNK)])
     best = None if known.log_ratio is None else estimate_with(known.log_ratio, x, y)
-    return CaseResult(known.name, known.nats, estimate_with(critic.score, z1, z2), best)
+    learned = estimate_with(critic.score, z1, z2, losses)
+    return CaseResult(known.name, known.nats, learned, best)
