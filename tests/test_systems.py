@@ -104,10 +104,10 @@ def test_a_system_is_what_was_published_and_takes_steps(composed, name):
     assert isinstance(method.pair_loss, SoftmaxLoss)  # cross-entropy over K + 1
     assert method.encoders[0].kind == head
     if colours == "CMC":  # networks/build_backbone.py, CMCSingleHead; both directions
-        assert cfg.views.color == "ydbdr" and views.view_channels == [1, 2]
+        assert cfg.views.color == "ydbdr" and [*views.view_channels] == [1, 2]
         assert len(method.encoders.distinct) == 2 and method.graph == "full"
     else:
-        assert cfg.views.color == "rgb" and views.view_channels == [3, 3]
+        assert cfg.views.color == "rgb" and [*views.view_channels] == [3, 3]
         assert len(method.encoders.distinct) == 1
         assert method.graph == {"bank": "own", "moco": "one_way", "batch": "full"}[memory]
     if memory == "bank":  # memory/mem_bank.py: one crop, K draws for each image, of all rows

@@ -16,8 +16,8 @@ SATURATED = 0.9
 MOST_LARGE_PAIRS, DOMINANT = 0.01, 0.5
 """A sum is dominated where this share of its pairs makes up more than this share of it."""
 LARGE_SCORE = 300.0
-"""Magnitude of scores that a critic of a smooth density ratio does not need: critics of up to 8 nats
-had at most 66, those of a box with sharp edges above 1,000 (docs/decisions/0006)."""
+"""Magnitude of scores that a critic of a smooth density ratio does not need: critics of up to 8
+nats had at most 66, those of a box with sharp edges above 1,000 (docs/decisions/0006)."""
 STILL_FALLING = 0.05
 """Fall of the held-out loss in the last fifth of a training, nats, after which more would help."""
 
