@@ -30,6 +30,7 @@ from infomin.core.errors import InputError, one_of
 from infomin.data import DataSet, ImageSet
 from infomin.data.missing_views import having
 from infomin.information import InputTransform
+from infomin.information.flags import MEANING
 from infomin.methods.predictive import PREDICTIVE
 from infomin.models import Encoders, build_encoders
 from infomin.models.pretrained_encoder import load_encoder
@@ -42,6 +43,14 @@ from infomin.views import View
 
 HELD_OUT = "held_out/loss"
 """Name of the logged loss of held-out images, of every tenth of a training."""
+REMEDY = {
+    "saturated": "raise k, or measure more held-out images",
+    "below 0": "raise epochs, or set inputs=rank",
+    "few pairs dominate": "set inputs=rank",
+    "large scores": "set inputs=rank",
+    "still learning": "raise epochs, or choose a larger encoder",
+}
+"""What to do about each flag of an estimate."""
 _IMAGES = 1024  # of which held-out losses, and transforms of inputs, are made
 
 
@@ -112,7 +121,7 @@ def run_estimate(
         z = evaluation.held_out_embeddings(
             views.to(fabric.device), encoders.to(fabric.device), images, augment
         )
-    estimates, warnings = [], []
+    estimates, flags = [], dict[str, None]()
     for i, j in pairs:
         both = having(test.view_mask, n, i, j)
         for size in k:
@@ -121,9 +130,12 @@ def run_estimate(
             )
             name = f"I_NCE(v{i + 1}; v{j + 1}), K = {size}"
             print(f"{name}: {i_nce.format(bits=cfg.unit == 'bits')}")
-            warnings += [f"warning: {name}: {warning}\n" for warning in i_nce.warnings]
+            flags.update(dict.fromkeys(i_nce.flags))
             estimates.append({"views": [i + 1, j + 1], "k": size, **i_nce.record()})
-    print(*warnings, sep="", end="", file=sys.stderr)
+    for flag in flags:
+        known = cfg.pretrained and flag != "saturated"
+        remedy = "leave out pretrained=, to train encoders for this" if known else REMEDY[flag]
+        print(f"warning: {flag}: {MEANING[flag]}; {remedy}", file=sys.stderr)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}
     show("result", run.finish(result | {"temperature": temperature} | missing))
     print(f"next: infomin report runs={cfg.out}")

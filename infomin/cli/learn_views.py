@@ -100,8 +100,6 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     run.finish(result)
     print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     print(f"I_NCE held out: {i_nce or 'not part of mode=sup'}")
-    for warning in i_nce.warnings if i_nce else ():
-        print(f"warning: {warning}", file=sys.stderr)
     low, high = g.value_range
     print(f"round trip error {check.round_trip_error:.1e} of values within [{low:g}, {high:g}]")
     show("picture", picture)

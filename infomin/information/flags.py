@@ -21,19 +21,17 @@ nats had at most 66, those of a box with sharp edges above 1,000 (docs/decisions
 STILL_FALLING = 0.05
 """Fall of the held-out loss in the last fifth of a training, nats, after which more would help."""
 
-ADVICE = {
-    "saturated": "the value is near its cap log K, so that the views may share far more; raise k",
-    "below 0": "information is never below 0, so the critic is worse than constant scores; train "
-    "it longer or on more images, or transform its inputs by rank (inputs=rank)",
+MEANING = {
+    "saturated": "the value is near its cap log K, so that the views may share far more",
+    "below 0": "information is never below 0, so the critic is worse than constant scores",
     "few pairs dominate": "a hundredth of the pairs makes up more than half of the sum, so that "
-    "the interval means little; transform inputs by rank (inputs=rank)",
+    "the sampling interval means little",
     "large scores": "scores are far larger than log density ratios of smooth densities, so that "
-    "inputs have heavy tails, or densities sharp edges that a critic does not reach; the value may "
-    "be too low; transform inputs by rank (inputs=rank)",
+    "inputs have heavy tails, or densities sharp edges, and the value may be too low",
     "still learning": "the held-out loss of the critic was still falling at the end of its "
-    "training, so that the views share more; train longer (epochs=), or use a larger network",
+    "training, so that the value is too low",
 }
-"""Flags, and in words what each means and what to do."""
+"""What each flag means."""
 
 
 def dominance(log_ratios: Float[Tensor, " m"]) -> float:
@@ -67,7 +65,7 @@ def recent_fall(losses: Sequence[float]) -> float | None:
 def find_flags(
     value: float, cap: float, largest_score: float, dominance: float, fall: float | None
 ) -> tuple[str, ...]:
-    """Return the flags of an estimate, in the order of `ADVICE`; see `Estimate`."""
+    """Return the flags of an estimate, in the order of `MEANING`; see `Estimate`."""
     signs = {
         "saturated": value > SATURATED * cap,
         "below 0": value < 0,
@@ -75,4 +73,4 @@ def find_flags(
         "large scores": largest_score > LARGE_SCORE,
         "still learning": fall is not None and fall > STILL_FALLING,
     }
-    return tuple(name for name in ADVICE if signs[name])
+    return tuple(name for name in MEANING if signs[name])

@@ -19,7 +19,7 @@ from torch import Tensor
 from infomin.core.errors import InputError, at_least
 from infomin.information.bounds import to_bits
 from infomin.information.critics import Critic, ScoreFunction
-from infomin.information.flags import ADVICE, dominance, find_flags, recent_fall
+from infomin.information.flags import dominance, find_flags, recent_fall
 
 _SCORES = 2**21  # scores of a block
 
@@ -57,13 +57,8 @@ class Estimate:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Signs that the value is not to be trusted, in words of `flags.ADVICE`; none is best."""
+        """Signs that the value is not to be trusted, by their names in `flags.MEANING`."""
         return find_flags(self.value, self.cap, self.largest_score, self.dominance, self.fall)
-
-    @property
-    def warnings(self) -> list[str]:
-        """The flags with their meaning and what to do, one line each."""
-        return [f"I_NCE {self.value:.2f} nats, {flag}: {ADVICE[flag]}" for flag in self.flags]
 
     def record(self) -> dict[str, Any]:
         """Return all attributes, and the flags, for the result of a run."""
