@@ -1,9 +1,9 @@
 """Negatives from a memory bank: loss, gradient and update of a step, against the authors' code.
 
 50,000 samples, embeddings of 128 numbers, batch 128, K = 4,096 and 16,384; logistic NCE and
-softmax. There are no encoders: a step computes the gradients of given embeddings. Ours samples the
-negatives once per batch, so that scores are one matrix product. The rival gathers B x K rows.
-Memory is the increase of the peak in a step.
+softmax. There are no encoders: a step computes the gradients of given embeddings. Ours, here
+memory=bank_shared, samples negatives once per batch: scores are one matrix product. The rival
+gathers B x K rows. Memory is the increase of the peak in a step.
 
 Targets at K = 16,384: at least 20 x as many steps, at most a twentieth of the memory.
 """
@@ -40,7 +40,7 @@ def ours(loss: str, k: int) -> Callable[[], None]:
     z, index = embeddings()
     unused = build_encoders("fourconv", [1, 1], size=1, dim=WIDTH, widths=[1], pools=0)
     context = Context(SAMPLES, BATCH, TEMPERATURE)
-    memory = {"kind": "bank", "negatives": k}
+    memory = {"kind": "bank", "negatives": k, "draws": "shared", "mask_own": True}
     method, steps = CMC(unused, context, {"name": loss}, memory), count()
 
     def step() -> None:

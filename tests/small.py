@@ -28,10 +28,10 @@ SIZE, CELL, PIECE = 16, 5, 5
 CONTRASTS = [
     ("cmc", {}),
     ("cmc", {"memory": BANK}),
-    ("cmc", {"memory": {**BANK, "draws": "per_sample", "positive": "batch"}, "graph": "core"}),
+    ("cmc", {"memory": {**BANK, "draws": "shared", "positive": "batch"}, "graph": "core"}),
     ("cmc", {"memory": BANK, "graph": "one_way"}),
     ("simclr", {}),
-    ("moco", {"memory": QUEUE}),
+    ("moco", {"memory": {**QUEUE, "mask_own": True}}),
     ("moco", {"memory": QUEUE, "graph": "one_way"}),
     ("instdis", {"memory": BANK}),
 ]
@@ -173,7 +173,8 @@ def _slow_direction(method, anchor, j, z, targets, batch):
     if isinstance(method.pair_loss, SoftmaxLoss):
         return reference.sampled_softmax(positive, negatives)
     if isinstance(method.pair_loss, LogisticLoss):
-        z_of_batch = negatives.exp().mean().item() * method.context.samples
+        z_of_batch = torch.cat([positive, negatives.flatten()]).exp().mean().item()
+        z_of_batch *= method.context.samples
         return reference.logistic(positive, negatives, z_of_batch, method.context.samples)
     hinge = 0.2 + method.temperature * (negatives - positive[:, None])
     return hinge.clamp(min=0).mean().item()

@@ -45,6 +45,7 @@ WRONG = {
         ("k=2000", "k: expected 2 <= K <= 1600 held-out images, got 2000"),
         ("devices=2", "devices: infomin estimate-information runs in 1 process, got 2"),
         ("self_test=true precision=bf16-mixed", "precision: expected one of auto, 32-true, got"),
+        ("inputs=log", "inputs: expected one of standard, rank, got 'log'"),
     ],
     "pretrain": [
         ("views.color=foo", "color: expected one of rgb, ydbdr"),
@@ -106,7 +107,7 @@ WRONG = {
         ("method=vicreg jigsaw=pirl", "jigsaw: expected none with method=vicreg"),
         (
             "memory=bank data.train=96 pretrain.batch=32",
-            "memory.negatives: expected 1..64, the number of samples that are no positives",
+            "memory.negatives: expected 1..96, the number of samples to draw from, got 4096; set",
         ),
     ],
     "segment": [

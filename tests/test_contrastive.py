@@ -91,7 +91,8 @@ def test_z_of_a_direction_is_set_by_its_first_batch_and_estimated_anew_when_due(
         loss(positive, negatives, 1)
         known.append(loss.log_z.clone())
         if step == 0:
-            assert loss.log_z[1] == estimated_log_z(negatives, N) and loss.log_z[0] == 0
+            first = estimated_log_z(positive, negatives, N)
+            assert loss.log_z[1] == first and loss.log_z[0] == 0
     assert [not torch.equal(a, b) for a, b in pairwise(known)] == changes
     loss.eval()(positive + 1, negatives - 1, 1)
     assert torch.equal(loss.log_z, known[-1])
@@ -180,9 +181,8 @@ def test_in_chunks_a_batch_is_compared_as_the_whole():
 @pytest.mark.parametrize("loss", ["infonce", "logistic"])
 def test_a_bank_has_the_numbers_of_the_authors_code(name, loss):
     """Same tensors, rows, indices and Z as CMC's NCEAverage and criteria."""
-    memory = {**BANK, "draws": "per_sample"}
     z = unit()
-    method = build(name, shared=True, loss={"name": loss}, memory=memory).double()
+    method = build(name, shared=True, loss={"name": loss}, memory=BANK).double()
     rows = method.bank.bank.rows.clone()
     assert rows.shape == (1 if name == "instdis" else 2, N, D)
     drawn = torch.cat([INDEX[:, None], method.bank.draw(0, BATCH)], 1)
@@ -195,7 +195,7 @@ def test_a_bank_has_the_numbers_of_the_authors_code(name, loss):
         )
         positive, negatives = scores[:, 0], scores[:, 1:]
         if loss == "logistic":
-            z_of_first_batch = negatives.exp().mean().item() * N
+            z_of_first_batch = scores.exp().mean().item() * N
             losses.append(reference.logistic(positive, negatives, z_of_first_batch, N))
         else:
             losses.append(reference.sampled_softmax(positive, negatives))

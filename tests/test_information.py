@@ -23,7 +23,14 @@ from infomin.information import (
     nwj,
 )
 from infomin.information.bounds import log_mean_exp
-from infomin.information.known import bent, channel, gaussians, mixture
+from infomin.information.known import (
+    bent,
+    channel,
+    gaussians,
+    heavy_tailed,
+    mixture,
+    sharp_noise,
+)
 from infomin.losses import infonce
 
 seeds = st.integers(0, 1000)
@@ -107,6 +114,8 @@ KNOWN = {
     "bent": bent(gaussians(3, 1.5)),
     "mixture": mixture(2, 0.9),
     "channel": channel(5, 0.2),
+    "heavy-tailed": heavy_tailed(gaussians(3, 1.5)),
+    "sharp": sharp_noise(1, 0.1),
 }
 
 
@@ -209,8 +218,11 @@ def test_the_estimate_of_independent_views_is_zero_and_of_equal_views_saturated(
     z = unit(300, 64)
     result = estimate(z, z, CosineCritic(0.05), 64, rng.generator(0, "t"))
     assert result.saturated and result.images == 256 and result.cap == pytest.approx(math.log(64))
-    assert str(result).endswith("nats, cap 4.16, saturated")
-    assert result.format(bits=True).endswith("bits, cap 6.00, saturated")
+    assert str(result).endswith(", cap 4.16, saturated") and " nats, sampling interval " in str(
+        result
+    )
+    assert result.format(bits=True).endswith(", cap 6.00, saturated")
+    assert result.flags == ("saturated",)
 
 
 def test_the_interval_covers_repeated_measurements():

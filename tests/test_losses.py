@@ -95,18 +95,27 @@ def test_equal_scores_have_closed_forms():
     same, others = torch.full((B,), 2.0), torch.full((B, M), 2.0)
     assert softmax(same, others).item() == pytest.approx(math.log(M + 1), abs=1e-12)
     assert triplet(same, others, 0.2).item() == pytest.approx(0.2, abs=1e-12)
-    log_z = estimated_log_z(others, N)
+    log_z = estimated_log_z(same, others, N)
     assert log_z.item() == pytest.approx(math.log(N) + 2.0, abs=1e-12)
     # h = 1 / n, so that the odds are 1 to m for each of 1 + m draws
     expected = math.log(1 + M) + M * math.log((1 + M) / M)
     assert logistic(same, others, log_z, N).item() == pytest.approx(expected, abs=1e-12)
 
 
+def test_z_counts_positives_as_in_the_authors_code():
+    """CMC's NCEAverage: `out.mean() * outputSize`, the positive in column 0 of K + 1."""
+    k, positive, negatives = 200, torch.full((B,), 1.0), torch.zeros(B, 200)
+    z = estimated_log_z(positive, negatives, N).exp().item()
+    assert z == pytest.approx(N * (k + math.e) / (k + 1), rel=1e-9)
+    assert z / N == pytest.approx(1.0085, abs=1e-4)  # 1 without positives
+
+
 def test_negatives_of_minus_infinity_are_ignored():
     positive, negatives = sampled()
     more = torch.cat([negatives, torch.full((B, 3), -torch.inf)], 1)
     assert softmax(positive, more).item() == pytest.approx(softmax(positive, negatives).item())
-    assert estimated_log_z(more, N).item() == pytest.approx(estimated_log_z(negatives, N).item())
+    of_more, of_all = (estimated_log_z(positive, n, N).item() for n in (more, negatives))
+    assert of_more == pytest.approx(of_all)
     negatives[0, 2:] = -torch.inf  # every anchor counts its own negatives
     alone = logistic(positive[:1], negatives[:1, :2], LOG_Z, N)
     others = logistic(positive[1:], negatives[1:], LOG_Z, N)

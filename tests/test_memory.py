@@ -36,18 +36,20 @@ def test_rows_start_uniformly_on_the_sphere_as_a_function_of_the_seed():
 
 
 @pytest.mark.parametrize("pool", [None, POOL], ids=["all", "pool"])
+@pytest.mark.parametrize("mask_own", [False, True])
 @pytest.mark.parametrize("draws", ["shared", "per_sample"])
-def test_own_samples_are_never_drawn_and_all_others_equally_often(draws, pool):
+def test_all_samples_are_drawn_equally_often_but_masked_ones(draws, mask_own, pool):
     context = Context(N, len(INDEX), rows={} if pool is None else {1: pool})
     candidates = {*range(N)} if pool is None else {*pool.tolist()}
     k, counts = min(20, len(candidates) - len(INDEX)), torch.zeros(len(INDEX), N)
-    negatives = BankNegatives(VIEWS, D, context, k, draws=draws)
+    negatives = BankNegatives(VIEWS, D, context, k, draws=draws, mask_own=mask_own)
     for step in range(400):
         drawn = negatives.draw(1, Batch(INDEX, step))
         for row, of_anchor in zip(counts, drawn.expand(len(INDEX), k), strict=True):
             row += torch.bincount(of_anchor, minlength=N)
     for anchor, row in zip(INDEX.tolist(), counts, strict=True):
         never = {*INDEX.tolist()} if draws == "shared" else {anchor}
+        never = never if mask_own else set()
         assert {*row.nonzero().flatten().tolist()} == candidates - never
         often = row[row > 0]
         assert (often / often.mean() - 1).abs().max() < 0.35  # 4.5 deviations of a binomial
@@ -61,12 +63,32 @@ def test_negatives_of_a_step_are_those_of_every_pair_and_a_function_of_the_step(
     assert negatives.draw(0, steps[0]) is negatives.draw(1, steps[0])
 
 
-@pytest.mark.parametrize(("draws", "room"), [("shared", 10), ("per_sample", 13)])
-def test_more_negatives_than_there_are_are_refused(draws, room):
+@pytest.mark.parametrize(
+    ("draws", "mask_own", "room"),
+    [
+        ("shared", True, 10),
+        ("per_sample", True, 13),
+        ("shared", False, 14),
+        ("per_sample", False, 14),
+    ],
+)
+def test_more_negatives_than_there_are_are_refused(draws, mask_own, room):
     context = Context(N, len(INDEX), rows={0: torch.arange(N), 1: POOL})
-    message = f"memory.negatives: expected 1..{room}, the number of samples that are no positives"
-    with refused(f"{message}, got {room + 1}"):
-        BankNegatives(VIEWS, D, context, room + 1, draws=draws)
+    message = f"memory.negatives: expected 1..{room}, the number of samples to draw from, got "
+    with refused(f"{message}{room + 1}; set memory.negatives={room} or fewer"):
+        BankNegatives(VIEWS, D, context, room + 1, draws=draws, mask_own=mask_own)
+
+
+def test_negatives_of_every_anchor_have_the_same_scores_picked_or_gathered(monkeypatch):
+    negatives, z = BankNegatives(VIEWS, D, Context(N, len(INDEX)), 12), unit()
+    z[0].requires_grad_()
+    picked = negatives.compare(z[0], 1, z, Batch(INDEX))[1]
+    monkeypatch.setattr("infomin.methods.memory.ALL_ROWS", 0)
+    gathered = negatives.compare(z[0], 1, z, Batch(INDEX))[1]
+    torch.testing.assert_close(picked, gathered)
+    weights = torch.randn_like(picked)
+    ours, theirs = (torch.autograd.grad((s * weights).sum(), z[0]) for s in (picked, gathered))
+    torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("momentum", [0.25, 0.0])

@@ -125,7 +125,7 @@ def test_images_that_lack_views_train_the_encoders_of_those_they_have(name, opti
         ("cmc", {"loss": {"name": "hinge"}}, "loss: expected one of infonce, logistic, triplet, g"),
         ("cmc", {"memory": BANK | {"draws": "all"}}, "memory.draws: expected one of shared, per_s"),
         ("cmc", {"memory": BANK | {"positive": "no"}}, "memory.positive: expected one of bank, ba"),
-        ("cmc", {"memory": BANK | {"negatives": 60}}, "memory.negatives: expected 1..52, the numb"),
+        ("cmc", {"memory": BANK | {"negatives": 61}}, "memory.negatives: expected 1..60, the numb"),
         ("cmc", {"memory": BANK | {"size": 3}}, "memory=bank: .*unexpected keyword argument 'siz"),
         ("moco", {"memory": QUEUE | {"momentum": 1.0}}, "memory.momentum: expected a share within"),
         ("moco", {"memory": QUEUE | {"draws": 1}}, "memory=queue: .*unexpected keyword argument"),

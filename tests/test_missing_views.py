@@ -108,7 +108,9 @@ def test_nothing_of_a_missing_view_enters_a_training(method, options):
 
 @pytest.mark.parametrize("draws", ["shared", "per_sample"])
 def test_rows_of_a_bank_that_a_view_never_embeds_are_never_drawn(draws):
-    trainer = trained_on(random_mask(40, share=0.8), memory={**BANK, "draws": draws})
+    trainer = trained_on(
+        random_mask(40, share=0.8), memory={**BANK, "draws": draws, "mask_own": True}
+    )
     negatives, batches = trainer.method.bank, trainer.loader.batches
     rows = {view: set(samples.tolist()) for view, samples in batches.rows.items()}
     assert all(len(samples) < 40 for samples in rows.values())
@@ -229,6 +231,7 @@ def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_
     assert {"knn", "rank_3"} <= record["monitor"].keys() and "lack views" in record["protocol"]
     estimates = run_estimate(cfg, data)
     assert [estimate["views"] for estimate in estimates] == [[1, 2], [1, 3], [2, 3]]
+    assert all(isinstance(estimate["fall"], float) for estimate in estimates), "12 steps, 10 losses"
 
 
 @pytest.mark.parametrize(

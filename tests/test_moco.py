@@ -47,11 +47,15 @@ def test_slow_encoders_follow_and_have_no_gradient():
         torch.testing.assert_close(now, before.lerp(fast, 0.1))
 
 
-def test_old_keys_of_an_anchor_are_no_negatives():
-    method, z = build("moco", memory=QUEUE), detached(unit())
+@pytest.mark.parametrize("mask_own", [False, True])
+def test_old_keys_of_an_anchor_are_negatives_as_in_the_published_code(mask_own):
+    method, z = build("moco", memory=QUEUE | {"mask_own": mask_own}), detached(unit())
     method.update({}, z, BATCH)
     _, negatives = method.scores(z[0], 0, 1, z, z, BATCH)
-    assert (negatives == -torch.inf).nonzero().tolist() == [[i, i] for i in range(B)]
+    masked = [[i, i] for i in range(B)] if mask_own else []
+    assert (negatives == -torch.inf).nonzero().tolist() == masked
+    published = z[0] @ method.queue.of(1).to(z[0].dtype).mT / T  # moco/builder.py, l_neg
+    torch.testing.assert_close(negatives[negatives > -torch.inf], published[negatives > -torch.inf])
 
 
 def test_only_queries_have_a_gradient():

@@ -10,6 +10,7 @@ from running import Command
 
 from infomin import load_generator
 from infomin.core.files import read_json
+from infomin.information import Estimate
 from infomin.runs.folder import RESULT
 
 pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
@@ -211,8 +212,9 @@ def test_information_of_views_of_an_encoder_and_of_known_distributions(trained, 
     raw = run(tmp_path, "estimate_information", *estimate, "views=raw")
     lines = [line.split(":")[0] for line in raw.out.splitlines()]
     assert lines[:3] == ["I_NCE(v1; v2), K = 16", "I_NCE(v1; v2), K = 64", "result"]
-    assert "nats, cap 4.16" in raw.out
+    assert "nats, sampling interval" in raw.out and "cap 4.16" in raw.out
     i_nce = result(raw)["i_nce"]
+    assert all(row["flags"] == [*Estimate.from_record(row).flags] for row in i_nce)
     assert [row["k"] for row in i_nce] == [16, 64] and i_nce[0]["value"] <= i_nce[0]["cap"]
 
     encoder = f"pretrained={trained.folders[0] / 'encoder'}"

@@ -15,6 +15,7 @@ from infomin.cli.build import build_pretraining, plan_pretraining
 from infomin.cli.main import instantiate
 from infomin.data import UniformBatches
 from infomin.methods import METHODS
+from infomin.methods.contrastive import SoftmaxLoss
 from infomin.methods.pirl import PIRL
 from infomin.training.distributed import make_fabric
 
@@ -44,38 +45,90 @@ def of(name):
     return next(small for memory, small in SMALL.items() if f"/memory: {memory}" in text)
 
 
-# method, graph, encoders, head, temperature, beta, c (the papers; PyContrast, base_options.py)
-TABLE = {
-    "cmc": ("cmc", "full", 2, "linear", 0.07, None, 0.08),
-    "infomin": ("moco", "one_way", 1, "mlp", 0.15, 0.5, 0.2),
-    "instdis": ("instdis", "own", 1, "linear", 0.07, None, 0.08),
-    "moco": ("moco", "one_way", 1, "linear", 0.07, None, 0.2),
-    "mocov2": ("moco", "one_way", 1, "mlp", 0.2, None, 0.2),
-    "pirl": ("instdis", "own", 1, "linear", 0.07, 0.5, 0.08),
-    "simclr": ("simclr", "full", 1, "mlp", 0.1, None, 0.08),
+# The options of each system in its code: colours, JigSaw, memory, augmentation, head, temperature
+# (PyContrast, options/base_options.py, override_dict; google-research/simclr, run.py)
+PUBLISHED = {
+    "instdis": ("RGB", False, "bank", "A", "linear", 0.07),
+    "cmc": ("CMC", False, "bank", "C", "linear", 0.07),
+    "moco": ("RGB", False, "moco", "A", "linear", 0.07),
+    "pirl": ("RGB", True, "bank", "A", "linear", 0.07),
+    "mocov2": ("RGB", False, "moco", "B", "mlp", 0.2),
+    "cmcv2": ("CMC", False, "moco", "E", "mlp", 0.2),
+    "infomin": ("RGB", True, "moco", "D", "mlp", 0.15),
+    "simclr": ("RGB", False, "batch", "SimCLR", "mlp", 0.1),
 }
+# Augmentations: brightness, contrast, saturation, hue; probabilities of these, of grey and of blur;
+# RandAugment (PyContrast, datasets/util.py, build_transforms; google-research/simclr, data_util.py)
+AUGMENTATIONS = {
+    "A": ((0.4, 0.4, 0.4, 0.4), 1.0, 0.2, 0.0, None),
+    "B": ((0.4, 0.4, 0.4, 0.1), 0.8, 0.2, 0.5, None),
+    "C": ((0.4, 0.4, 0.4, 0.1), 1.0, 0.0, 0.0, None),
+    "D": ((0.8, 0.8, 0.8, 0.2), 0.8, 0.2, 0.5, "infomin"),
+    "E": ((0.4, 0.4, 0.4, 0.1), 0.8, 0.0, 0.5, "cmc"),
+    "SimCLR": ((0.8, 0.8, 0.8, 0.2), 0.8, 0.2, 0.5, None),
+}
+SMALLEST_CROP = {"bank": 0.08, "moco": 0.2, "batch": 0.08}  # build_transforms; data_util.py
+
+
+def test_every_system_has_the_options_of_a_publication():
+    assert {*PUBLISHED} == {*SYSTEMS}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_system_has_the_published_augmentation_and_temperature(composed, name):
+    _, _, memory, augmentation, _, temperature = PUBLISHED[name]
+    amounts, jitter, gray, blur, operations = AUGMENTATIONS[augmentation]
+    cfg = composed(f"system={name}")
+    assert cfg.system == name and cfg.pretrain.temperature == temperature
+    assert cfg.augment.scale == [SMALLEST_CROP[memory], 1.0] and cfg.augment.flip == 0.5
+    of = cfg.photometric
+    names = ("brightness", "contrast", "saturation", "hue")
+    assert tuple(of.strength * of[amount] for amount in names) == pytest.approx(amounts)
+    assert (of.jitter, of.gray, of.blur) == (jitter, gray, blur)
+    assert not blur or of.sigma == [0.1, 2.0]
+    assert cfg.get("randaugment", {}).get("operations") == operations
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("single")
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_a_system_is_what_was_published_and_takes_steps(composed, name):
-    kind, graph, encoders, head, temperature, beta, c = TABLE[name]
+    colours, jigsaw, memory, _, head, _ = PUBLISHED[name]
     cfg = composed(f"system={name}", *TINY, of(name))
-    assert cfg.augment.scale[0] == c and cfg.pretrain.temperature == temperature
     trained = trainer(cfg)
-    method = trained.method
-    assert isinstance(method, PIRL) == (beta is not None)
-    if beta is not None:
-        assert method.beta == beta
+    method, views = trained.method, trained.loader.views
+    assert isinstance(method, PIRL) == jigsaw
+    if jigsaw:
+        assert method.beta == 0.5  # options/train_options.py
         method = method.method
-    assert type(method) is METHODS[kind] and method.graph == graph
-    assert len(method.encoders.distinct) == encoders and method.encoders[0].kind == head
-    if kind == "moco":
-        assert method.groups == 8
+    assert isinstance(method.pair_loss, SoftmaxLoss)  # cross-entropy over K + 1
+    assert method.encoders[0].kind == head
+    if colours == "CMC":  # networks/build_backbone.py, CMCSingleHead; both directions
+        assert cfg.views.color == "ydbdr" and [*views.view_channels] == [1, 2]
+        assert len(method.encoders.distinct) == 2 and method.graph == "full"
+    else:
+        assert cfg.views.color == "rgb" and [*views.view_channels] == [3, 3]
+        assert len(method.encoders.distinct) == 1
+        assert method.graph == {"bank": "own", "moco": "one_way", "batch": "full"}[memory]
+    if memory == "bank":  # memory/mem_bank.py: one crop, K draws for each image, of all rows
+        negatives = method.bank
+        assert views.crops == 1 or method.graph == "own"
+        assert (negatives.draws, negatives.mask_own) == ("per_sample", False)
+        assert (negatives.positive, negatives.bank.momentum) == ("bank", 0.5)
+    elif memory == "moco":  # memory/mem_moco.py: two crops, the whole queue, shuffled statistics
+        assert type(method) is METHODS["moco"] and views.crops == 2
+        assert not method.mask_own and method.groups == 8
+    else:
+        assert type(method) is METHODS["simclr"]
     metrics = [step for step, _ in zip(trained, range(2), strict=False)]
     assert all(math.isfinite(m["loss"]) and m["i_nce"] <= trained.cap for m in metrics)
-    assert all(("loss_jigsaw" in m) == (beta is not None) for m in metrics)
+    assert all(("loss_jigsaw" in m) == jigsaw for m in metrics)
+
+
+def test_our_faster_bank_is_an_option_with_a_name(composed):
+    memory = composed("system=cmc", "memory=bank_shared").memory
+    assert (memory.draws, memory.mask_own) == ("shared", True)
+    assert {*memory} == {*composed("system=cmc").memory}
 
 
 @pytest.mark.slow
@@ -142,7 +195,8 @@ def test_without_a_system_a_configuration_is_what_it_was_before_there_were_any(c
     assert {*cfg.encoder} == {"name", "size", "dim"} and cfg.memory == {"kind": "none"}
     old = {"_target_", "epochs", "batch", "temperature", "warmup", "seed", "chunk"}
     assert {*cfg.pretrain} == old
-    assert {*composed("memory=queue").memory} == {"kind", "size", "momentum", "dtype"}
+    queue = {"kind", "size", "momentum", "dtype", "mask_own"}
+    assert {*composed("memory=queue").memory} == queue
 
 
 @pytest.mark.parametrize("epochs", [200, 800])
@@ -153,6 +207,7 @@ def test_the_recipe_for_imagenet_is_the_published_one(composed, epochs):
     net = {"name": "resnet", "depth": 50, "stem": "imagenet", "size": 224, "dim": 128}
     assert cfg["encoder"] == {**net, "head": "mlp", "shared": True}
     queue = {"kind": "queue", "size": 65536, "momentum": 0.999, "dtype": "float32", "groups": 8}
+    queue["mask_own"] = False
     assert cfg["memory"] == queue and cfg["graph"] == "one_way"
     numbers = {"epochs": epochs, "batch": 256, "temperature": 0.15, "warmup": 0.0}
     assert numbers.items() <= cfg["pretrain"].items()

@@ -3,37 +3,57 @@
     infomin estimate-information views=raw views.color=ydbdr
     infomin estimate-information views=learned data=image_folder data.root=PATH k=1024
     infomin estimate-information pretrained=runs/pretrain/RUN/encoder unit=bits
+    infomin estimate-information views=raw inputs=rank data=arrays data.root=PATH
     infomin estimate-information self_test=true
 
 Two minutes on two cores with budget=small, as long as a pretraining; the self-test too.
 """
 
+import math
 import shlex
-from dataclasses import asdict
+import sys
 from itertools import combinations
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from infomin import evaluation
+from infomin.augment import Augmentation
 from infomin.cli.build import build_trainer, plan_pretraining, seen_by
 from infomin.cli.build_views import build_views, read_viewed_data
 from infomin.cli.main import command, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.cli.self_test import self_test
-from infomin.core import artifact
+from infomin.core import artifact, rng
 from infomin.core.errors import InputError, one_of
-from infomin.data import DataSet
+from infomin.data import DataSet, ImageSet
 from infomin.data.missing_views import having
+from infomin.information import InputTransform
+from infomin.information.flags import MEANING
 from infomin.methods.predictive import PREDICTIVE
-from infomin.models import build_encoders
+from infomin.models import Encoders, build_encoders
 from infomin.models.pretrained_encoder import load_encoder
-from infomin.runs.folder import PROVENANCE
+from infomin.runs.folder import PROVENANCE, Run
 from infomin.runs.progress import show_work
 from infomin.runs.provenance import record_hardware
 from infomin.shipped import generator_folder
 from infomin.training.distributed import make_fabric
+from infomin.training.trainer import Trainer
 from infomin.views import View
+
+HELD_OUT = "held_out/loss"
+"""Name of the logged loss of held-out images, of every tenth of a training."""
+REMEDY = {
+    "saturated": "raise k, or measure more held-out images",
+    "below 0": "raise epochs, or set inputs=rank",
+    "few pairs dominate": "set inputs=rank",
+    "large scores": "set inputs=rank",
+    "still learning": "raise epochs, or choose a larger encoder",
+}
+"""What to do about each flag of an estimate."""
+_IMAGES = 1024  # of which held-out losses, and transforms of inputs, are made
 
 
 @command("estimate_information")
@@ -62,6 +82,12 @@ def run_estimate(
     one_of("memory", cfg.memory.kind, ("none",))
     if cfg.pretrained:  # measures, and trains nothing
         one_of("precision", cfg.precision, ("auto", "32-true"))
+    one_of("inputs", cfg.inputs, ("standard", "rank"))
+    if cfg.pretrained and cfg.inputs != "standard":
+        raise InputError(
+            f"inputs: expected standard with pretrained=, whose encoders have learned from their "
+            f"inputs as they are, got {cfg.inputs}; leave one of them out"
+        )
     encoder = load_encoder(cfg.pretrained) if cfg.pretrained else None
     if encoder is not None:
         temperature = trained_temperature(cfg.pretrained) or cfg.pretrain.temperature
@@ -89,26 +115,34 @@ def run_estimate(
     smallest = min(int(having(test.view_mask, n, i, j).sum()) for i, j in pairs)
     k = evaluation.sizes(plain(cfg.k), smallest)
 
-    run = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}")
+    if cfg.inputs == "rank":
+        rank_inputs(encoders, views, data.train, augment)
+    run, losses = open_run(cfg, "estimate_information", f"{views}-s{cfg.seed}"), []
     record_hardware(run.folder / PROVENANCE, fabric)
     if not cfg.pretrained:
         trainer = build_trainer(cfg, plan, data, views, encoders, augment, fabric)
-        for _ in run.follow(trainer, f"estimate {views}", cfg.save_every):
-            pass
+        losses = train(run, trainer, test, f"estimate {views}", cfg.save_every)
 
     images = test.images.to(fabric.device)
     with show_work("measuring on held-out images"):
         z = evaluation.held_out_embeddings(
             views.to(fabric.device), encoders.to(fabric.device), images, augment
         )
-    estimates = []
+    estimates, flags = [], dict[str, None]()
     for i, j in pairs:
         both = having(test.view_mask, n, i, j)
         for size in k:
-            i_nce = evaluation.i_nce_between(z[i][both], z[j][both], temperature, size)
-            shown = i_nce.format(bits=cfg.unit == "bits")
-            print(f"I_NCE(v{i + 1}; v{j + 1}), K = {size}: {shown}")
-            estimates.append({"views": [i + 1, j + 1], "k": size, **asdict(i_nce)})
+            i_nce = evaluation.i_nce_between(
+                z[i][both], z[j][both], temperature, size, losses=losses
+            )
+            name = f"I_NCE(v{i + 1}; v{j + 1}), K = {size}"
+            print(f"{name}: {i_nce.format(bits=cfg.unit == 'bits')}")
+            flags.update(dict.fromkeys(i_nce.flags))
+            estimates.append({"views": [i + 1, j + 1], "k": size, **i_nce.record()})
+    for flag in flags:
+        known = cfg.pretrained and flag != "saturated"
+        remedy = "leave out pretrained=, to train encoders for this" if known else REMEDY[flag]
+        print(f"warning: {flag}: {MEANING[flag]}; {remedy}", file=sys.stderr)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}
     show("result", run.finish(result | {"temperature": temperature} | missing))
     print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")
@@ -122,6 +156,55 @@ def check_devices(cfg: DictConfig) -> None:
             f"devices: infomin estimate-information runs in 1 process, got {cfg.devices}; leave "
             "devices out"
         )
+
+
+def train(run: Run, trainer: Trainer, test: ImageSet, label: str, save_every: float) -> list[float]:
+    """Run the trainer to its end; return the held-out losses after every tenth of it.
+
+    Earlier losses are read from the log, so that a resumed run has them too.
+    """
+    tenths = {max(1, round(trainer.steps * i / 10)) for i in range(1, 11)}
+    some = having(test.view_mask, len(test), 0, 1).nonzero().flatten()[:_IMAGES]
+    images = test.images[some.to(test.images.device)].to(trainer.fabric.device)
+    loader, settings = trainer.loader, trainer.settings
+    k = min(settings.batch, len(images))
+    for _ in run.follow(trainer, label, save_every):
+        if trainer.step in tenths:
+            z1, z2, *_ = evaluation.held_out_embeddings(
+                loader.views, trainer.method.encoders, images, loader.augment
+            )
+            i_nce = evaluation.i_nce_between(z1, z2, settings.temperature, k)
+            run.log(trainer.step, {HELD_OUT: math.log(k) - i_nce.value})
+    return [row[HELD_OUT] for row in run.logged(HELD_OUT)]
+
+
+class RankedNorm(nn.BatchNorm2d):
+    """The standardisation in front of a backbone, of ranks instead of values.
+
+    Arguments:
+        transform: of the images.
+        channels: of the images.
+    """
+
+    def __init__(self, transform: InputTransform, channels: int) -> None:
+        super().__init__(channels, eps=1e-8, affine=False)
+        self.transform = transform
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ranks, standardised."""
+        return super().forward(self.transform(x))
+
+
+@torch.no_grad()
+def rank_inputs(encoders: Encoders, views: View, train: ImageSet, augment: Augmentation) -> None:
+    """Put a rank transform of each channel before every encoder, made of training images."""
+    for i, encoder in enumerate(encoders.distinct):
+        has_view = having(train.view_mask, len(train), i).nonzero().flatten()[:_IMAGES]
+        images = train.images[has_view.to(train.images.device)]
+        crops = [augment(images, rng.generator(0, "inputs", view)) for view in range(views.crops)]
+        params = views.sample(len(images), rng.generator(0, "inputs", "combine"))
+        transform = InputTransform(views(*crops, params=params)[i], "rank")
+        encoder.backbone.standardize = RankedNorm(transform, encoder.in_channels)
 
 
 def trained_temperature(folder: str) -> float | None:

@@ -90,7 +90,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     # The generator, its card and its pictures
     result = {"data": data.name, "objective": settings.mode, "color": color, "seed": cfg.seed}
     result |= {"steps": settings.steps, "labels": len(labelled)}
-    result |= {"i_nce": asdict(i_nce) if i_nce else None, "class_accuracy": class_accuracy}
+    result |= {"i_nce": i_nce.record() if i_nce else None, "class_accuracy": class_accuracy}
     result |= {"collapsed": warnings, "check": asdict(check), "settings": asdict(settings)}
     result |= {"curve": run.curve("i_nce"), **chosen, **run.speed}
     folder = g.cpu().save(run.product_folder("generator"), result)

@@ -13,7 +13,6 @@
 Two minutes on two cores with budget=small. The encoder is in runs/pretrain/RUN/encoder.
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from omegaconf import DictConfig
@@ -130,7 +129,7 @@ def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
         settings.batch,
         view_mask=test.view_mask,
     )
-    return {"i_nce": asdict(i_nce), "temperature": settings.temperature}
+    return {"i_nce": i_nce.record(), "temperature": settings.temperature}
 
 
 def draw(run: Run, built: Pretraining, data: DataSet, false_color: tuple[int, ...] | None) -> Any:
@@ -175,7 +174,7 @@ def report(
         print("I_NCE: none, these encoders were not trained by a contrast")
     else:
         pair = ", of views 1 and 2" if len(encoder.views.view_channels) > 2 else ""
-        print(f"I_NCE held out{pair}: {Estimate(**result['i_nce'])}")
+        print(f"I_NCE held out{pair}: {Estimate.from_record(result['i_nce'])}")
     if "top1" in result:
         print("linear probe {top1:.1%}, kNN {knn:.1%}, chance {chance:.1%}".format(**result))
         print(f"protocol: {result['protocol']}")

@@ -29,11 +29,12 @@ def self_test(cfg: DictConfig) -> None:
     # A critic for each
     rows = []
     for number, case in enumerate(cases, 1):
-        learner = calibration.make_learner(case, fabric)
+        learner, losses = calibration.make_learner(case, fabric), []
         with Progress(learner, f"{number}/{len(cases)} {case.known.name}") as progress:
             for metrics in learner:
                 progress.update(metrics)
-        rows.append(calibration.evaluate_case(case, learner.critic))
+                losses.append(metrics["loss"])
+        rows.append(calibration.evaluate_case(case, learner.critic, losses))
 
     # Table and figure
     table = calibration_table(rows, cfg.unit == "bits")

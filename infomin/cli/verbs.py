@@ -99,7 +99,8 @@ def estimate_information(
         options: of the command: `k`, `pretrained`, `unit`, ...
 
     Returns:
-        Of every pair and K: `views`, `k`, and `value`, `low`, `high` and `cap` in nats.
+        Of every pair and K: `views`, `k`, `value`, `low`, `high` (a sampling interval) and `cap` in
+        nats, and `flags`, signs that the value is not to be trusted; see `information.Estimate`.
 
     Raises:
         InputError: in one line, for whatever does not fit.

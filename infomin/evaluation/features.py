@@ -82,14 +82,20 @@ def held_out_embeddings(
 
 
 def i_nce_between(
-    z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"], temperature: float, k: int, seed: int = 0
+    z1: Float[Tensor, "n d"],
+    z2: Float[Tensor, "n d"],
+    temperature: float,
+    k: int,
+    seed: int = 0,
+    losses: Sequence[float] = (),
 ) -> Estimate:
     """Estimate I_NCE between the embeddings of two views, with the critic of pretraining.
 
-    K is that of the denominator, or the number of images where there are fewer.
+    K is that of the denominator, or the number of images where there are fewer. Held-out losses of
+    the pretraining tell whether it ended too early; see `estimate`.
     """
-    generator = rng.generator(seed, "bootstrap")
-    return estimate(z1, z2, CosineCritic(temperature), min(k, len(z1)), generator)
+    generator, critic = rng.generator(seed, "bootstrap"), CosineCritic(temperature)
+    return estimate(z1, z2, critic, min(k, len(z1)), generator, losses=losses)
 
 
 def held_out_i_nce(

@@ -35,10 +35,10 @@ def calibration_table(rows: Sequence[CaseResult], bits: bool = False) -> list[Te
             "pairs": row.name,
             f"true, {'bits' if bits else 'nats'}": text(row.truth),
             "estimated": text(row.learned.value),
-            "95 % interval": f"{text(row.learned.low)} to {text(row.learned.high)}",
+            "sampling interval, 95 %": f"{text(row.learned.low)} to {text(row.learned.high)}",
             "best critic": text(row.best.value) if row.best else "-",
             "cap": text(row.learned.cap),
-            "saturated": "yes" if row.learned.saturated else "no",
+            "flags": ", ".join(row.learned.flags) or "-",
         }
         for row in rows
     ]

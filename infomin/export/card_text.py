@@ -21,7 +21,7 @@ class Curve(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """I_NCE on held-out images in nats, with a 95 % interval and its cap log K."""
+    """I_NCE on held-out images in nats, with a 95 % sampling interval and its cap log K."""
 
     value: float
     low: float

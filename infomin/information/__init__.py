@@ -9,14 +9,17 @@ from infomin.information.critics import (
     SeparableCritic,
 )
 from infomin.information.held_out import Estimate, estimate
+from infomin.information.inputs import InputTransform, TransformedCritic
 
 __all__ = [
     "BilinearCritic",
     "CosineCritic",
     "Critic",
     "Estimate",
+    "InputTransform",
     "JointCritic",
     "SeparableCritic",
+    "TransformedCritic",
     "clipped_donsker_varadhan",
     "donsker_varadhan",
     "estimate",

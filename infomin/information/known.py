@@ -71,6 +71,52 @@ def bent(known: KnownDistribution) -> KnownDistribution:
     return KnownDistribution(f"{known.name}, bent", known.nats, sample, log_ratio)
 
 
+def heavy_tailed(known: KnownDistribution) -> KnownDistribution:
+    """Give standard Gaussians the tails of Cauchy distributions, which does not change I.
+
+    Every coordinate becomes tan(pi (Phi(x) - 1/2)): one of a thousand is beyond 300.
+    """
+
+    def sample(n: int, generator: torch.Generator) -> Pairs:
+        x, y = (
+            torch.tan(math.pi * (torch.special.ndtr(part.double()) - 0.5)).to(part.dtype)
+            for part in known.sample(n, generator)
+        )
+        return x, y
+
+    def log_ratio(x: Tensor, y: Tensor) -> Tensor:
+        assert known.log_ratio is not None
+        x, y = (
+            torch.special.ndtri(part.double().atan() / math.pi + 0.5).to(part.dtype)
+            for part in (x, y)
+        )
+        return known.log_ratio(x, y)
+
+    return KnownDistribution(f"{known.name}, heavy-tailed", known.nats, sample, log_ratio)
+
+
+def sharp_noise(dimensions: int, width: float) -> KnownDistribution:
+    r"""Return x uniform on [0, 1] and y = x + noise, uniform within width / 2 of 0, for width < 1.
+
+    The density of y given x is a box with sharp edges, which smooth critics learn slowly. That of y
+    is 1, with ramps of `width` at both ends, so I = d (width / 2 - log width). The log ratio is
+    -80 outside of the box, where it is infinite.
+    """
+
+    def sample(n: int, generator: torch.Generator) -> Pairs:
+        x, noise = torch.rand(2, n, dimensions, generator=generator)
+        return x, x + width * (noise - 0.5)
+
+    def log_ratio(x: Tensor, y: Tensor) -> Tensor:
+        inside = ((x[:, None] - y).abs() <= width / 2 * (1 + 1e-5)).all(2)
+        ends = torch.minimum(y, 1 - y) + width / 2
+        log_density = (ends / width).clamp(1e-12, 1).log().sum(1)
+        return torch.where(inside, -dimensions * math.log(width) - log_density, -80.0)
+
+    nats = dimensions * (width / 2 - math.log(width))
+    return KnownDistribution(f"sharp noise, {dimensions} dimensions", nats, sample, log_ratio)
+
+
 def mixture(dimensions: int, rho: float = 0.95) -> KnownDistribution:
     """Return Gaussians with correlation rho or -rho, with a random sign per pair and dimension.
 

@@ -4,8 +4,8 @@ r"""Losses of one positive against m sampled negatives that are not the softmax 
     triplet    max(0, margin + n_j - p)             bounds nothing; in the unit of the scores
 
 p and n_j are scores. Sources: CMC (arXiv:1906.05849), section 3.2 and appendix; logistic NCE is
-that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses. All raise an InputError
-without an anchor or a negative.
+that of InstDis (arXiv:1805.01978, equation 8), which CMC's code uses (HobbitLong/CMC,
+NCE/NCECriterion.py). All raise an InputError without an anchor or a negative.
 """
 
 import torch
@@ -37,12 +37,21 @@ def logistic(
     return -loss.mean()
 
 
-def estimated_log_z(negatives: Negatives, samples: int) -> Nats:
-    """Return log Z = log(n mean exp s), estimated from the scores of sampled negatives."""
+def estimated_log_z(positive: Positive, negatives: Negatives, samples: int) -> Nats:
+    """Return log Z = log(n mean exp s) over all scores of a batch, positives among them.
+
+    This is the rule of the authors' code, `out.mean() * outputSize` over K + 1 columns
+    (HobbitLong/CMC, NCE/NCEAverage.py; zhirongw/lemniscate.pytorch, lib/NCEAverage.py). Scores of
+    -inf are ignored.
+
+    Arguments:
+        positive, negatives: scores.
+        samples: n.
+    """
     check_negatives(negatives)
-    scores = negatives.detach()
-    number = (scores > -torch.inf).sum().clamp(min=1).to(scores)
-    return scores.flatten().logsumexp(0) + (samples / number).log()
+    scores = torch.cat([positive[:, None], negatives], 1).detach().flatten()
+    number = (scores > -torch.inf).sum().to(scores)
+    return scores.logsumexp(0) + (samples / number).log()
 
 
 def triplet(positive: Positive, negatives: Negatives, margin: float) -> Float[Tensor, ""]:

@@ -5,8 +5,8 @@ loss of one direction of a pair is one of three:
 
     infonce    needs nothing but scores
     logistic   has a constant Z for every direction, which the first batch sets to n times the mean
-               exp of the scores of its negatives; with `every` > 0 it is estimated anew after so
-               many steps, since encoders that have learned nothing say little about Z
+               exp of all its scores, positives among them (CMC's code); with `every` > 0 it is
+               estimated anew after so many steps, since untrained encoders say little about Z
     triplet    compares cosines
 """
 
@@ -82,7 +82,7 @@ class LogisticLoss(PairLoss):
         if self.training:
             steps = int(self.steps[direction])
             if steps == 0 or (self.every and steps % self.every == 0):
-                self.log_z[direction] = estimated_log_z(negatives, self.samples)
+                self.log_z[direction] = estimated_log_z(positive, negatives, self.samples)
             self.steps[direction] += 1
         return logistic(positive, negatives, self.log_z[direction], self.samples)
 

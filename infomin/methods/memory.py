@@ -5,8 +5,11 @@ A bank has a row per sample and view, which follows its embeddings (InstDis, CMC
 views of 1.28 million images at width 128 are 1.3 GB, half of that in float16. A queue has a row for
 each of the latest samples (MoCo), whatever the size of the data.
 
-All rows have length 1 from the start. (The rows of CMC's code start at length 1 on average only.)
-The whole state of a memory is in its buffers.
+All rows have length 1 from the start, as in PyContrast. (Those of CMC's code start at length 1 on
+average only.) The whole state of a memory is in its buffers.
+
+An image's own rows can be among its negatives: a bank samples from all images, and a queue may hold
+an old key of the image. The published codes keep them. `mask_own=True` is ours and leaves them out.
 """
 
 import math
@@ -19,12 +22,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from infomin.core import rng
-from infomin.core.errors import InputError, one_of, whole_number
+from infomin.core.errors import InputError, one_of, true_or_false, whole_number
 from infomin.methods.base import Batch, Context, Embeddings
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 DRAWS = ("shared", "per_sample")
 POSITIVES = ("bank", "batch")
+ALL_ROWS = 16
+"""Rows of a bank, as a multiple of K, up to which a CPU scores every row and picks the drawn ones.
+With more rows, and on a GPU, B x K rows are gathered. (On a GPU the gradient of picked scores adds
+up in no fixed order, so that a resumed run would not be exact.)"""
 _TOLERANCE = 2e-3  # of the length of a row: float16 rounds
 
 
@@ -121,17 +128,20 @@ class MemoryBank(Memory):
 class BankNegatives(nn.Module):
     """A memory bank, and K draws of its rows for every anchor (CMC, section 3.4; InstDis).
 
-    Negatives drawn once for the whole batch make their scores one matrix product. Negatives drawn
-    for each anchor, as in the authors' code, gather B x K rows.
+    The authors' code draws K rows of all images for each anchor, with replacement (HobbitLong/CMC,
+    NCE/NCEAverage.py; HobbitLong/PyContrast, memory/mem_bank.py). `draws="shared"` is ours: one
+    draw for the whole batch makes the scores one small matrix product.
 
     Arguments:
         views: numbers of the views that have rows.
         width: d of the embeddings.
         context: facts of the training.
         negatives: K.
-        draws: `shared` or `per_sample`.
+        draws: `per_sample`, for every anchor (published), or `shared`, once for the batch (ours).
         positive: `bank`, the row of the sample (the authors' choice: steadier), or `batch`, the
             other view of the sample as it is embedded now.
+        mask_own: whether an anchor's own row is never drawn (ours), and with `shared` none of the
+            batch's rows; if not, all rows are equally likely (published).
         momentum, dtype: see `MemoryBank`.
 
     Raises:
@@ -146,23 +156,27 @@ class BankNegatives(nn.Module):
         negatives: int = 4096,
         momentum: float = 0.5,
         positive: str = "bank",
-        draws: str = "shared",
+        draws: str = "per_sample",
+        mask_own: bool = False,
         dtype: str = "float32",
     ) -> None:
         super().__init__()
         one_of("memory.draws", draws, DRAWS)
         one_of("memory.positive", positive, POSITIVES)
         whole_number("memory.negatives", negatives, 1)
+        true_or_false("memory.mask_own", mask_own)
         self.bank = MemoryBank(views, context.samples, width, momentum, dtype, context.seed)
         self.candidates = context.rows or {}  # samples that have a view; all for other views
         sizes = [len(self.candidates.get(view, range(context.samples))) for view in views]
-        room = min(sizes) - (context.batch if draws == "shared" else 1)
+        masked = context.batch if draws == "shared" else 1
+        room = min(sizes) - (masked if mask_own else 0)
         if negatives > room:
             raise InputError(
-                f"memory.negatives: expected 1..{room}, the number of samples that are no "
-                f"positives, got {negatives}"
+                f"memory.negatives: expected 1..{room}, the number of samples to draw from, got "
+                f"{negatives}; set memory.negatives={max(room, 1)} or fewer"
             )
         self.negatives, self.draws, self.positive = negatives, draws, positive
+        self.mask_own = mask_own
         self.seed = context.seed
         self._index: dict[int | None, Int64[Tensor, ...]] = {}  # of the negatives of a step
         self._step = -1
@@ -173,18 +187,23 @@ class BankNegatives(nn.Module):
         """Return the cosines of anchors with their positive and with K rows of a view."""
         from_bank = self.positive == "bank"
         positive = self.bank.read(view, batch.index, anchor) if from_bank else z[view]
-        rows = self.bank.read(view, self.draw(view, batch), anchor)
-        if self.draws == "shared":
-            negatives = anchor @ rows.mT
+        index = self.draw(view, batch)
+        if index.ndim == 1:
+            negatives = anchor @ self.bank.read(view, index, anchor).mT
+        elif anchor.device.type == "cpu" and len(self.bank.of(view)) <= ALL_ROWS * self.negatives:
+            every = self.bank.of(view).to(anchor.dtype, copy=True)  # rows move before the gradient
+            negatives = (anchor @ every.mT).gather(1, index)
         else:
+            rows = self.bank.read(view, index, anchor)
             negatives = einsum(anchor, rows, "b d, b k d -> b k")
         return (anchor * positive).sum(1), negatives
 
     def draw(self, view: int, batch: Batch) -> Int64[Tensor, "..."]:
         """Return the samples that are negatives in a step, the same for all pairs of views.
 
-        Shared draws are `(K,)`, uniform over the samples outside the batch; others are `(b, K)`,
-        uniform over all samples but the anchor's. Views that some samples lack have their own.
+        Shared draws are `(K,)`, others `(b, K)`: uniform over all samples, or with `mask_own` over
+        those outside the batch, or all but the anchor's. Views that some samples lack have their
+        own draws.
         """
         if self._step != batch.step:
             self._step, self._index = batch.step, {}
@@ -203,7 +222,10 @@ class BankNegatives(nn.Module):
         size, b, k = self.bank.rows.shape[1], len(index), self.negatives
         if candidates is not None:
             index, size = torch.searchsorted(candidates, index), len(candidates)
-        if self.draws == "shared":
+        if not self.mask_own:
+            shape = (k,) if self.draws == "shared" else (b, k)
+            draws = torch.randint(size, shape, generator=generator)
+        elif self.draws == "shared":
             draws = torch.randint(size - b, (k,), generator=generator)
             # the r-th of the samples outside the batch is r plus the number of the batch before it
             gaps = index.sort().values - torch.arange(b)

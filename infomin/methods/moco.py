@@ -21,7 +21,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from infomin.core import rng
-from infomin.core.errors import InputError, whole_number
+from infomin.core.errors import InputError, true_or_false, whole_number
 from infomin.methods.base import METHODS, Batch, Embeddings, Views, follow
 from infomin.methods.contrastive import ContrastiveMethod
 from infomin.methods.memory import MomentumQueue, check_momentum
@@ -35,25 +35,33 @@ class MoCo(ContrastiveMethod):
     """Contrasts queries with keys of a momentum encoder.
 
     Arguments: see `ContrastiveMethod`; the graph `one_way` is the paper's. The options of the
-    memory `queue` are its `size`, `momentum` m of the slow encoder, `dtype` of the rows, and
-    `groups` of batch normalisation, where 1 is the whole batch.
+    memory `queue` are its `size`, `momentum` m of the slow encoder, `dtype` of the rows, `groups`
+    of batch normalisation, where 1 is the whole batch, and `mask_own`: whether old keys of the
+    query's own image are left out of its negatives. MoCo keeps them (facebookresearch/moco,
+    moco/builder.py).
     """
 
     memories = ("queue",)
 
     def build_negatives(
-        self, size: int = 4096, momentum: float = 0.99, dtype: str = "float32", groups: int = 1
+        self,
+        size: int = 4096,
+        momentum: float = 0.99,
+        dtype: str = "float32",
+        groups: int = 1,
+        mask_own: bool = False,
     ) -> int:
         """Build the queue and the slow encoders."""
         encoders, context = self.encoders, self.context
         whole_number("memory.size", size, 1)
         check_momentum(momentum)
         whole_number("memory.groups", groups, 1)
+        true_or_false("memory.mask_own", mask_own)
         if size < context.batch:
             raise InputError(f"memory.size: expected at least a batch, {context.batch}, got {size}")
         self.queue = MomentumQueue(self.others, size, encoders.width, dtype, context.seed)
         self.momentum_encoders = deepcopy(encoders).requires_grad_(False)
-        self.momentum, self.groups = momentum, groups
+        self.momentum, self.groups, self.mask_own = momentum, groups, mask_own
         self.targets_in_chunks = groups == 1
         return size
 
@@ -117,9 +125,9 @@ class MoCo(ContrastiveMethod):
     def scores(
         self, anchor: Tensor, i: int, j: int, z: Embeddings, targets: Embeddings, batch: Batch
     ) -> tuple[Tensor, Tensor]:
-        """Compare q with its key and with the queue; old keys of the same sample are left out."""
+        """Compare q with its key and with the queue; see `mask_own`."""
         negatives = anchor @ self.queue.of(j).to(anchor.dtype).mT / self.temperature
-        own = self.queue.own_rows(batch.index, j)
+        own = self.queue.own_rows(batch.index, j) if self.mask_own else None
         if own is not None:
             negatives = negatives.masked_fill(own, -torch.inf)
         return (anchor * targets[j]).sum(1) / self.temperature, negatives
