@@ -148,8 +148,6 @@ def test_a_sketch_has_shapes_and_no_more_weights_than_there_are():
 
 def test_what_could_not_be_loaded_is_not_saved(tmp_path):
     g = ViewGenerator()
-    with refused("flow.flows.0.generator: expected float32, got torch.float16; save it in float32"):
-        ViewGenerator().half().save(tmp_path / "half")
     with torch.no_grad():
         g.flow.flows[0].generator[0, 0] = torch.nan
     with refused("flow.flows.0.generator holds NaN or infinity: its training diverged; nothing"):

@@ -219,6 +219,6 @@ def test_numbers_are_those_of_the_check_the_card_and_the_exports(page_of_g):
     assert f"{check.log_abs_det:.3f}"[:4] in text
     order = [channel for group in g.groups for channel in group]
     assert f"view 1 {check.channel_mean[order[0]]:.2f}".replace("-", "−") in text
-    assert "cap log K = 4.85" in text and "at least 1.50 nats" in text and "1.40 to 1.60" in text
+    assert "cap log K = 4.85" in text and "I_NCE is 1.50 nats" in text and "1.40 to 1.60" in text
     assert "generator_33.cube" in text and "lr g 0.002" in text and "somewhere" not in text
     assert "learned on photos by the objective semi , with seed 3" in text

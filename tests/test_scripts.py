@@ -219,7 +219,7 @@ def test_information_of_views_of_an_encoder_and_of_known_distributions(trained, 
 
     encoder = f"pretrained={trained.folders[0] / 'encoder'}"
     named = run(tmp_path, "estimate_information", *estimate, encoder, "unit=bits")
-    assert "trained on scenes" in named.out and "bits, cap 6.00" in named.out
+    assert "trained on scenes" in named.out and "bits, sampling interval" in named.out
     assert result(named)["temperature"] == 0.3, "its own, and the crops of its own size"
 
     document = tmp_path / "results.md"

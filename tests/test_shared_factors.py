@@ -147,7 +147,7 @@ def test_readouts_leave_the_backbone_and_its_mode_unchanged():
     data = moving()
     (encoder,) = build_encoders("strided", (3,), 16, dim=8).encoders
     before = copy.deepcopy(encoder.state_dict())
-    first, again = (probe_backbone(encoder.backbone, data, data, 700, 300, epochs=1) for _ in "ab")
+    first, again = (probe_backbone(encoder.backbone, data, data, 700, 300) for _ in "ab")
     assert [r.factor for r in first] == ["digit", "position", "background"] and first == again
     labelled = supervised_errors(FactorHeads(encoder, 2, 3), data, data, 700, 300)
     assert [r.chance for r in labelled] == [r.chance for r in first]
@@ -203,7 +203,7 @@ def test_wrong_settings_are_refused():
 
 TINY = (
     *("budget=smoke", "encoder.kernel=3", "motion.frames=2", "motion.target=3"),
-    *("budget.moving.steps=12", "budget.moving.batch=8", "readout.epochs=1"),
+    *("budget.moving.steps=12", "budget.moving.batch=8"),
 )
 
 

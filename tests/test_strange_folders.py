@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 STRANGE = "Bär & Söhne #1 (a=b), [x] {y: z} ~ 50% 'q' \"Q\" ${z} C:\\"
 SMALL = ("budget=smoke", "budget.size=16", "budget.patch=8", "data.cache=cache, too")
 GAME = ("game.steps=2", "game.batch=8", "game.labelled_batch=4", "labels=1.0")
-PRETRAIN = ("pretrain.epochs=1", "pretrain.batch=8", "probe.epochs=1")
+PRETRAIN = ("pretrain.epochs=1", "pretrain.batch=8")
 
 
 def photographs(root, classes=("cat", "dog"), number=12):

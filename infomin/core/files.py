@@ -1,6 +1,5 @@
 """Complete files or none: write under a temporary name, then rename."""
 
-import errno
 import json
 import os
 import shutil
@@ -73,9 +72,13 @@ def append(path: Path, text: str) -> None:
     try:
         with path.open("ab", buffering=0) as stream:
             end = stream.seek(0, os.SEEK_END)
-            if stream.write(content) < len(content):
-                stream.truncate(end)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            try:
+                while content:  # a disk that is nearly full takes a part
+                    content = content[stream.write(content) :]
+            except OSError:
+                with suppress(OSError):  # of a device
+                    stream.truncate(end)
+                raise
     except OSError as error:
         raise InputError(
             f"{path}: could not be written ({error.strerror or error}); free some space"
