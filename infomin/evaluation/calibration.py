@@ -120,7 +120,7 @@ def make_cases(settings: CriticSettings, k: int = 2**16, anchors: int = 2048) ->
         Case(bent(gaussians(8, 4.0)), vectors(8), hard, k, anchors),
         Case(gaussians(8, 6.0), vectors(8), settings, k, anchors),
         Case(gaussians(6, 8.0), vectors(6), hard, 4 * k, anchors // 2),
-        # after half of the steps it was still learning, 0.99 or 1.02 nats by the number of threads
+        # after half of the steps it was still learning, 0.99 nats on one thread
         Case(one, images(0.2), few, k // 4, anchors),
         Case(three, images(0.05), short, k, anchors),
     ]
