@@ -253,7 +253,8 @@ class ViewGenerator(FixedPrecision):
 
     def _floats(self, x: Pixels) -> Images:
         """Return images in the type that g computes in; check their channels."""
-        x = to_float(x, self.value_range, "this generator", self.dtype)
+        if not isinstance(x, Tensor) or x.dtype != self.dtype:  # rather than in each training step
+            x = to_float(x, self.value_range, "this generator", self.dtype)
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise InputError(
                 f"images: this generator takes b c h w with {self.channels} channels "
