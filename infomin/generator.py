@@ -253,7 +253,7 @@ class ViewGenerator(FixedPrecision):
 
     def _floats(self, x: Pixels) -> Images:
         """Return images in the type that g computes in; check their channels."""
-        if not isinstance(x, Tensor) or x.dtype != self.dtype:  # rather than in each training step
+        if not isinstance(x, Tensor) or x.dtype != self.dtype:  # another type has a rule
             x = to_float(x, self.value_range, "this generator", self.dtype)
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise InputError(

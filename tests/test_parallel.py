@@ -2,32 +2,23 @@
 
 import os
 import signal
-import socket
-from typing import get_args
 
 import pytest
 import torch
-from lightning_fabric.plugins.precision.precision import (
-    _PRECISION_INPUT_STR,
-    _PRECISION_INPUT_STR_ALIAS,
-)
-from refusal import refused
-from running import Process
 from torch import nn
 from trainers import NET, make_trainer
+from two import join, together
 
 from infomin import ViewGenerator
 from infomin.augment import CropFlip, Pipeline, RandAugment
 from infomin.augment.color_jitter import ColorJitter
-from infomin.core import files, rng
+from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
 from infomin.evaluation.monitoring import Monitor
 from infomin.models import build_encoders
 from infomin.runs.folder import Run
-from infomin.runs.provenance import record_hardware, record_start
 from infomin.runs.signals import Interrupted
-from infomin.training import distributed
 from infomin.training.distributed import make_fabric, share, share_batch_norm
 from infomin.training.game_settings import GameSettings
 from infomin.training.view_game import Game
@@ -130,32 +121,6 @@ def played(make, fabric):
     return metrics, {name: module.state_dict() for name, module in learner.modules.items()}
 
 
-def join(rank, port):
-    """Become one of two processes, as those that fabric starts are."""
-    os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "GLOO_SOCKET_IFNAME": "lo"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    fabric = make_fabric("cpu", 2, "32-true")
-    fabric.launch()
-    assert (fabric.world_size, fabric.global_rank) == (2, rank)
-    return fabric
-
-
-def together(folder, function, *arguments):
-    """Run a function in two processes; return what each saved."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    paths = [folder / f"{rank}.pt" for rank in (0, 1)]
-    processes = [
-        Process(folder / f"log {rank}", function, rank, port, path, *arguments)
-        for rank, path in enumerate(paths)
-    ]
-    for process in processes:
-        assert process.wait() == 0, process.err
-        assert process.err == ""
-    return [torch.load(path) for path in paths]
-
-
 MAKERS = [pretraining, combined_pretraining, banked_pretraining, queued_pretraining]
 MAKERS += [grouped_pretraining, predictive_pretraining, byol_pretraining, vicreg_pretraining]
 MAKERS += [patient_game, supervised_game]
@@ -237,127 +202,6 @@ def test_a_batch_is_shared_evenly_or_refused():
     assert share.__wrapped__(Two, 12) == slice(6, 12)
     with pytest.raises(InputError, match="^batch 13 does not divide among 2 processes$"):
         share.__wrapped__(Two, 13)
-
-
-NO_GPU = not torch.cuda.is_available()
-FABRICS_WORDS = {*get_args(_PRECISION_INPUT_STR), *get_args(_PRECISION_INPUT_STR_ALIAS), 16, 32, 64}
-MEANT = {"32-true": "32-true", "32": "32-true", 32: "32-true"}
-MEANT |= {"bf16-mixed": "bf16-mixed", "bf16": "bf16-mixed"}
-
-
-@pytest.mark.parametrize("precision", sorted(FABRICS_WORDS, key=str))
-def test_a_precision_is_what_runs_or_it_is_refused(precision):
-    if precision not in MEANT:
-        with refused(f"precision: expected one of auto, 32-true, bf16-mixed, got {precision!r}; "):
-            make_fabric("cpu", precision=precision)
-        return
-    fabric = make_fabric("cpu", precision=precision)
-    assert fabric.strategy.precision.precision == MEANT[precision]
-    with fabric.autocast():
-        product = torch.rand(2, 2) @ torch.rand(2, 2)
-    wanted = torch.bfloat16 if MEANT[precision] == "bf16-mixed" else torch.float32
-    assert product.dtype == wanted
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"device": "tpu"}, "device: expected one of auto, cpu, cuda, mps, got 'tpu'"),
-        ({"device": "gpu"}, "device: expected one of auto, cpu, cuda, mps, got 'gpu'"),
-        ({"device": "mps"}, "device: torch .* finds no mps device here, got mps; set device=auto"),
-        pytest.param(
-            {"device": "cuda"},
-            "device: torch .* finds no cuda device here, got cuda; set device=auto or device=cpu",
-            marks=pytest.mark.skipif(not NO_GPU, reason="there is a GPU"),
-        ),
-        ({"precision": "8"}, "precision: expected one of auto, .*, got '8'"),
-        ({"devices": 0}, "devices: expected a whole number of at least 1, got 0"),
-        ({"devices": -1}, "devices: expected a whole number of at least 1, got -1"),
-    ],
-)
-def test_a_device_that_is_not_there_is_refused_in_one_line(options, message):
-    with refused(f"^{message}"):
-        make_fabric(**{"device": "cpu", "precision": "32-true", **options})
-
-
-def test_more_gpus_than_there_are_are_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with refused("^devices: expected at most 2, the cuda devices that torch finds here, got 3"):
-        make_fabric("cuda", 3)
-
-
-TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "RANK": "0", "LOCAL_RANK": "0", "MASTER_PORT": "29500"}
-JOB = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
-JOB |= {"SLURM_NODEID": "0", "SLURM_NODELIST": "localhost", "SLURM_JOB_NODELIST": "localhost"}
-SRUN = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_STEP_NUM_TASKS": "2"}
-
-
-@pytest.mark.parametrize(
-    ("variables", "devices", "message"),
-    [
-        ({**TORCHRUN, "WORLD_SIZE": "2"}, 1, "expected 2, the number of processes that torchrun"),
-        ({**TORCHRUN, "WORLD_SIZE": "2"}, 3, "got 3; .* without torchrun, or with --nproc_per_n"),
-        ({**TORCHRUN, "WORLD_SIZE": "1"}, 2, "expected 1, .* or with --nproc_per_node=2"),
-        ({**JOB, **SRUN}, 1, "2, .* srun started, got 1; .* without srun, or with devices=2"),
-        ({**JOB, **SRUN}, 4, "expected 2, .* or with --ntasks-per-node=4"),
-    ],
-)
-def test_other_processes_than_were_started_are_refused(monkeypatch, variables, devices, message):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    with refused(f"^devices: .*{message}"):
-        make_fabric("cpu", devices, "32-true")
-
-
-@pytest.mark.parametrize(
-    ("variables", "devices"),
-    [
-        ({**TORCHRUN, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}, 2),
-        ({**TORCHRUN, "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}, 1),
-        ({**JOB, **SRUN}, 2),
-        ({**JOB, "SLURM_NTASKS": "1"}, 1),
-        ({**JOB, "SLURM_NTASKS": "1"}, 2),  # Fabric starts the second
-        ({**JOB, "SLURM_NTASKS": "1", "SLURM_STEP_NUM_TASKS": "1"}, 2),
-        ({**JOB, "SLURM_NTASKS": "8"}, 2),  # a script that srun did not start
-    ],
-)
-def test_processes_are_as_many_as_devices(monkeypatch, variables, devices):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    fabric = make_fabric("cpu", devices, "32-true")
-    assert fabric.world_size == devices
-    environment = fabric.strategy.cluster_environment if devices > 1 else None
-    if environment is not None:
-        started = "WORLD_SIZE" in variables or "SLURM_NTASKS_PER_NODE" in variables
-        assert environment.creates_processes_externally == started
-
-
-def as_one_of_a_job(rank, port, path):
-    """Start as a task of a Slurm job does, whose second process is one that Fabric starts."""
-    os.environ |= JOB | {"SLURM_NTASKS": "1"}
-    fabric = join(rank, port)
-    torch.save(distributed.gather(fabric, torch.full((1, 1), float(rank))), path)
-
-
-@pytest.mark.slow
-def test_two_processes_of_a_job_of_one_task_work_together(tmp_path):
-    for joined in together(tmp_path, as_one_of_a_job):
-        assert joined.flatten().tolist() == [0, 1]
-
-
-def test_the_record_says_what_ran(tmp_path, monkeypatch):
-    path = tmp_path / "provenance.json"
-    record_start(path)
-    processor = files.read_json(path)["hardware"]
-    record_hardware(path, make_fabric("cpu", 1, "bf16-mixed"))
-    assert files.read_json(path)["hardware"] == f"{processor}, bf16-mixed"
-    for name, value in {**TORCHRUN, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
-        monkeypatch.setenv(name, value)
-    record_start(path)
-    record_hardware(path, make_fabric("cpu", 2, "32-true"))
-    record = files.read_json(path)
-    assert record["hardware"] == f"{processor}, bf16-mixed"
-    assert record["resumed"][0]["hardware"] == f"{processor}, 2 processes, 32-true"
 
 
 def tiny_channel_norm():

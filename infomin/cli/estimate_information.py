@@ -10,27 +10,25 @@ Two minutes on two cores with budget=small, as long as a pretraining; the self-t
 """
 
 import math
-import shlex
 import sys
 from itertools import combinations
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor, nn
 
 from infomin import evaluation
 from infomin.augment import Augmentation
 from infomin.cli.build import build_trainer, plan_pretraining, seen_by
 from infomin.cli.build_views import build_views, read_viewed_data
-from infomin.cli.main import command, open_run, plain, show
+from infomin.cli.main import command, open_run, plain, report_command, show
 from infomin.cli.read_data import read_data
 from infomin.cli.self_test import self_test
 from infomin.core import artifact, rng
 from infomin.core.errors import InputError, one_of
 from infomin.data import DataSet, ImageSet
 from infomin.data.missing_views import having
-from infomin.information import InputTransform
+from infomin.information import RankedNorm
 from infomin.information.flags import MEANING
 from infomin.methods.predictive import PREDICTIVE
 from infomin.models import Encoders, build_encoders
@@ -52,7 +50,7 @@ REMEDY = {
     "large scores": "set inputs=rank",
     "still learning": "raise epochs, or choose a larger encoder",
 }
-"""What to do about each flag of an estimate."""
+"""Remedies by the flag of an estimate."""
 _IMAGES = 1024  # of which held-out losses, and transforms of inputs, are made
 
 
@@ -145,7 +143,7 @@ def run_estimate(
         print(f"warning: {flag}: {MEANING[flag]}; {remedy}", file=sys.stderr)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "i_nce": estimates}
     show("result", run.finish(result | {"temperature": temperature} | missing))
-    print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")
+    print(f"next: {report_command(cfg)}")
     return estimates
 
 
@@ -178,23 +176,6 @@ def train(run: Run, trainer: Trainer, test: ImageSet, label: str, save_every: fl
     return [row[HELD_OUT] for row in run.logged(HELD_OUT)]
 
 
-class RankedNorm(nn.BatchNorm2d):
-    """The standardisation in front of a backbone, of ranks instead of values.
-
-    Arguments:
-        transform: of the images.
-        channels: of the images.
-    """
-
-    def __init__(self, transform: InputTransform, channels: int) -> None:
-        super().__init__(channels, eps=1e-8, affine=False)
-        self.transform = transform
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ranks, standardised."""
-        return super().forward(self.transform(x))
-
-
 @torch.no_grad()
 def rank_inputs(encoders: Encoders, views: View, train: ImageSet, augment: Augmentation) -> None:
     """Put a rank transform of each channel before every encoder, made of training images."""
@@ -203,8 +184,7 @@ def rank_inputs(encoders: Encoders, views: View, train: ImageSet, augment: Augme
         images = train.images[has_view.to(train.images.device)]
         crops = [augment(images, rng.generator(0, "inputs", view)) for view in range(views.crops)]
         params = views.sample(len(images), rng.generator(0, "inputs", "combine"))
-        transform = InputTransform(views(*crops, params=params)[i], "rank")
-        encoder.backbone.standardize = RankedNorm(transform, encoder.in_channels)
+        encoder.backbone.standardize = RankedNorm(views(*crops, params=params)[i])
 
 
 def trained_temperature(folder: str) -> float | None:

@@ -8,14 +8,13 @@ Seconds on two cores with budget=small. Where the factors of images are known, a
 they are probed too: which of them the features keep.
 """
 
-import shlex
 from dataclasses import asdict
 
 from omegaconf import DictConfig
 
 from infomin import evaluation
 from infomin.cli.build import warn_of_labels
-from infomin.cli.main import command, open_run, plain, show
+from infomin.cli.main import command, open_run, plain, report_command, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
@@ -68,4 +67,4 @@ def evaluate(cfg: DictConfig) -> None:
     if factors:
         print(tables.plain(audit_rows(factors)))
     show("result", path)
-    print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")
+    print(f"next: {report_command(cfg)}")

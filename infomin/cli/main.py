@@ -155,6 +155,11 @@ def next_command(cfg: DictConfig, *words: str) -> str:
     return " ".join(["infomin", *words, *out])
 
 
+def report_command(cfg: DictConfig) -> str:
+    """Return the command that shows all runs in one page."""
+    return f"infomin report {shlex.quote(f'runs={cfg.out}')}"
+
+
 def show(label: str, path: Path) -> None:
     """Print a path alone on its line, relative to the working directory where that is shorter."""
     shown = min(str(path), os.path.relpath(path), key=len)

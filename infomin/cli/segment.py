@@ -6,11 +6,17 @@
 PATH is that of NYU Depth V2. Minutes on two cores with budget=small.
 """
 
-import shlex
-
 from omegaconf import DictConfig
 
-from infomin.cli.main import command, instantiate, open_run, origin, plain, show
+from infomin.cli.main import (
+    command,
+    instantiate,
+    open_run,
+    origin,
+    plain,
+    report_command,
+    show,
+)
 from infomin.cli.read_data import data_of_run, is_told, read_data
 from infomin.evaluation.segmentation import Segmentation
 from infomin.experiments.evaluation_figures import segmentation_picture
@@ -61,4 +67,4 @@ def segment(cfg: DictConfig) -> None:
     print(f"protocol: {scores['protocol']}")
     show("picture", picture)
     show("result", path)
-    print(f"next: infomin report {shlex.quote(f'runs={cfg.out}')}")
+    print(f"next: {report_command(cfg)}")

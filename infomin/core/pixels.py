@@ -63,26 +63,16 @@ def to_tensor(array: np.ndarray, name: str) -> Tensor:
     Raises:
         InputError: for an array of something else, or one whose mask hides values.
     """
-    array = unmasked(array, name)
+    if isinstance(array, np.ma.MaskedArray):
+        if hidden := int(np.ma.getmaskarray(array).sum()):
+            raise InputError(
+                f"{name}: expected a value for each pixel, got a masked array that hides {hidden} "
+                f"of {array.size}; fill them first, as array.filled(0) does"
+            )
+        array = array.data
     if array.dtype.kind not in "buif":
         raise InputError(f"{name}: expected an array of numbers, got {array.dtype}")
     dtype = array.dtype.newbyteorder("=")
     if dtype.kind == "f" and dtype.itemsize > 8:  # torch has no longer type
         dtype = np.dtype(np.float64)
     return torch.from_numpy(np.require(array, dtype, ["C", "W"]))
-
-
-def unmasked(array: np.ndarray, name: str) -> np.ndarray:
-    """Return a masked array that masks nothing as a plain array; others are returned as they are.
-
-    Raises:
-        InputError: for an array whose mask hides values.
-    """
-    if not isinstance(array, np.ma.MaskedArray):
-        return array
-    if hidden := int(np.ma.getmaskarray(array).sum()):
-        raise InputError(
-            f"{name}: expected a value for each pixel, got a masked array that hides {hidden} of "
-            f"{array.size}; fill them first, as array.filled(0) does"
-        )
-    return array.data

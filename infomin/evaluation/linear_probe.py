@@ -79,7 +79,7 @@ def linear_probe(
     penalty, score, start = _choose(x, y, gram, splits, sorted(penalties))
     regression = _Regression(x, y, gram, start)
     weights, bias = regression.fit(penalty, tolerance=1e-7)
-    if regression.derivative > _DERIVATIVE:  # float32 was not enough
+    if regression.derivative > _DERIVATIVE:  # float32 or its tolerance was too coarse
         x, x_test = x.double(), x_test.double()
         regression = _Regression(x, y, gram.double(), regression.solution.double())
         weights, bias = regression.fit(penalty, tolerance=1e-10)

@@ -9,7 +9,7 @@ from infomin.information.critics import (
     SeparableCritic,
 )
 from infomin.information.held_out import Estimate, estimate
-from infomin.information.inputs import InputTransform, TransformedCritic
+from infomin.information.inputs import InputTransform, RankedNorm, TransformedCritic
 
 __all__ = [
     "BilinearCritic",
@@ -18,6 +18,7 @@ __all__ = [
     "Estimate",
     "InputTransform",
     "JointCritic",
+    "RankedNorm",
     "SeparableCritic",
     "TransformedCritic",
     "clipped_donsker_varadhan",

@@ -31,7 +31,7 @@ MEANING = {
     "still learning": "the held-out loss of the critic was still falling at the end of its "
     "training, so that the value is too low",
 }
-"""What each flag means."""
+"""Meanings of the flags, in words."""
 
 
 def dominance(log_ratios: Float[Tensor, " m"]) -> float:

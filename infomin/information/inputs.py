@@ -75,6 +75,22 @@ class InputTransform(nn.Module):
         return mapped + ((values - knots[:, -1:]).clamp(min=0) / unit).log1p()
 
 
+class RankedNorm(nn.BatchNorm2d):
+    """The standardisation in front of a backbone, of ranks instead of values.
+
+    Arguments:
+        images: of training, `n c h w`.
+    """
+
+    def __init__(self, images: Float[Tensor, "n c h w"]) -> None:
+        super().__init__(images.shape[1], eps=1e-8, affine=False)
+        self.transform = InputTransform(images, "rank")
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Return ranks, standardised."""
+        return super().forward(self.transform(x))
+
+
 class TransformedCritic(Critic):
     """A critic that sees both sides through monotone maps.
 

@@ -88,8 +88,8 @@ class TorchvisionViews(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Return the views of one image, a batch or a video."""
-        made = tv_tensors.Video if isinstance(inpt, tv_tensors.Video) else tv_tensors.Image
-        images = [made(view) for view in self.views(_tensor(inpt), params["apply"])]
+        kind = tv_tensors.Video if isinstance(inpt, tv_tensors.Video) else tv_tensors.Image
+        images = [kind(view) for view in self.views(_tensor(inpt), params["apply"])]
         return tuple(images) if self.view is None else images[self.view]
 
 
