@@ -1,4 +1,4 @@
-"""What images are like is said before training: their range, their size, and alpha."""
+"""Range, size and alpha of images, said before training."""
 
 import numpy as np
 import pytest

@@ -121,9 +121,9 @@ def test_images_in_any_container_are_transformed_and_the_rest_passes(home, pack,
             make(sample)
         return
     before, after = tree_leaves(sample), tree_leaves(make(sample), is_leaf=lambda x: x is None)
-    made = tv_tensors.Video if kind == "video" else tv_tensors.Image
+    container = tv_tensors.Video if kind == "video" else tv_tensors.Image
     expected = g(clip) if kind == "video" else [v[0] for v in g(pixels[None])]
-    views = [x for x in after if type(x) is made]
+    views = [x for x in after if type(x) is container]
     assert len(views) == 2 * sum(x is image for x in before)
     for i, view in enumerate(views):
         assert torch.equal(view.as_subclass(torch.Tensor), expected[i % 2])

@@ -65,11 +65,11 @@ def test_views_of_different_channels_that_some_images_lack_are_trained():
     mask[:24, 1] = False
     views = ChannelViews(3, "rgb", [[0], [1], [2]])
     trainer = small_trainer("vicreg", views=views, mask=mask, encoder=EXPANDER)
-    drawn = [trainer.loader.batches.views(step) for step in range(trainer.steps)]
-    assert {*drawn} == {(0, 1, 2), (0, 2)}
+    views_of_step = [trainer.loader.batches.views(step) for step in range(trainer.steps)]
+    assert {*views_of_step} == {(0, 1, 2), (0, 2)}
     for step, _ in enumerate(trainer):
         for i in range(3):
-            lacking = i not in drawn[step]
+            lacking = i not in views_of_step[step]
             encoder = trainer.method.encoders[i]
             assert all((p.grad is None) == lacking for p in encoder.parameters())
 

@@ -84,7 +84,7 @@ class Display:
         self.delay, self.last = delay, last
         self.screen = _screen() if show else None
         self.thread: Thread | None = None
-        self.stopped, self.drawn = Event(), ""
+        self.stopped, self.shown = Event(), ""
 
     def line(self) -> str:
         """Return the current line."""
@@ -108,7 +108,7 @@ class Display:
         if self.thread and self.screen:
             self.stopped.set()
             self.thread.join()
-            if kind is None and self.last and (line := self.line()) != self.drawn:
+            if kind is None and self.last and (line := self.line()) != self.shown:
                 self.screen.draw(line)
             self.screen.close()
             _one_at_a_time.release()
@@ -116,8 +116,8 @@ class Display:
     def _redraw(self, screen: Log) -> None:
         wait = self.delay
         while not self.stopped.wait(wait):
-            self.drawn = self.line()
-            screen.draw(self.drawn)
+            self.shown = self.line()
+            screen.draw(self.shown)
             wait, self.last = screen.every, True
 
 
