@@ -75,11 +75,12 @@ def test_a_grid_runs_in_a_folder_of_any_name(strange):
     words = ("experiment=demo", "data=image_folder", "data.root=2024, ü", *SMALL, "jobs=2")
     words += ("budget.game.steps=2", "budget.game.batch=8", "budget.game.labelled_batch=4")
     words += ("budget.pretrain.batch=8", "budget.pretrain.epochs=1", "write=[a b.md]")
+    words += ("rows=[[rgb,semi]]", "against=[rgb,semi]")
     (strange / "a b.md").write_text("<!-- demo-smoke -->\n<!-- /demo-smoke -->\n")
     first = run(strange, "report", *words)
-    assert "2 cells, 0 done before" in first.err
+    assert "1 cells, 0 done before" in first.err
     assert "| rgb | semi |" in (strange / "a b.md").read_text()
-    assert "2 cells, 2 done before" in run(strange, "report", *words).err
+    assert "1 cells, 1 done before" in run(strange, "report", *words).err
 
 
 def test_several_runs_read_several_folders(strange):
@@ -101,7 +102,7 @@ def test_a_run_resumes_in_a_folder_of_any_name(strange):
     run(strange, "learn_views", *words, f"resume={folder}")
 
 
-@pytest.mark.parametrize("name", ["2024", "2024-01-01", "true", "null", "1e3", " b ", "a\nb", "~x"])
+@pytest.mark.parametrize("name", ["2024-01-01", "null", "1e3", " b ", "a\nb", "~x"])
 def test_data_in_a_folder_whose_name_means_something(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     photographs(tmp_path / name)
