@@ -92,7 +92,8 @@ def write_pretrainings(cfg: DictConfig, finished: Sequence[records.CellRecord]) 
         word = "mean IoU" if table.kind == "segment" else "accuracy"
         spot = find_sweet_spot(records.runs_by_setting(finished), score=word)
         text, shown = f"{text}\n\nT{str(spot)[1:]}.", f"{shown}\n\n{spot}"
-    title = f"{cfg.title}, {len(cfg.seeds)} seeds, n = {len(finished)} runs"
+    seeds = f"{len(cfg.seeds)} seed{'s' * (len(cfg.seeds) != 1)}"
+    title = f"{cfg.title}, {seeds}, n = {len(finished)} runs"
     figure = figures.accuracy_figure(table, title, spot=spot)
     folder = grids_folder(cfg) / section(cfg)
     return shown, tables.write_report(folder, cfg.name, text, figure, cfg.write)
