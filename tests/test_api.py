@@ -19,7 +19,7 @@ TINY = {"device": "cpu", "precision": "32-true", "monitor.every": 0}
 def images():
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(60) % 3
-    pixels = torch.randint(0, 120, (60, 3, 32, 32), generator=generator)
+    pixels = torch.randint(0, 120, (60, 3, 16, 16), generator=generator)
     pixels[torch.arange(60), labels] += 100  # the brightest channel tells the class
     return TensorDataset(pixels.byte(), labels)
 
@@ -68,6 +68,16 @@ def test_batches_larger_than_the_data_adapt_and_say_so(images, here, capsys):
     out = capsys.readouterr().out
     assert "game.batch: there are 48 images, so batches have 48, not 128" in out
     assert "game.labelled_batch: there are 24 images, so batches have 24, not 64" in out
+
+
+def test_crops_larger_than_the_images_adapt_and_say_so(capsys):
+    from infomin.cli.verbs import compose
+
+    data = infomin.from_torch((torch.zeros(6, 3, 8, 8, dtype=torch.uint8), [0, 1, 2] * 2))
+    assert compose("pretrain", data, {}).encoder.size == 8
+    assert "budget.size: images have 8 pixels, so crops have 8, not 32" in capsys.readouterr().out
+    assert compose("learn_views", data, {}).augment.size == 8
+    assert compose("pretrain", data, {"encoder.size": 32}).encoder.size == 32
 
 
 @pytest.mark.slow

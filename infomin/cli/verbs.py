@@ -242,6 +242,23 @@ def compose(name: str, data: DataSet, options: Mapping[str, Any]) -> DictConfig:
                 raise InputError(
                     f"{key}: {command} has no such option; `infomin {command} --help` lists all"
                 ) from None
+    fit_crops(cfg, data.size, options)
     with open_dict(cfg):
         cfg.data = {"name": escaped(data.name)}
     return cfg
+
+
+def fit_crops(cfg: DictConfig, side: int, options: Mapping[str, Any]) -> None:
+    """Lower the side of crops to that of smaller images, unless it was given; say so in one line.
+
+    Arguments:
+        cfg: configuration of a command that trains; changed.
+        side: of the images, in pixels.
+        options: those that were given.
+    """
+    name = "size" if "encoder" in cfg else "patch"  # of pretraining, of the game
+    given = {f"budget.{name}", "encoder.size", "augment.size"} & {*options}
+    crop = cfg.budget[name]
+    if side < crop and not given and ("encoder" in cfg or "game" in cfg):
+        cfg.budget[name] = side
+        print(f"budget.{name}: images have {side} pixels, so crops have {side}, not {crop}")
