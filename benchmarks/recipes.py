@@ -34,12 +34,13 @@ def ours(
 
     def step() -> object:
         number = next(steps)
-        views, index = batches.crops(images, number, augment, 2)
+        chosen = take(images, batches(number))
+        views = batches.crops(chosen, number, augment, 2)
         if jigsaw is None:
             return views
         height, width = images.shape[2:]
         generator = torch.Generator().manual_seed(number)
         params = jigsaw.sample(batch, height, width, generator)
-        return views, jigsaw.apply(take(images, index), params)
+        return views, jigsaw.apply(chosen, params)
 
     return step

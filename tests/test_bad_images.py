@@ -105,7 +105,7 @@ def test_options_of_a_folder_out_of_range(folder, options, message):
 
 def label_set(train, test=(0, 1)):
     sets = [
-        ImageSet(torch.zeros(len(labels), 3, 4, 4, dtype=torch.uint8), torch.tensor(labels))
+        ImageSet.of(torch.zeros(len(labels), 3, 4, 4, dtype=torch.uint8), torch.tensor(labels))
         for labels in (train, test)
     ]
     return DataSet("mine", *sets, ("cat", "dog"))

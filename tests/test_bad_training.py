@@ -34,7 +34,7 @@ def pretraining(batch=8):
 
 def game(mode="semi", **options):
     images = torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8)
-    train = ImageSet(images, torch.arange(24) % 2)
+    train = ImageSet.of(images, torch.arange(24) % 2)
     g = ViewGenerator()
     f, c = (
         build_encoders(view_channels=g.view_channels, dim=dim, normalize=n, **NET)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from batched import crops_of
 
 from infomin import data
 from infomin.augment import CropFlip
@@ -90,9 +91,9 @@ def test_crops_are_a_function_of_seed_and_step_and_each_of_its_own():
     images = torch.randint(0, 256, (20, 3, 12, 12), dtype=torch.uint8)
     augment = CropFlip(6)
     first, second = (data.Batches(20, 5, 0, "test") for _ in range(2))
-    first.crops(images, 0, augment, 2)
-    (a, b), chosen = first.crops(images, 7, augment, 2)
-    (c, d), again = second.crops(images, 7, augment, 2)
+    crops_of(first, images, 0, augment, 2)
+    (a, b), chosen = crops_of(first, images, 7, augment, 2)
+    (c, d), again = crops_of(second, images, 7, augment, 2)
     assert torch.equal(a, c) and torch.equal(b, d) and torch.equal(chosen, again)
     assert not torch.equal(a, b)
     assert a.shape == (5, 3, 6, 6)
@@ -101,8 +102,8 @@ def test_crops_are_a_function_of_seed_and_step_and_each_of_its_own():
 def test_the_parts_of_several_processes_are_the_whole_batch():
     images = torch.randint(0, 256, (20, 3, 12, 12), dtype=torch.uint8)
     batches, augment = data.Batches(20, 6, 0, "test"), CropFlip(6)
-    (whole,), chosen = batches.crops(images, 2, augment, 1)
-    parts = [batches.crops(images, 2, augment, 1, slice(i, i + 3)) for i in (0, 3)]
+    (whole,), chosen = crops_of(batches, images, 2, augment, 1)
+    parts = [crops_of(batches, images, 2, augment, 1, slice(i, i + 3)) for i in (0, 3)]
     assert torch.equal(torch.cat([crops[0] for crops, _ in parts]), whole)
     assert torch.equal(torch.cat([part for _, part in parts]), chosen)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from batched import crops_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -132,6 +133,6 @@ def test_the_device_runs_as_many_operations_for_many_samples_and_views_as_for_fe
     operations = []
     for batch, number in ((N // 2, 1), (N // 2, 3), (N, 1)):
         with Counter() as counter:
-            Batches(N, batch, 0, "test").crops(images, 0, AUGMENTS[name], number)
+            crops_of(Batches(N, batch, 0, "test"), images, 0, AUGMENTS[name], number)
         operations.append(counter.operations)
     assert max(operations) - min(operations) <= 2, "the views are split"

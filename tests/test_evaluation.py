@@ -190,6 +190,6 @@ def test_wrong_input_is_refused():
         linear_probe(x, y, x, y, penalties=[1.0, 0.0])
     with pytest.raises(InputError, match="features: expected finite numbers, got NaN"):
         linear_probe(x.where(x < 1, torch.nan), y, x, y)
-    one = ImageSet(DATA.train.images[:5], torch.zeros(5).long())
+    one = ImageSet.of(DATA.train.images[:5], torch.zeros(5).long())
     with pytest.raises(InputError, match="evaluation needs at least 2 classes, got 1"):
         evaluate(encoder(ChannelViews()), DataSet("one", one, one, ("a", "b")))

@@ -114,7 +114,7 @@ def test_a_pretrained_encoder_is_probed_on_scenes():
     factors = [{"row": s.factors["row"]} for s in (data.train, data.test)]
     (alone,) = probe_factors(features[0], factors[0], features[1], factors[1])
     assert alone == readouts["row"]
-    bare = ImageSet(data.train.images, data.train.labels)
+    bare = ImageSet.of(data.train.images, data.train.labels)
     with refused("data scenes: a factor probe needs images with known factors that vary"):
         probe_encoder(pretrained, type(data)("scenes", bare, bare, ("a",)))
 

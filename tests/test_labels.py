@@ -113,7 +113,7 @@ def test_a_class_is_never_held_out_as_a_whole(tmp_path):
 
 def test_an_evaluation_refuses_a_test_class_without_training_images():
     sets = [
-        ImageSet(torch.zeros(len(y), 3, 8, 8, dtype=torch.uint8), torch.tensor(y))
+        ImageSet.of(torch.zeros(len(y), 3, 8, 8, dtype=torch.uint8), torch.tensor(y))
         for y in ([0, 1, 0, 1], [0, 2])
     ]
     with refused("data mine: evaluation needs training .* of every class .*, got none of c; leave"):

@@ -138,7 +138,7 @@ def data_set(n=24, seed=0):
         x = torch.randint(0, 120, (n, 5, 16, 16), generator=torch.Generator().manual_seed(part))
         labels = torch.arange(n) % 2
         images = (x + 120 * labels[:, None, None, None]).byte()
-        sets.append(ImageSet(images, labels, view_mask=random_mask(n, seed=part)))
+        sets.append(ImageSet.of(images, labels, view_mask=random_mask(n, seed=part)))
     return DataSet("sensors", *sets, ("dark", "light"), groups=GROUPS)
 
 
@@ -159,7 +159,7 @@ def test_a_view_is_there_where_all_that_it_is_made_of_is():
 def test_what_leaves_no_pairs_is_refused():
     images, labels = torch.zeros(3, 2, 8, 8), torch.zeros(3, dtype=torch.int64)
     apart, both = torch.tensor([[1, 0], [0, 1], [1, 1]]).bool(), torch.ones(3, 2).bool()
-    one, all_ = (ImageSet(images, labels, view_mask=p) for p in (apart, both))
+    one, all_ = (ImageSet.of(images, labels, view_mask=p) for p in (apart, both))
     with refused("data x: found 1 training images with two views, need at least 2; list two over"):
         DataSet("x", one, all_, (), groups=((0,), (1,))).check_pairs()
     with refused("data x: found 1 test images with the first two views, need at least 2; list two"):
@@ -203,7 +203,7 @@ def test_images_without_any_view_are_left_out_of_a_probe_and_counted():
     note = f"{out[0]} training and {out[1]} test images have none of the views and are left out"
     assert first["protocol"].endswith(f"unstandardised; {note}")
     kept = [s.subset(s.view_mask[:, 0].nonzero().flatten()) for s in (data.train, data.test)]
-    alone = DataSet("x", *(ImageSet(s.images, s.labels) for s in kept), data.classes)
+    alone = DataSet("x", *(ImageSet.of(s.images, s.labels) for s in kept), data.classes)
     expected = evaluate(encoder.only([0]), alone, **fit)
     assert {**first, "protocol": ""} == {**expected, "protocol": ""}
 

@@ -35,7 +35,7 @@ def images(n, labelled=True, view_mask=None):
     labels = torch.arange(n) % 2
     noise = torch.randint(0, 100, (n, 3, 12, 12), generator=generator)
     x = (noise + 140 * labels[:, None, None, None]).to(torch.uint8)
-    return ImageSet(x, labels if labelled else torch.full((n,), -1), view_mask=view_mask)
+    return ImageSet.of(x, labels if labelled else torch.full((n,), -1), view_mask=view_mask)
 
 
 def data(labelled=True, view_mask=None):

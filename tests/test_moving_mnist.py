@@ -31,7 +31,7 @@ def image_sets(n=40, side=6, background=20, classes=5):
     shape = (n, 3, background, background)
     backgrounds = torch.randint(256, shape, generator=generator).to(torch.uint8)
     labels = torch.arange(n) % classes
-    return ImageSet(digits, labels), ImageSet(backgrounds, labels.flip(0))
+    return ImageSet.of(digits, labels), ImageSet.of(backgrounds, labels.flip(0))
 
 
 def moving(motion=SMALL, **options):
@@ -94,7 +94,7 @@ def test_a_frame_is_a_white_digit_on_a_crop():
 
 def test_a_digit_between_pixels_keeps_its_ink_and_its_centre():
     digits, backgrounds = image_sets()
-    black = ImageSet(torch.zeros_like(backgrounds.images), backgrounds.labels)
+    black = ImageSet.of(torch.zeros_like(backgrounds.images), backgrounds.labels)
     data = MovingMnist(digits, black, SMALL)
     scenes = data.sample(50, 1, rng.generator(0, "test"))
     ink = data.render(scenes)[:, 0, 0]
@@ -110,7 +110,7 @@ def test_a_digit_between_pixels_keeps_its_ink_and_its_centre():
 @pytest.mark.parametrize("black", ["digits", "backgrounds"])
 def test_smaller_frames_are_means_over_squares(black):
     sets = dict(zip(("digits", "backgrounds"), image_sets(), strict=True))
-    sets[black] = ImageSet(torch.zeros_like(sets[black].images), sets[black].labels)
+    sets[black] = ImageSet.of(torch.zeros_like(sets[black].images), sets[black].labels)
     whole = MovingMnist(*sets.values(), SMALL)
     small = MovingMnist(*sets.values(), Motion(canvas=16, size=4, frames=2))
     scenes = whole.sample(5, 2, rng.generator(0, "test"))

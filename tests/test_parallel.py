@@ -96,7 +96,7 @@ def generator():
 
 def game(fabric, **options):
     """A game of plain gradient descent: Adam would blow up rounding of gradients that are zero."""
-    g, train = generator(), ImageSet(images(), torch.arange(40) % 3)
+    g, train = generator(), ImageSet.of(images(), torch.arange(40) % 3)
     f = build_encoders(view_channels=g.view_channels, **NET)
     c = build_encoders(view_channels=g.view_channels, normalize=False, **{**NET, "dim": 3})
     numbers = {"steps": STEPS, "batch": 12, "labelled_batch": 8, "temperature": 0.5}
@@ -160,7 +160,7 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(theirs, make)
 def measured(fabric, rank):
     """Only the first process measures; the other one waits for it at the next step."""
     trainer = pretraining(fabric)
-    x = ImageSet(images(), torch.arange(40) % 2)
+    x = ImageSet.of(images(), torch.arange(40) % 2)
     monitor = Monitor(trainer, DataSet("noise", x, x, ("a", "b")))
     measured = [monitor.measure(metrics) for metrics in trainer if rank == 0]
     return len(measured), trainer.method.state_dict()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from batched import crops_of
 from refusal import refused
 from trainers import make_trainer
 
@@ -94,10 +95,10 @@ def test_draws_are_a_function_of_the_stream_and_a_part_gets_its_own():
 
 def test_whole_images_come_as_they_are_and_colours_can_change():
     images = torch.randint(0, 256, (8, 3, 10, 14), dtype=torch.uint8)
-    (cut,), chosen = Batches(8, 5, 0, "t").crops(images, 0, Whole(), 1, slice(1, 4))
+    (cut,), chosen = crops_of(Batches(8, 5, 0, "t"), images, 0, Whole(), 1, slice(1, 4))
     assert cut.dtype == torch.uint8 and torch.equal(cut, images[chosen]) and len(cut) == 3
     jitter = ColorJitter(brightness=0.5)
-    (changed,), _ = Batches(8, 5, 0, "t").crops(images, 0, Pipeline(Whole(), jitter), 1)
+    (changed,), _ = crops_of(Batches(8, 5, 0, "t"), images, 0, Pipeline(Whole(), jitter), 1)
     assert changed.shape == (5, 3, 10, 14) and changed.is_floating_point()
     assert Whole().output_size(10, 14) == Pipeline(Whole(), jitter).output_size(10, 14) == (10, 14)
     assert CropFlip(6).output_size(10, 14) == (6, 6)

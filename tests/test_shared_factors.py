@@ -39,16 +39,16 @@ def moving():
     bars[0, :, 2:4], bars[1, :, :, 2:4] = 255, 255
     data = scenes(size=20, train=300, test=150, hues=3).train
     plain = data.images[:, :, :1, :1].expand(-1, -1, 20, 20).contiguous()
-    backgrounds = ImageSet(plain, data.factors["ground_hue"])
+    backgrounds = ImageSet.of(plain, data.factors["ground_hue"])
     motion = Motion(canvas=16, frames=3, target=5)
-    return MovingMnist(ImageSet(bars, torch.arange(2)), backgrounds, motion)
+    return MovingMnist(ImageSet.of(bars, torch.arange(2)), backgrounds, motion)
 
 
 def black():
     """Four black digits of MNIST's size over black backgrounds, in two classes."""
     sides = ((1, 28), (3, 64))
     images = [torch.zeros(4, c, side, side, dtype=torch.uint8) for c, side in sides]
-    return MovingMnist(*(ImageSet(x, torch.arange(4) % 2) for x in images), Motion())
+    return MovingMnist(*(ImageSet.of(x, torch.arange(4) % 2) for x in images), Motion())
 
 
 def make(shared=("background",), supervised=False, one_backbone=True, **options):

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from batched import crops_of
 from refusal import refused
 
 from infomin.augment import CropFlip
@@ -63,9 +64,9 @@ def test_each_player_follows_the_gradient_of_its_own_objective(monkeypatch):
     reference = copy.deepcopy(game)
     next(iter(game))
 
-    crops, _ = reference.batches.crops(DATA.train.images, 0, reference.augment, 2)
-    (labelled,), chosen = reference.labelled_batches.crops(
-        DATA.train.images, 0, reference.augment, 1
+    crops, _ = crops_of(reference.batches, DATA.train.images, 0, reference.augment, 2)
+    (labelled,), chosen = crops_of(
+        reference.labelled_batches, DATA.train.images, 0, reference.augment, 1
     )
     y = DATA.train.labels[chosen]
     nce = infonce(pair_scores(reference.f(reference.views(*crops)), 0.1)[0])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from batched import crops_of
 from refusal import refused
 
 from infomin.augment import CropFlip, resize
@@ -164,7 +165,7 @@ def test_images_of_the_size_are_kept_and_the_centre_is_cut_of_others(dtype):
 def test_crops_are_in_the_units_of_the_range(dtype):
     images = random(dtype, 6, 4, 12, 12)
     augment = CropFlip(12, scale=(1, 1), ratio=(1, 1), flip=0)
-    (crops,), chosen = Batches(6, 4, 0, "test").crops(images, 0, augment, 1)
+    (crops,), chosen = crops_of(Batches(6, 4, 0, "test"), images, 0, augment, 1)
     expected = images.float()[chosen] / (255 if dtype == torch.uint8 else 1)
     assert crops.dtype == torch.float32 and torch.equal(crops, expected)
 

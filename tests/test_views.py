@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from batched import crops_of
 from refusal import refused
 from torch import nn
 
@@ -89,8 +90,8 @@ def test_colours_changed_before_g_and_after_it_differ_only_as_told():
     g, size = learned(), 8
     images = torch.randint(0, 256, (20, 3, 12, 12), dtype=torch.uint8)
     batches, crop = Batches(20, 12, 0, "t"), CropFlip(size)
-    cut, _ = batches.crops(images, 3, crop, 2)
-    changed, _ = batches.crops(images, 3, Pipeline(crop, JITTER), 2)
+    cut, _ = crops_of(batches, images, 3, crop, 2)
+    changed, _ = crops_of(batches, images, 3, Pipeline(crop, JITTER), 2)
     after, before = LearnedViews(g), CombinedViews(g, photometric=JITTER)
     params = draw(before)
     assert equal(after(*changed), [g(x)[i] for i, x in enumerate(changed)])

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
@@ -17,6 +18,7 @@ from infomin.cli.build_views import AugmentationPlan, build_augmentation, build_
 from infomin.cli.main import instantiate, plain
 from infomin.core.errors import InputError, option_errors
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
+from infomin.data.keep import place
 from infomin.data.labels import label_warning
 from infomin.data.missing_views import check_complete
 from infomin.data.value_span import describe_narrow_channels
@@ -166,13 +168,16 @@ class Pretraining:
     facts: dict[str, Any]
 
 
-def launch(cfg: DictConfig, data: DataSet) -> Fabric:
-    """Start the processes."""
+def launch(cfg: DictConfig, data: DataSet) -> tuple[Fabric, DataSet]:
+    """Start the processes; return the images where `data.keep` puts them."""
     if cfg.devices != 1:  # batches of samples with the same views have different sizes
         data.check_complete(f"devices={cfg.devices}, unlike devices=1,")
     fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
     fabric.launch()
-    return fabric
+    data, line = place(data, fabric.device)
+    if line:
+        fabric.print(line)
+    return fabric, data
 
 
 def describe_images(data: DataSet, show: bool = True) -> None:
@@ -185,7 +190,9 @@ def describe_images(data: DataSet, show: bool = True) -> None:
             f"images of up to {width}x{height} pixels are resized to {data.size}x{data.size}; "
             "budget.size=N changes that"
         )
-    narrow = describe_narrow_channels(data.train.images, data.value_range, data.channel_names)
+    train = data.train
+    some = train.some(torch.arange(0, len(train), max(1, len(train) // 128)))
+    narrow = describe_narrow_channels(some, data.value_range, data.channel_names)
     for advice in data.advice or filter(None, (narrow,)):
         print(f"warning: {advice}", file=sys.stderr)
 
@@ -289,12 +296,13 @@ def build_trainer(
                 "views=whole, raw or learned, or jigsaw=none"
             )
     loader = ViewLoader(
-        train.images.to(fabric.device),
+        train.source,
         batches,
         augment,
         views,
         method.views,
         plan.jigsaw,
         method.jigsaw_views if isinstance(method, PIRL) else (),
+        fabric.device,
     )
     return Trainer(method, loader, plan.optimizer, settings, fabric)

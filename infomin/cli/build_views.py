@@ -49,7 +49,7 @@ class AugmentationPlan:
         Raises:
             InputError: where crops or changes of colour do not suit the images.
         """
-        self.crop.check_size(*data.train.images.shape[2:])
+        self.crop.check_size(*data.train.source.shape[2:])
         if self.after_g or (self.randaugment is None and self.color_jitter.is_identity):
             return self.crop
         if data.value_range != UNIT:
@@ -113,7 +113,7 @@ def learned_views(
     fabric.print(origin("generator", folder, data.name))
     data.check_images(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
     one_of("views.table", v.table, (True, False, "auto"))
-    exact = g.channels == 3 and data.train.images.dtype == torch.uint8
+    exact = g.channels == 3 and data.train.source.dtype == torch.uint8
     pixels = cfg.pretrain.epochs * len(data.train) * cfg.encoder.size**2
     looked_up = exact and pixels > COLORS if v.table == "auto" else v.table
     fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")

@@ -121,10 +121,9 @@ def run_estimate(
         trainer = build_trainer(cfg, plan, data, views, encoders, augment, fabric)
         losses = train(run, trainer, test, f"estimate {views}", cfg.save_every)
 
-    images = test.images.to(fabric.device)
     with show_work("measuring on held-out images"):
         z = evaluation.held_out_embeddings(
-            views.to(fabric.device), encoders.to(fabric.device), images, augment
+            views.to(fabric.device), encoders.to(fabric.device), test.source, augment
         )
     estimates, flags = [], dict[str, None]()
     for i, j in pairs:
@@ -163,7 +162,7 @@ def train(run: Run, trainer: Trainer, test: ImageSet, label: str, save_every: fl
     """
     tenths = {max(1, round(trainer.steps * i / 10)) for i in range(1, 11)}
     some = having(test.view_mask, len(test), 0, 1).nonzero().flatten()[:_IMAGES]
-    images = test.images[some.to(test.images.device)].to(trainer.fabric.device)
+    images = test.some(some).to(trainer.fabric.device)
     loader, settings = trainer.loader, trainer.settings
     k = min(settings.batch, len(images))
     for _ in run.follow(trainer, label, save_every):
@@ -181,7 +180,7 @@ def rank_inputs(encoders: Encoders, views: View, train: ImageSet, augment: Augme
     """Put a rank transform of each channel before every encoder, made of training images."""
     for i, encoder in enumerate(encoders.distinct):
         has_view = having(train.view_mask, len(train), i).nonzero().flatten()[:_IMAGES]
-        images = train.images[has_view.to(train.images.device)]
+        images = train.some(has_view)
         crops = [augment(images, rng.generator(0, "inputs", view)) for view in range(views.crops)]
         params = views.sample(len(images), rng.generator(0, "inputs", "combine"))
         encoder.backbone.standardize = RankedNorm(views(*crops, params=params)[i])

@@ -59,7 +59,7 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     settings, augment, kept = plan_game(cfg)
     data = read_data(cfg) if data is None else data
     false_color = parse_false_color(cfg.false_color, data.channel_names)
-    game, labelled = build_game(cfg, settings, augment, data)
+    game, labelled, data = build_game(cfg, settings, augment, data)
     fabric, settings = game.fabric, game.settings
 
     color = color_name(cfg.color, data.channel_names)
@@ -72,18 +72,18 @@ def run_game(cfg: DictConfig, data: DataSet | None = None) -> ViewGenerator:
     # Measured on held-out images
     g, f = game.result.eval(), game.f
     chosen: dict[str, Any] = {}
-    test = data.test.to(fabric.device)
+    test = data.test
     if cfg.select == "sweet_spot":
         g, f, chosen = select(cfg, run, game, labelled)
     views, i_nce, class_accuracy = LearnedViews(g, cfg.crops), None, []
     if settings.informed or chosen:
         with show_work("measuring I_NCE on held-out images"):
             i_nce = evaluation.held_out_i_nce(
-                views, f, test.images, augment, settings.temperature, settings.batch
+                views, f, test.source, augment, settings.temperature, settings.batch
             )
     if settings.classified and not chosen:  # c are those of the last g
         class_accuracy = evaluation.classifier_accuracy(views, game.c, test, augment.size)
-    sample = resize(test.images[:: max(1, len(test) // 256)][:256], data.size)
+    sample = resize(test.spread(256).to(fabric.device), data.size)
     warnings = diagnose(g, sample, i_nce, class_accuracy, len(data.classes))
     check = g.check(sample)
 
@@ -123,16 +123,16 @@ def plan_game(cfg: DictConfig) -> tuple[GameSettings, CropFlip, list[int]]:
 
 def build_game(
     cfg: DictConfig, settings: GameSettings, augment: CropFlip, data: DataSet
-) -> tuple[Game, Tensor]:
-    """Build the players g, f and c and their game; return the indices of labelled images too."""
+) -> tuple[Game, Tensor, DataSet]:
+    """Build the players g, f and c and their game; return it, labelled images, and placed data."""
     data.check_complete("the game")
-    height, width = data.train.images.shape[2:]
+    height, width = data.train.source.shape[2:]
     augment.check_size(height, width, "budget.patch")
     labelled = data.train.labels[:0]  # none
     if settings.classified:
         data.check_classes(f"mode={settings.mode}, unlike mode=unsup,")
         labelled = labelled_images(cfg, data)
-    fabric = launch(cfg, data)
+    fabric, data = launch(cfg, data)
     describe_images(data, fabric.is_global_zero)
     if settings.classified:
         warn_of_labels(data, fabric.is_global_zero)
@@ -154,7 +154,8 @@ def build_game(
     f = build_encoders(view_channels=channels, seed=cfg.seed, **estimator)
     estimator["dim"] = max(len(data.classes), 2)
     c = build_encoders(view_channels=channels, seed=cfg.seed, normalize=False, **estimator)
-    return Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric), labelled
+    game = Game(g, cfg.crops, f, c, data.train, labelled, augment, settings, fabric)
+    return game, labelled, data
 
 
 def labelled_images(cfg: DictConfig, data: DataSet) -> Tensor:
@@ -193,7 +194,7 @@ def select(
     settings = PretrainSettings(s.epochs, cfg.game.batch, cfg.game.temperature, seed=cfg.seed)
     for folder in sorted((run.folder / "along").iterdir()):
         g = load_generator(folder, game.fabric.device)
-        eight_bits = g.takes_8_bit_colors and game.train.images.dtype == torch.uint8
+        eight_bits = g.takes_8_bit_colors and game.train.source.dtype == torch.uint8
         views = LearnedViews(g, cfg.crops, ColorTable(g) if eight_bits else None)
         f = build_encoders(view_channels=g.view_channels, seed=cfg.seed, **plain(cfg.estimator))
         with show_work(f"candidate {len(tried) + 1}"):

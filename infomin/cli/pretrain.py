@@ -57,7 +57,7 @@ def run_pretraining(
     plan = plan_pretraining(cfg)
     data = read_viewed_data(cfg) if data is None else data
     false_color = parse_false_color(cfg.false_color, data.channel_names)
-    fabric = launch(cfg, data)
+    fabric, data = launch(cfg, data)
     built = build_pretraining(cfg, plan, data, fabric, views)
     encoder, views = built.encoder, built.encoder.views
 
@@ -66,7 +66,6 @@ def run_pretraining(
     if not fabric.is_global_zero:
         return encoder
 
-    data = data.to(fabric.device)
     result = {"data": data.name, "views": str(views), "seed": cfg.seed, "method": cfg.method}
     with show_work("measuring I_NCE on held-out images"):
         result |= {"trained_by": cfg.loss.name} | held_out(built, data)
@@ -116,14 +115,14 @@ def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
     method, settings = trainer.method, trainer.settings
     test = data.with_views(views.sources).test
     if isinstance(method, Predictive):
-        errors = evaluation.prediction_errors(method, views, test.images)
+        errors = evaluation.prediction_errors(method, views, test.source)
         return {"i_nce": None, "predictions": [error._asdict() for error in errors]}
     if method.cap is None or not settings.epochs:
         return {"i_nce": None}
     i_nce = evaluation.held_out_i_nce(
         views,
         built.encoder.encoders,
-        test.images,
+        test.source,
         trainer.loader.augment,
         settings.temperature,
         settings.batch,
@@ -135,8 +134,7 @@ def held_out(built: Pretraining, data: DataSet) -> dict[str, Any]:
 def draw(run: Run, built: Pretraining, data: DataSet, false_color: tuple[int, ...] | None) -> Any:
     """Draw the views of some test images, and what is predicted of them; return the path."""
     views, method = built.encoder.views, built.trainer.method
-    images = data.test.images[:: max(1, len(data.test) // 10)][:10]
-    sample = resize(images, data.size)
+    sample = resize(data.test.spread(10).to(built.trainer.fabric.device), data.size)
     if isinstance(method, Predictive):
         whole, predicted = evaluation.predict(method, views, sample)
         title = f"{views}, {method.name.upper()}"

@@ -100,8 +100,7 @@ def sample_images(data: DataSet, count: int, size: int) -> Images:
         InputError: when some lack a view.
     """
     data.check_complete("an export")
-    step = max(1, len(data.test) // count)
-    return resize(data.test.images[::step][:count], size)
+    return resize(data.test.spread(count), size)
 
 
 def is_told(cfg: DictConfig) -> bool:

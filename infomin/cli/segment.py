@@ -55,8 +55,8 @@ def segment(cfg: DictConfig) -> None:
 
     with show_work("measuring on test frames"):
         scores = loop.evaluate()
-    step = max(1, len(frames.images.test.images) // SHOWN)
-    images = frames.images.test.images[::step][:SHOWN]
+    images = frames.images.test.spread(SHOWN)
+    step = max(1, len(frames.images.test) // SHOWN)
     labels = frames.test[::step][:SHOWN]
     title = f"{views}, mean IoU {scores['mean_iou']:.1%}"
     figure = segmentation_picture(images, labels, loop.predict(images), frames.classes, title)

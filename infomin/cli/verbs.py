@@ -171,9 +171,8 @@ def train_and_test(train: Data, test: Data | None) -> DataSet:
     data, other = from_torch(train), from_torch(test)
     images = torch.cat([other.train.images, other.test.images])
     labels = torch.cat([other.train.labels, other.test.labels])
-    return replace(
-        data, test=ImageSet(images, renumber(labels, other.classes, data.classes, "test"))
-    )
+    labels = renumber(labels, other.classes, data.classes, "test")
+    return replace(data, test=ImageSet.of(images, labels))
 
 
 def view_options(views: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], View | None]:

@@ -18,11 +18,15 @@ _LONGEST = 255  # bytes of a name, on every common file system
 _MOST = 20  # letters of a name in that of its temporary file, which is longer
 
 
+class NotWritten(InputError):
+    """A file cannot be written; the disk is full, or the folder is not writable."""
+
+
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     """Let a function fill a file. On an error, keep the old file and raise.
 
     Raises:
-        InputError: when the disk is full or the folder cannot be written.
+        NotWritten: when the disk is full or the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name[:_MOST]}.{os.getpid()}.{get_ident()}")
     try:
@@ -35,7 +39,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         temporary.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        raise InputError(
+        raise NotWritten(
             f"{path}: could not be written ({error.strerror or error}); nothing was changed; "
             f"free some space or choose another folder"
         ) from None
@@ -156,6 +160,20 @@ def make_folder(path: Path) -> Path:
         raise InputError(
             f"{path}: this folder cannot be written ({error.strerror}); choose another"
         ) from None
+
+
+@contextmanager
+def making_folder(path: Path) -> Iterator[None]:
+    """Make a folder as `make_folder`; when the block ends with an error, remove what was made."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something else is inside
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 def check_folder(path: Path) -> None:

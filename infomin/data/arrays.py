@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from infomin.core.errors import InputError
+from infomin.core.errors import InputError, one_of
 from infomin.data import values
 from infomin.data.decode import Decoder
-from infomin.data.images import UNLABELLED, DataSet
+from infomin.data.images import KEEP, UNLABELLED, DataSet
 from infomin.data.names import TEST, TRAIN, first_of, normal_form
 from infomin.data.reading import Progress, root_folder, source
 from infomin.data.torch_datasets import Part, read_parts
@@ -24,6 +24,7 @@ def arrays(
     value_range: Sequence[float] | None = None,
     channel_names: Sequence[str] | None = None,
     fill: float | None = None,
+    keep: str = "auto",
     progress: Progress = None,
 ) -> DataSet:
     """Read `{train,test}_images.npy`, and `{train,test}_labels.npy` where they exist.
@@ -40,12 +41,14 @@ def arrays(
         value_range: lowest and highest value; None is [0, 65535] of uint16, [0, 1] of others.
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
         fill: replaces NaN and infinity; refused otherwise.
+        keep: see `image_folder`.
         progress: takes the number of images that are done, and of all.
 
     Raises:
         InputError: for a file that is missing, damaged, of another shape or type, or an image with
             values outside the range.
     """
+    one_of("data.keep", keep, KEEP)
     folder = root_folder(root, "of train_images.npy")
     present = _entries(folder)
     files = _files(folder, present)
@@ -54,7 +57,7 @@ def arrays(
     data = read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
     unused = LeftOut(folder)
     unused.add("other file{s}", *sorted({*present}.difference(*files)))
-    return replace(data, notes=unused.notes())
+    return replace(data, keep=keep, notes=unused.notes())
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A cache of decoded images on disk: a second start reads one file instead of thousands."""
+"""A cache of decoded images on disk: a second start maps one file instead of reading thousands."""
 
 import hashlib
 import json
@@ -8,15 +8,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
 
 from infomin.core import files
 from infomin.core.errors import InputError, InputWarning
 from infomin.core.names import file_name
+from infomin.data.image_store import IMAGES, ImageStore, open_store
 from infomin.data.images import DataSet, ImageSet
+from infomin.data.source import TensorSource, in_chunks
 
-_VERSION = 3  # a change of decoding raises it, so that old caches are not used
+Build = Callable[[ImageStore], DataSet]
+"""A function that makes a data set. It may put images into the store, one by one; they never have
+to fit into memory then. Training images come first, or both sets are subsets of its source."""
+_VERSION = 4  # a change of decoding raises it, so that old caches are not used
 
 
 def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
@@ -25,7 +31,7 @@ def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
     return [[str(path), s.st_size, s.st_mtime_ns] for path, s in zip(paths, stats, strict=True)]
 
 
-def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataSet:
+def cached(cache: str | None, build: Build, most: int = 0, **key: Any) -> DataSet:
     """Return the data set of a key from the cache, or build and store it.
 
     Without a folder for it, or room, the data set is not stored, and a warning says so.
@@ -33,6 +39,7 @@ def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataS
     Arguments:
         cache: folder; None is the user's cache folder.
         build: makes the data set where the cache does not have it, or cannot be read.
+        most: number of images that `build` puts into the store at most.
         key: everything that determines the data set: name, options, source files with their stamps.
 
     Raises:
@@ -50,14 +57,14 @@ def cached(cache: str | None, build: Callable[[], DataSet], **key: Any) -> DataS
         if cache:
             raise
         _warn(error)
-        return build()
-    data = build()
+        return build(ImageStore(most=most))
     try:
-        files.make_folder(path.parent)
-        _write(path, data)
-    except InputError as error:  # a full disk; the images are in memory
+        with files.making_folder(path.parent):
+            files.write(path, lambda stream: _write(ImageStore(stream), build))
+    except files.NotWritten as error:  # a full disk
         _warn(error)
-    return data
+        return build(ImageStore(most=most))
+    return _read(path)
 
 
 def _warn(reason: InputError) -> None:
@@ -70,14 +77,13 @@ def _warn(reason: InputError) -> None:
 
 
 def _read(path: Path) -> DataSet:
-    with safe_open(path, framework="pt") as stored:
-        meta = json.loads((stored.metadata() or {})["data"])
-        tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+    tensors = open_store(path)
+    meta = json.loads(tensors["data"].numpy().tobytes())
     sets = [
         ImageSet(
-            tensors[f"{split}.images"],
+            TensorSource(tensors[IMAGES], tensors[f"{split}.rows"], mapped=True),
             tensors[f"{split}.labels"],
-            view_mask=tensors.get(f"{split}.present"),
+            view_mask=tensors.get(f"{split}.view_mask"),
         )
         for split in ("train", "test")
     ]
@@ -98,14 +104,23 @@ def _read(path: Path) -> DataSet:
     )
 
 
-def _write(path: Path, data: DataSet) -> None:
-    tensors = {}
+def _write(store: ImageStore, build: Build) -> None:
+    data = build(store)
+    tensors: dict[str, Tensor] = {}
     for split, part in (("train", data.train), ("test", data.test)):
-        tensors[f"{split}.images"] = part.images.contiguous()
-        tensors[f"{split}.labels"] = part.labels.contiguous()
+        source = part.source
+        if isinstance(source, TensorSource) and source.device.type == "meta":  # in the store
+            assert source.rows is not None, "a set is a subset of the store"
+            rows = source.rows
+        else:
+            rows = torch.arange(store.count, store.count + len(part))
+            for chunk in in_chunks(source):
+                for image in chunk:
+                    store.add(image, f"data {data.name}")
+        tensors[f"{split}.rows"], tensors[f"{split}.labels"] = rows, part.labels
         if part.view_mask is not None:
-            tensors[f"{split}.present"] = part.view_mask.contiguous()
+            tensors[f"{split}.view_mask"] = part.view_mask
     names = ["name", "classes", "skipped", "value_range", "channel_names", "groups"]
     names += ["notes", "advice", "resized_from"]
-    meta = {name: getattr(data, name) for name in names}
-    files.write_bytes(path, to_bytes(tensors, metadata={"data": json.dumps(meta)}))
+    meta = json.dumps({name: getattr(data, name) for name in names}).encode()
+    store.close(tensors | {"data": torch.frombuffer(bytearray(meta), dtype=torch.uint8)})

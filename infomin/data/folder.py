@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Num
 from torch import Tensor
 
-from infomin.core.errors import InputError
+from infomin.core.errors import InputError, one_of
 from infomin.core.names import printable
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, UnreadableFile
-from infomin.data.images import DataSet, ImageSet
+from infomin.data.image_store import ImageStore
+from infomin.data.images import KEEP, DataSet, ImageSet
 from infomin.data.labels import encode, folder_labels
 from infomin.data.names import listed
 from infomin.data.reading import Counter, Progress, in_threads, root_folder, source
@@ -36,6 +36,7 @@ def image_folder(
     labels: str = "folders",
     class_level: int | None = None,
     fill: float | None = None,
+    keep: str = "auto",
     progress: Progress = None,
 ) -> DataSet:
     """Read a folder of images into memory, resized and cropped to squares.
@@ -69,12 +70,16 @@ def image_folder(
             -1 the one that holds the image. None is 1, after folders that hold nothing but one
             folder.
         fill: replaces values that files declare as no data, NaN and infinity; refused otherwise.
+        keep: where images wait for their batch: `device`, the memory of the device that trains;
+            `mapped`, the file of the cache, or the memory of the host; `auto` is `device` if they
+            take at most half of its free memory.
         progress: takes the number of files that are decoded, and of all.
 
     Raises:
         InputError: for a missing or empty folder, a class that only test images have, or a file or
             folder that cannot be used, by name.
     """
+    one_of("data.keep", keep, KEEP)
     decoder = Decoder(size, convert, value_range, layout, fill=fill)
     folder = root_folder(root, "that holds the images")
     listing = list_images(folder, skip_bad)
@@ -90,30 +95,33 @@ def image_folder(
                 return None
             raise InputError(f"{error}; data.skip_bad=true leaves it out") from None
 
-    def build() -> DataSet:
+    def build(store: ImageStore) -> DataSet:
         add = Counter(progress, len(listing.all_paths)).add
         parts = [
-            read_images(paths, str(part), decode, add)
+            read_images(paths, str(part), decode, add, store)
             for paths, part in zip(listing.paths, listing.folders, strict=True)
         ]
-        kept = [*zip(listing.paths, names, (index for _, index in parts), strict=True)]
+        kept = [*zip(listing.paths, names, parts, strict=True)]
         read = [[paths[i] for i in index] for paths, _, index in kept]
         words = [[labels[i] for i in index] for _, labels, index in kept]
         classes, indices = encode(words, [_name_in(paths) for paths in read])
-        sets = [ImageSet(x, y) for (x, _), y in zip(parts, indices, strict=True)]
-        images = sets[0].images
-        if len(sets) == 1:
-            chosen = hold_out(len(images), test_share, seed, sets[0].labels)
-            sets = [sets[0].subset(i) for i in chosen]
+        images, first = store.source, len(parts[0])
+        if len(parts) == 1:
+            every = ImageSet(images, indices[0])
+            train, test = (
+                every.subset(i) for i in hold_out(len(every), test_share, seed, every.labels)
+            )
         else:
-            first, last = map(str, listing.folders)
-            values.check_alike(sets[1].images, last, images, first)
+            rows = torch.arange(first), torch.arange(first, images.shape[0])
+            train, test = (
+                ImageSet(images.subset(i), y) for i, y in zip(rows, indices, strict=True)
+            )
         bad = LeftOut(folder)
         bad.add("unreadable file{s}", *sorted({*listing.all_paths}.difference(*read)))
         return DataSet(
             name,
-            train=sets[0],
-            test=sets[1],
+            train=train,
+            test=test,
             classes=classes,
             skipped=len(listing.all_paths) - sum(map(len, read)),
             channel_names=tuple(channel_names or ()),
@@ -124,6 +132,7 @@ def image_folder(
     data = cached(
         cache,
         build,
+        len(listing.all_paths),
         name=name,
         root=str(folder.resolve()),
         files=stamps(listing.all_paths),
@@ -135,7 +144,7 @@ def image_folder(
         labels=[labels, class_level],
     )
     left_out = listing.left_out.notes(*data.notes)
-    return replace(data, notes=(describe(listing, data, remarks), *left_out))
+    return replace(data, keep=keep, notes=(describe(listing, data, remarks), *left_out))
 
 
 def read_images(
@@ -143,30 +152,31 @@ def read_images(
     place: str,
     decode: Callable[[Path], Tensor | None],
     add: Callable[[], None],
-) -> tuple[Num[Tensor, "n c h w"], list[int]]:
-    """Read images of one kind; return them and their places in `paths`.
+    store: ImageStore,
+) -> list[int]:
+    """Read images of one kind into a store; return their places in `paths`.
 
     Arguments:
         paths: the files, in order.
         place: names where they are, in messages.
         decode: returns the image of a file; None leaves it out.
         add: counts a decoded file.
+        store: takes the images.
 
     Raises:
         InputError: for a file that cannot be used, by name.
     """
-    images: dict[int, Tensor] = {}
+    kept: list[int] = []
     with in_threads(decode, paths, add) as decoded:
         for i, image in enumerate(decoded):
             if image is None:
                 continue
             values.check_square(image, str(paths[i]))
-            images[i] = image
-            first = next(iter(images))
-            values.check_alike(image, str(paths[i]), images[first], str(paths[first]))
-    if not images:
+            store.add(image, str(paths[i]))
+            kept.append(i)
+    if not kept:
         raise InputError(f"data.root: none of the {len(paths)} images in {place} can be read")
-    return torch.stack([*images.values()]), [*images]
+    return kept
 
 
 def describe(listing: Listing, data: DataSet, remarks: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Data sets in memory: images with labels, for training and for test."""
+"""Data sets: images with labels, for training and for test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,16 @@ import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
 
-from infomin.core.batching import take
-from infomin.core.errors import InputError
+from infomin.core.errors import InputError, one_of
 from infomin.core.names import printable
 from infomin.core.value_range import UNIT, ValueRange, parse_channel_names
 from infomin.data import missing_views
 from infomin.data.missing_views import ViewMask
+from infomin.data.source import Source, TensorSource
 
 UNLABELLED = -1
+KEEP = ("auto", "device", "mapped")
+"""Where images wait for their batch; see `data.keep`."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class ImageSet:
     """Images and their labels.
 
     Attributes:
-        images: `n c h w`; uint8 means [0, 1] after division by 255, uint16 and float32 mean their
-            own numbers.
+        source: images `n c h w`; uint8 means [0, 1] after division by 255, uint16 and float32 mean
+            their own numbers.
         labels: classes; -1 for none.
         factors: other known properties by name: integers `n` are classes, floats `n` or `n k` are
             numbers.
@@ -32,7 +34,7 @@ class ImageSet:
             views are zeros. None if no view is missing.
     """
 
-    images: Num[Tensor, "n c h w"]
+    source: Source
     labels: Int64[Tensor, " n"]
     factors: Mapping[str, Num[Tensor, "n ..."]] = field(default_factory=dict)
     view_mask: ViewMask | None = None
@@ -41,8 +43,32 @@ class ImageSet:
         if self.view_mask is not None and bool(self.view_mask.all()):
             object.__setattr__(self, "view_mask", None)
 
+    @classmethod
+    def of(
+        cls,
+        images: Num[Tensor, "n c h w"],
+        labels: Int64[Tensor, " n"],
+        factors: Mapping[str, Num[Tensor, "n ..."]] | None = None,
+        view_mask: ViewMask | None = None,
+    ) -> "ImageSet":
+        """Return a set of images in one tensor."""
+        return cls(TensorSource(images), labels, factors or {}, view_mask)
+
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.source)
+
+    @property
+    def images(self) -> Num[Tensor, "n c h w"]:
+        """All images in one tensor, for sets that fit into memory."""
+        return self.source.load(self.source.device).tensor
+
+    def some(self, index: Int64[Tensor, " m"]) -> Num[Tensor, "m c h w"]:
+        """Return the images of an index."""
+        return next(self.source.read([index]))
+
+    def spread(self, number: int) -> Num[Tensor, "m c h w"]:
+        """Return at most `number` images, evenly spaced."""
+        return self.some(torch.arange(0, len(self), max(1, len(self) // number))[:number])
 
     def labelled(self) -> "ImageSet":
         """Return the images that have a label."""
@@ -53,12 +79,12 @@ class ImageSet:
         """Return the images of an index, with their labels."""
         factors = {name: values[index] for name, values in self.factors.items()}
         view_mask = None if self.view_mask is None else self.view_mask[index.cpu()]
-        return ImageSet(take(self.images, index), self.labels[index], factors, view_mask)
+        return ImageSet(self.source.subset(index), self.labels[index], factors, view_mask)
 
     def to(self, device: torch.device) -> "ImageSet":
         """Move to a device."""
         factors = {name: values.to(device) for name, values in self.factors.items()}
-        return ImageSet(self.images.to(device), self.labels.to(device), factors, self.view_mask)
+        return ImageSet(self.source.load(device), self.labels.to(device), factors, self.view_mask)
 
     def with_views(
         self, groups: Sequence[Sequence[int]], sources: Sequence[Sequence[int]]
@@ -86,6 +112,7 @@ class DataSet:
         resized_from: largest width and height of images that were resized; None without any.
         groups: channels of every view, the columns of `view_mask`, where images come as views.
         notes: lines for people: the files and folders that are used, and those that are not.
+        keep: where images wait for their batch: `auto`, `device` or `mapped`; see `data.keep`.
     """
 
     name: str
@@ -99,8 +126,10 @@ class DataSet:
     notes: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     resized_from: tuple[int, int] | None = None
+    keep: str = "auto"
 
     def __post_init__(self) -> None:
+        one_of("data.keep", self.keep, KEEP)
         names = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")
         object.__setattr__(self, "channel_names", names)
         # those of folders may be no UTF-8, which no card and no figure can hold
@@ -110,12 +139,12 @@ class DataSet:
     @property
     def channels(self) -> int:
         """Number of channels."""
-        return self.train.images.shape[1]
+        return self.train.source.shape[1]
 
     @property
     def size(self) -> int:
         """Side of the images, in pixels."""
-        return self.train.images.shape[-1]
+        return self.train.source.shape[-1]
 
     @property
     def generator_options(self) -> dict[str, Any]:

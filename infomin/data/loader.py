@@ -9,8 +9,9 @@ from torch import Tensor
 
 from infomin.augment import Augmentation, JigSaw
 from infomin.core import rng
-from infomin.core.batching import concatenate, take
+from infomin.core.batching import concatenate
 from infomin.core.errors import InputError
+from infomin.data.source import Reader, Source, as_source
 from infomin.views import View
 
 Views = Mapping[int, Tensor]
@@ -41,16 +42,17 @@ class Batches:
             )
         self.size, self.seed, self.stream = size, seed, stream
         self.per_epoch = len(self.indices) // size
-        self._epoch, self._order = -1, self.indices
+        self._order = (-1, self.indices)  # of an epoch; one attribute, since a thread reads ahead
 
     def __call__(self, step: int) -> Int64[Tensor, " b"]:
         """Return the indices of batch `step`, on the CPU."""
         epoch, number = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
+        known, order = self._order
+        if epoch != known:
             generator = rng.generator(self.seed, self.stream, "epoch", epoch)
-            self._order = self.indices[torch.randperm(len(self.indices), generator=generator)]
-            self._epoch = epoch
-        return self._order[number * self.size : (number + 1) * self.size]
+            order = self.indices[torch.randperm(len(self.indices), generator=generator)]
+            self._order = epoch, order
+        return order[number * self.size : (number + 1) * self.size]
 
     def views(self, step: int) -> Sequence[int] | None:
         """Return the numbers of the views that all samples of a batch have; None is all views."""
@@ -63,26 +65,26 @@ class Batches:
         augment: Augmentation,
         number: int,
         part: slice = slice(None),
-    ) -> tuple[list[Tensor], Int64[Tensor, " p"]]:
-        """Return `number` crops of every image of a part of batch `step`, and the indices.
+    ) -> list[Tensor]:
+        """Return `number` crops of every image of a part of batch `step`.
 
         All are made at once: a GPU takes as long for few samples as for many.
 
         Arguments:
-            images: all of them, `n c h w`.
+            images: those of the part, `p c h w`.
             step: number of the batch.
             augment: cuts the crops.
             number: 1 for all views together, M for one per view.
             part: rows of the batch, such as this process's share.
         """
-        index = self(step)
-        height, width = images.shape[2:]
+        samples, (height, width) = len(self(step)), images.shape[2:]
         params: list[Any] = []
         for i in range(number):
             generator = rng.generator(self.seed, self.stream, "crop", i, step)
-            params.append(augment.sample(len(index), height, width, generator)[part])
-        crops = augment.apply(take(images, index[part].repeat(number)), concatenate(params))
-        return list(crops.chunk(number)), index[part]
+            params.append(augment.sample(samples, height, width, generator)[part])
+        repeated = images if number == 1 else torch.cat([images] * number)
+        crops = augment.apply(repeated, concatenate(params))
+        return list(crops.chunk(number))
 
 
 class UniformBatches(Batches):
@@ -126,7 +128,7 @@ class UniformBatches(Batches):
             torch.cat([samples for _, samples in self.groups]), size, seed, stream, option
         )
         self.per_epoch = len(self._epoch_of(0))
-        self._batches: list[tuple[tuple[int, ...], Tensor]] = []
+        self._batches: tuple[int, list[tuple[tuple[int, ...], Tensor]]] = (-1, [])
 
     def __call__(self, step: int) -> Int64[Tensor, " b"]:
         """Return the indices of batch `step`, on the CPU."""
@@ -147,9 +149,11 @@ class UniformBatches(Batches):
 
     def _batch(self, step: int) -> tuple[tuple[int, ...], Tensor]:
         epoch, number = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._batches = epoch, self._epoch_of(epoch)
-        return self._batches[number]
+        known, batches = self._batches
+        if epoch != known:
+            batches = self._epoch_of(epoch)
+            self._batches = epoch, batches
+        return batches[number]
 
     def _epoch_of(self, epoch: int) -> list[tuple[tuple[int, ...], Tensor]]:
         generator = rng.generator(self.seed, self.stream, "epoch", epoch)
@@ -166,13 +170,14 @@ class ViewLoader:
     """Makes the views of a batch: images -> crops -> augmentation -> views, and JigSaw pieces.
 
     Arguments:
-        images: all training images, `n c h w`, in their own type, on the device of the training.
+        source: of all training images.
         batches: the order of the images.
         augment: cuts the crops, and may change their colours.
         views: frozen.
         needed: numbers of the views that the method reads; one view takes one crop.
         jigsaw: cuts pieces of whole images; None makes none.
         jigsaw_views: numbers of the views that pieces are seen as.
+        device: of the views; None is that of the source.
 
     Raises:
         InputError: for images too small for views or pieces.
@@ -180,19 +185,22 @@ class ViewLoader:
 
     def __init__(
         self,
-        images: Tensor,
+        source: Source | Tensor,
         batches: Batches,
         augment: Augmentation,
         views: View,
         needed: Sequence[int],
         jigsaw: JigSaw | None = None,
         jigsaw_views: Sequence[int] = (),
+        device: torch.device | None = None,
     ) -> None:
-        height, width = images.shape[2:]
+        source = as_source(source)
+        height, width = source.shape[2:]
         views.check_size(*augment.output_size(height, width))
         if jigsaw is not None:
             jigsaw.check_size(height, width)
-        self.images, self.batches, self.augment, self.views = images, batches, augment, views
+        self.reader = Reader(source, batches, device or source.device)
+        self.batches, self.augment, self.views = batches, augment, views
         self.needed, self.jigsaw, self.jigsaw_views = tuple(needed), jigsaw, jigsaw_views
 
     @torch.no_grad()
@@ -208,25 +216,26 @@ class ViewLoader:
         params = self.views.sample(len(index), rng.generator(batches.seed, "combine", step))
         numbers = [i for i in self.needed if i in (batches.views(step) or self.needed)]
         crops = 1 if len(self.needed) == 1 else self.views.crops
-        first, last = share.start or 0, len(index) if share.stop is None else share.stop
-        last = min(last, len(index))
+        images = self.reader(step, share)
+        first = share.start or 0
         parts: list[Views] = []
-        for start in range(first, last, chunk or max(last - first, 1)):
-            part = slice(start, min(start + (chunk or last), last))
-            cut, _ = batches.crops(self.images, step, self.augment, crops, part)
+        for part_images in images.split(chunk or max(len(images), 1)):
+            part = slice(first, first + len(part_images))
+            cut = batches.crops(part_images, step, self.augment, crops, part)
             views = self.views(*cut, params=None if params is None else params[part])
-            parts.append({**{i: views[i] for i in numbers}, **self._pieces(step, part)})
+            pieces = self._pieces(part_images, step, part)
+            parts.append({**{i: views[i] for i in numbers}, **pieces})
+            first = part.stop
         return parts
 
-    def _pieces(self, step: int, part: slice) -> Views:
+    def _pieces(self, images: Tensor, step: int, part: slice) -> Views:
         """Return nine pieces of every image, `b 9 c s s`, as each of some views."""
         if self.jigsaw is None:
             return {}
-        batches, (height, width) = self.batches, self.images.shape[2:]
-        index = batches(step)
+        batches, (height, width) = self.batches, images.shape[2:]
         generator = rng.generator(batches.seed, batches.stream, "jigsaw", step)
-        params = self.jigsaw.sample(len(index), height, width, generator)
-        pieces = self.jigsaw.apply(take(self.images, index[part]), params[part])
+        params = self.jigsaw.sample(len(batches(step)), height, width, generator)
+        pieces = self.jigsaw.apply(images, params[part])
         views = {}
         for i in self.jigsaw_views:
             seen = self.views.one(pieces.flatten(0, 1), i)

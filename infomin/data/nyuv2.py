@@ -24,6 +24,7 @@ from infomin.core import rng
 from infomin.core.errors import InputError, at_least, one_of, whole_number
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
+from infomin.data.image_store import ImageStore
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.names import is_hidden
 from infomin.data.reading import Counter, Progress, in_threads, random_patches, root_folder, source
@@ -101,13 +102,13 @@ def nyuv2(
         cuts = random_patches(_read_frame(frame), patch, patches, generator, "data.patch", name)
         return resize_to_square(cuts[:, : len(CHANNELS[channels])], size), _main_class(cuts[:, 4])
 
-    def build() -> DataSet:
+    def build(_: ImageStore) -> DataSet:
         parts = _read_splits(cut, splits, progress)
         labels = parts[0][1]
         counts = torch.bincount(labels[labels != UNLABELLED], minlength=len(CLASSES))
         classes = (counts >= per_class).nonzero().squeeze(1)
         train, test = (
-            ImageSet(x, _keep(y, classes, per_class, rng.generator(seed, "keep", i)))
+            ImageSet.of(x, _keep(y, classes, per_class, rng.generator(seed, "keep", i)))
             for i, (x, y) in enumerate(parts)
         )
         names = tuple(CLASSES[i] for i in classes.tolist())
@@ -159,7 +160,7 @@ def nyuv2_frames(
         return images.round().byte(), F.interpolate(labels, size, mode="nearest-exact")[:, 0]
 
     parts = _read_splits(read, _frame_files(root), progress)
-    train, test = (ImageSet(x, torch.full((len(x),), UNLABELLED)) for x, _ in parts)
+    train, test = (ImageSet.of(x, torch.full((len(x),), UNLABELLED)) for x, _ in parts)
     data = DataSet("nyuv2", train, test, (), channel_names=CHANNELS[channels])
     return Frames(data, parts[0][1], parts[1][1], ALL_CLASSES)
 

@@ -20,12 +20,13 @@ import torch
 from jaxtyping import Float32, Int64, Num
 from torch import Tensor
 
-from infomin.core.errors import InputError, renamed_option, true_or_false
+from infomin.core.errors import InputError, one_of, renamed_option, true_or_false
 from infomin.core.files import user_path
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
 from infomin.data.folder import describe, read_images
-from infomin.data.images import DataSet, ImageSet
+from infomin.data.image_store import ImageStore
+from infomin.data.images import KEEP, DataSet, ImageSet
 from infomin.data.labels import encode, folder_labels
 from infomin.data.names import composed, listed, normal_form
 from infomin.data.reading import Counter, Progress, in_threads, source
@@ -50,6 +51,7 @@ def paired_folders(
     convert: Any = False,
     value_range: Any = None,
     fill: Any = None,
+    keep: str = "auto",
     progress: Progress = None,
 ) -> DataSet:
     """Read one folder of images per view into memory, matched by file names.
@@ -61,6 +63,7 @@ def paired_folders(
             probe uses every view that they have.
         convert, value_range, fill: see `image_folder`; for all views, or by their names, such as
             {depth: [0, 10000]}. Grey images keep their one channel unless they are converted.
+        keep: see `image_folder`.
         progress: takes the number of files that are done, and of all; headers first, then pixels.
 
     Raises:
@@ -69,6 +72,7 @@ def paired_folders(
             that cannot be used, by name.
     """
     true_or_false("data.allow_missing", allow_missing)
+    one_of("data.keep", keep, KEEP)
     if not isinstance(views, Mapping) or len(views) < 2 or not all(views.values()):
         raise InputError(
             "data.views: expected two folders or more by name, such as "
@@ -95,7 +99,7 @@ def paired_folders(
     parts = [files for _, files in matched]
     every = [path for part in parts for paths in part.values() for path in _existing(paths)]
 
-    def build() -> DataSet:
+    def build(_: ImageStore) -> DataSet:
         _check_shapes(parts, every, Counter(progress, len(every)).add)
         add = Counter(progress, len(every)).add
         sets, counts = zip(
@@ -137,7 +141,7 @@ def paired_folders(
         options=[size, test_share, seed, labels, class_level, options],
     )
     notes = [note for listing in listings.values() for note in listing.left_out.notes()]
-    return replace(data, notes=(describe(first, data, remarks), *notes))
+    return replace(data, keep=keep, notes=(describe(first, data, remarks), *notes))
 
 
 def _list_view(name: str, folder: Path) -> Listing:
@@ -269,7 +273,10 @@ def _stack(
     view_mask = torch.tensor([[p is not None for p in paths] for paths in part.values()]).T
     images: dict[str, Tensor] = {}
     for (name, paths), mask in zip(part.items(), view_mask.T, strict=True):
-        view, _ = read_images(_existing(paths), f"data.views.{name}", decoders[name], add)
+        present = _existing(paths)
+        store = ImageStore(most=len(present))
+        read_images(present, f"data.views.{name}", decoders[name], add, store)
+        view = store.source.tensor
         images[name] = view.new_zeros(len(mask), *view.shape[1:])
         images[name].numpy()[mask.numpy()] = view.numpy()  # torch has no index of uint16
     if len({x.shape[-1] for x in images.values()}) > 1:
@@ -278,7 +285,8 @@ def _stack(
     if any(x.dtype != torch.uint8 for x in images.values()):
         images = {name: _to_unit(x, decoders[name]) for name, x in images.items()}
     counts = {name: x.shape[1] for name, x in images.items()}
-    return ImageSet(torch.cat([*images.values()], 1), labels, view_mask=view_mask), counts
+    joined = torch.cat([*images.values()], 1)
+    return ImageSet.of(joined, labels, view_mask=view_mask), counts
 
 
 def _to_unit(images: Num[Tensor, "n c h w"], decoder: Decoder) -> Float32[Tensor, "n c h w"]:

@@ -72,7 +72,7 @@ def photos(
             patches[split].append(cuts)
             counter.add()
     sets = [
-        ImageSet(
+        ImageSet.of(
             resize_to_square(torch.cat(patches[split]), size),
             torch.arange(len(PHOTOGRAPHS)).repeat_interleave(count),
         )

@@ -6,8 +6,9 @@ A data source is a function that returns a `DataSet`. Its arguments are the opti
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -24,6 +25,7 @@ SOURCES: dict[str, Callable[..., DataSet]] = {}
 """Functions that return a data set, by name."""
 Progress = Callable[[int, int], None] | None
 """A function of the number of images or files that are done and the number of all, or None."""
+_AHEAD = 4  # items a thread that are begun before their results are wanted
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,16 +66,28 @@ def in_threads(
 ) -> Iterator[Iterator[R]]:
     """Apply a function to items in threads, and give its results in their order; `add` counts them.
 
-    Leaving the context cancels the calls that have not begun, so that an error shows at once.
+    Threads work on a few items ahead, so that results that wait take little memory. Leaving the
+    context cancels the calls that have not begun, so that an error shows at once.
     """
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads)
 
-    def count(result: R) -> R:
+    def counted(future: Future[R]) -> R:
+        result = future.result()
         add()
         return result
 
-    pool = ThreadPoolExecutor(os.cpu_count())
+    def results() -> Iterator[R]:
+        waiting = deque[Future[R]]()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > _AHEAD * threads:
+                yield counted(waiting.popleft())
+        while waiting:
+            yield counted(waiting.popleft())
+
     try:
-        yield map(count, pool.map(function, items))
+        yield results()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -50,7 +50,8 @@ def scenes(
     for split, n in (("train", train), ("test", test)):
         factors = draw_factors(n, hues, places, rng.generator(seed, "scenes", split))
         by_name = dict(zip(FACTORS, factors.unbind(1), strict=True))
-        sets.append(ImageSet(render(factors, size, hues, places), factors[:, 0], by_name))
+        images = render(factors, size, hues, places)
+        sets.append(ImageSet.of(images, factors[:, 0], by_name))
         counter.add(n)
     return DataSet("scenes", sets[0], sets[1], SHAPES)
 

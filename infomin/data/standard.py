@@ -11,6 +11,7 @@ from infomin.core.errors import InputError
 from infomin.core.files import user_path
 from infomin.data.cache import cached
 from infomin.data.decode import Decoder
+from infomin.data.image_store import ImageStore
 from infomin.data.images import DataSet
 from infomin.data.reading import Progress, source
 from infomin.data.torch_datasets import Part, read_parts
@@ -64,7 +65,7 @@ def _read(
     """Return a data set from the cache, or let torchvision's class of this name read it."""
     name, folder = title.lower(), user_path(root)
 
-    def build() -> DataSet:
+    def build(_: ImageStore) -> DataSet:
         parts = []
         for options in _SPLITS.get(title, _TRAIN_AND_TEST):
             part = _open(title, folder, options)

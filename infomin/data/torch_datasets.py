@@ -202,7 +202,7 @@ def read_parts(
     counter = Counter(progress, sum(map(len, parts)))
     images, labels = zip(*(part.read(decoder, counter.add) for part in parts), strict=True)
     names, indices = encode(labels, [part.image_name for part in parts], parts[0].classes)
-    sets = [ImageSet(x, y) for x, y in zip(images, indices, strict=True)]
+    sets = [ImageSet.of(x, y) for x, y in zip(images, indices, strict=True)]
     if len(sets) == 1:
         sets = [sets[0].subset(i) for i in hold_out_by_class(sets[0].labels, test_share, seed)]
     return DataSet(

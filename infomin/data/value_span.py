@@ -118,7 +118,7 @@ def narrow_channels(
         The two percentiles by the index of the channel.
     """
     low, high = value_range
-    some = as_float(images[:: max(1, len(images) // 128)]).movedim(1, 0).flatten(1)
+    some = as_float(images).movedim(1, 0).flatten(1)
     some = some[:, :: max(1, some.shape[1] // 2**20)]
     ends = some.quantile(some.new_tensor([0.01, 0.99]), dim=1).T.tolist()
     return {i: (a, b) for i, (a, b) in enumerate(ends) if b - a < share * (high - low)}

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from infomin.core import rng
 from infomin.core.errors import whole_number
-from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder
+from infomin.data.image_store import ImageStore
 from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.reading import Counter, Progress, in_threads, random_patches, root_folder, source
 from infomin.data.split import hold_out
@@ -72,20 +72,22 @@ def windows(
         generator = rng.generator(seed, "windows", path.relative_to(folder).as_posix())
         return random_patches(decoder(path), size, each, generator, "data.size", str(path))
 
-    def build() -> DataSet:
+    def build(store: ImageStore) -> DataSet:
         with in_threads(cut, paths, Counter(progress, len(paths)).add) as results:
-            images = list(results)
-        for path, cuts in zip(paths, images, strict=True):
-            values.check_alike(cuts, str(path), images[0], str(paths[0]))
-        sets = [
-            ImageSet(torch.cat(part), torch.full((len(part) * each,), UNLABELLED))
-            for part in (images[: len(parts[0])], images[len(parts[0]) :])
-        ]
-        return DataSet(name, sets[0], sets[1], (), **decoder.facts(images[0].dtype))
+            for path, cuts in zip(paths, results, strict=True):
+                for window in cuts:
+                    store.add(window, str(path))
+        images, first = store.source, len(parts[0]) * each
+        train, test = (
+            ImageSet(images.subset(rows), torch.full((len(rows),), UNLABELLED))
+            for rows in (torch.arange(first), torch.arange(first, images.shape[0]))
+        )
+        return DataSet(name, train, test, (), **decoder.facts(images.dtype))
 
     data = cached(
         cache,
         build,
+        len(paths) * each,
         name=name,
         root=str(folder.resolve()),
         files=stamps(paths),

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from infomin.augment import resize
 from infomin.core.errors import InputError
 from infomin.data import DataSet, ImageSet
-from infomin.evaluation.features import evaluating, extract
+from infomin.data.source import CHUNK, in_chunks
+from infomin.evaluation.features import device_of, evaluating, extract
 from infomin.evaluation.linear_probe import linear_probe
 from infomin.models import Encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder
@@ -40,7 +41,7 @@ def evaluate(
     seen.check_classes("evaluation")
     train, test = seen.train.labelled(), seen.test.labelled()
     z_train, z_test = (
-        extract(encoder.views, encoder.encoders, s.images, tap, view_mask=s.view_mask)
+        extract(encoder.views, encoder.encoders, s.source, tap, view_mask=s.view_mask)
         for s in (train, test)
     )
     y_train, y_test = train.labels.cpu(), test.labels.cpu()
@@ -103,14 +104,16 @@ def knn_accuracy(
 
 @torch.no_grad()
 def classifier_accuracy(
-    views: View, classifiers: Encoders, images: ImageSet, size: int, chunk: int = 512
+    views: View, classifiers: Encoders, images: ImageSet, size: int
 ) -> list[float]:
     """Return the held-out accuracy of every view's classifier c_i."""
     known = images.labelled()
     hits = torch.zeros(len(classifiers))
     with evaluating(classifiers):
-        for part, label in zip(known.images.split(chunk), known.labels.split(chunk), strict=True):
+        chunks = in_chunks(known.source, device_of(classifiers))
+        for part, label in zip(chunks, known.labels.split(CHUNK), strict=True):
             logits: list[Tensor] = list(classifiers(views.split(resize(part, size))))
+            label = label.to(part.device)
             hits += torch.stack([(o.argmax(1) == label).sum().cpu() for o in logits])
     accuracies: list[float] = (hits / len(known)).tolist()
     return accuracies

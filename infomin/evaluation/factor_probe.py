@@ -159,7 +159,7 @@ def probe_encoder(
             f"data {data.name}: a factor probe needs images with known factors that vary, as "
             "data=scenes"
         )
-    train, test = (extract(pretrained.views, pretrained.encoders, s.images, tap) for s in sets)
+    train, test = (extract(pretrained.views, pretrained.encoders, s.source, tap) for s in sets)
     known, truth = ({name: s.factors[name].cpu() for name in names} for s in sets)
     return probe_factors(train, known, test, truth, seed=seed, **fit)
 

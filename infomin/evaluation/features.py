@@ -11,6 +11,7 @@ from infomin.augment import Augmentation, resize
 from infomin.core import rng
 from infomin.core.errors import InputError
 from infomin.data.missing_views import ViewMask, having
+from infomin.data.source import CHUNK, Source, as_source, in_chunks
 from infomin.information import CosineCritic, Estimate, estimate
 from infomin.models import Encoders
 from infomin.views import View
@@ -27,28 +28,32 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(training)
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device of the parameters of a module."""
+    return next(module.parameters()).device
+
+
 @torch.no_grad()
 def extract(
     views: View,
     encoders: Encoders,
-    images: Tensor,
+    images: Source | Tensor,
     tap: str | None = None,
-    chunk: int = 512,
+    chunk: int = CHUNK,
     view_mask: ViewMask | None = None,
 ) -> Float[Tensor, "n d"]:
     """Return frozen features of whole images, all encoders side by side, on the CPU.
 
     Arguments:
-        images: `n c h w`, of a data set, in its own type.
+        images: `n c h w`, in their own type.
         tap: layer of the backbones; None is the last.
         view_mask: views that each image has; the features of the others are zeros.
     """
-    parts = []
+    parts: list[Tensor] = []
     with evaluating(encoders):
-        for start in range(0, len(images), chunk):
-            part = slice(start, start + chunk)
-            mask = None if view_mask is None else view_mask[part]
-            whole = resize(images[part], encoders.size)
+        for i, part in enumerate(in_chunks(as_source(images), device_of(encoders), chunk)):
+            mask = None if view_mask is None else view_mask[i * chunk : (i + 1) * chunk]
+            whole = resize(part, encoders.size)
             parts.append(encoders.features(views.split(whole), tap, mask).cpu())
     return torch.cat(parts)
 
@@ -57,21 +62,20 @@ def extract(
 def held_out_embeddings(
     views: View,
     encoders: Encoders,
-    images: Tensor,
+    images: Source | Tensor,
     augment: Augmentation,
     seed: int = 0,
-    chunk: int = 512,
 ) -> tuple[Float[Tensor, "n d"], ...]:
     """Return the embeddings of every view of held-out images, sampled as in training, on the CPU.
 
     Arguments:
-        images: `n c h w`, of a data set, in its own type.
+        images: `n c h w`, in their own type.
         augment: cuts the crops.
         seed: of crops and of all other sampling.
     """
     z: list[list[Tensor]] = []
     with evaluating(encoders):
-        for i, part in enumerate(images.split(chunk)):
+        for i, part in enumerate(in_chunks(as_source(images), device_of(encoders))):
             crops = [
                 augment(part, rng.generator(seed, "held out", view, i))
                 for view in range(views.crops)
@@ -101,7 +105,7 @@ def i_nce_between(
 def held_out_i_nce(
     views: View,
     encoders: Encoders,
-    images: Tensor,
+    images: Source | Tensor,
     augment: Augmentation,
     temperature: float,
     k: int,

@@ -96,7 +96,7 @@ class Monitor:
         trainer, loader = self.trainer, self.trainer.loader
         result: Metrics = {"epoch": trainer.step / loader.batches.per_epoch}
         if trainer.method.trains_embeddings:
-            images, seed = self.test.images, trainer.settings.seed
+            images, seed = self.test.source, trainer.settings.seed
             z = held_out_embeddings(loader.views, self.encoders, images, loader.augment, seed)
             if not all(of_view.isfinite().all() for of_view in z):
                 return {}
@@ -138,7 +138,7 @@ class Monitor:
 
     def _features(self, images: ImageSet) -> Tensor:
         views, mask = self.trainer.loader.views, images.view_mask
-        return extract(views, self.encoders, images.images, self.tap, view_mask=mask)
+        return extract(views, self.encoders, images.source, self.tap, view_mask=mask)
 
     def _some(self, images: ImageSet, name: str) -> ImageSet:
         """Return a sample of the images, always the same, on the device of the encoders."""

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from infomin.augment import resize
 from infomin.core.shapes import Image, Views
-from infomin.evaluation.features import evaluating
+from infomin.data.source import Source, as_source, in_chunks
+from infomin.evaluation.features import device_of, evaluating
 from infomin.methods.predictive import Direction, Predictive
 from infomin.views import View
 
@@ -41,7 +42,7 @@ def predict(
     """Return the views of whole images, and their pixels predicted from one another.
 
     Arguments:
-        images: `n c h w`, of a data set, in its own type, on the device of the method.
+        images: `n c h w`, in their own type, on the device of the method.
     """
     with evaluating(method):
         whole = views(resize(images, method.encoders.size))
@@ -49,19 +50,20 @@ def predict(
 
 
 def prediction_errors(
-    method: Predictive, views: View, images: Tensor, chunk: int = 512
+    method: Predictive, views: View, images: Source | Tensor
 ) -> list[PredictionError]:
     """Return the error of every direction on whole images; see `predict`.
 
-    The constant is fitted to the first `chunk` of the images.
+    The constant is fitted to the first chunk of the images.
     """
     errors: dict[Direction, float] = dict.fromkeys(method.directions, 0.0)
     constants = dict.fromkeys(method.directions, 0.0)
     guesses: list[Tensor] = []
-    for part in images.split(chunk):
+    source = as_source(images)
+    for part in in_chunks(source, device_of(method)):
         whole, predicted = predict(method, views, part)
         guesses = guesses or [_constant(view.float(), method.name) for view in whole]
-        share = len(part) / len(images)
+        share = len(part) / len(source)
         for (i, j), pixels in predicted.items():
             target = whole[j].float()
             errors[i, j] += share * method.error(pixels, target).item()

@@ -134,14 +134,13 @@ def score_views(
         settings: of a short pretraining.
         folds: number of folds of the cross-validation.
     """
-    numbers = images.images.to(fabric.device)
     batches = Batches(len(images), settings.batch, settings.seed, "pretrain", "game.batch")
     method = CMC(encoders, Context(len(images), settings.batch, settings.temperature))
-    loader = ViewLoader(numbers, batches, augment, views, method.views)
+    loader = ViewLoader(images.source, batches, augment, views, method.views, device=fabric.device)
     trainer = Trainer(method, loader, partial(torch.optim.AdamW, lr=2e-3), settings, fabric)
     values = [metrics["i_nce"] for metrics in trainer]
     known = images.subset(labelled.to(images.labels.device))
-    features = extract(views, encoders, known.images)
+    features = extract(views, encoders, known.source)
     accuracies = cross_validate(features, known.labels.cpu(), folds, settings.seed)
     return accuracies, statistics.mean(values[-max(1, len(values) // 10) :])
 

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from infomin.augment import CropFlip
 from infomin.data import Batches, ImageSet
 from infomin.data.missing_views import check_complete
+from infomin.data.source import Reader
 from infomin.generator import ViewGenerator
 from infomin.losses import cosine_scores, infonce, top1, view_pairs
 from infomin.models import Encoders
@@ -46,7 +47,7 @@ class Game(TrainingLoop):
         crops: `per_view` or `shared`, see `View`.
         estimators: f, one encoder per view.
         classifiers: c, one per view; unused in `unsup`.
-        train: all training images, resident.
+        train: all training images.
         labelled: indices of those whose label may be seen.
         augment: cuts the crops; small patches suffice, since g is pixel-wise.
         settings: the numbers.
@@ -76,15 +77,17 @@ class Game(TrainingLoop):
         self.informed, self.classified = settings.informed, settings.classified
         self.pairs = view_pairs(len(estimators))
         check_complete(train.view_mask, "train", "the game")
-        self.train = train.to(fabric.device)
+        self.train = train
         self.part = distributed.share(fabric, settings.batch)
         self.batches = Batches(len(train), settings.batch, settings.seed, "game", "game.batch")
+        self.reader = Reader(train.source, self.batches, fabric.device)
         if settings.classified:
             self.labelled_part = distributed.share(fabric, settings.labelled_batch)
             size, seed = settings.labelled_batch, settings.seed
             self.labelled_batches = Batches(
                 labelled, size, seed, "labelled game", "game.labelled_batch"
             )
+            self.labelled_reader = Reader(train.source, self.labelled_batches, fabric.device)
         self.g = generator.to(fabric.device).train()
         self.views = LearnedViews(self.g, crops)
         self.f = estimators.to(fabric.device).train()
@@ -111,15 +114,16 @@ class Game(TrainingLoop):
         s, unlabelled, labelled = self.settings, [], None
         if self.informed:
             for number in range(step * s.estimator_steps, (step + 1) * s.estimator_steps):
-                crops, _ = self.batches.crops(
-                    self.train.images, number, self.augment, self.views.crops, self.part
+                images = self.reader(number, self.part)
+                unlabelled.append(
+                    self.batches.crops(images, number, self.augment, self.views.crops, self.part)
                 )
-                unlabelled.append(crops)
         if self.classified:
-            (crop,), chosen = self.labelled_batches.crops(
-                self.train.images, step, self.augment, 1, self.labelled_part
-            )
-            labelled = crop, self.train.labels[chosen.to(self.train.labels.device)]
+            batches, part = self.labelled_batches, self.labelled_part
+            images = self.labelled_reader(step, part)
+            (crop,) = batches.crops(images, step, self.augment, 1, part)
+            labels = self.train.labels.cpu()[batches(step)[part]]
+            labelled = crop, labels.to(crop.device)
         return unlabelled, labelled
 
     def advance(self) -> Metrics:

@@ -219,7 +219,7 @@ class MovingMnist:
     def to(self, device: torch.device) -> "MovingMnist":
         """Return the same data with its images on a device; sampling stays on the CPU."""
         digits, backgrounds = (
-            ImageSet(s.images.to(device), s.labels) for s in (self.digits, self.backgrounds)
+            ImageSet.of(s.images.to(device), s.labels) for s in (self.digits, self.backgrounds)
         )
         return MovingMnist(digits, backgrounds, self.motion)
 

@@ -73,7 +73,7 @@ def _scikit_learn_digits() -> DataSet:
     order = torch.randperm(len(labels), generator=rng.generator(0, "moving digits"))
     held_out = round(_TEST_SHARE * len(labels))
     train, test = (
-        ImageSet(images[index], labels[index])
+        ImageSet.of(images[index], labels[index])
         for index in (order[held_out:].sort().values, order[:held_out].sort().values)
     )
     return DataSet("scikit-learn digits", train, test, tuple("0123456789"))

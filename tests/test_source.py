@@ -1,0 +1,207 @@
+"""Sources give the same bits wherever images are: in memory, in a file, read ahead or not."""
+
+import copy
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from PIL import Image
+from refusal import refused
+from sameness import same
+from trainers import make_trainer
+
+from infomin import data
+from infomin.core.errors import InputWarning
+from infomin.data import keep
+from infomin.data.image_store import IMAGES, ImageStore, open_store
+from infomin.data.images import ImageSet
+from infomin.data.source import Reader, TensorSource, in_chunks, read_ahead
+from infomin.views import ChannelViews
+
+pytestmark = pytest.mark.usefixtures("single")
+
+CPU = torch.device("cpu")
+QUEUE = {"kind": "queue", "size": 24, "momentum": 0.9}
+TYPES = pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32])
+
+
+def random(dtype, n=30, side=4):
+    images = torch.randint(0, 256, (n, 3, side, side))
+    return images.to(torch.int16).to(dtype) if dtype == torch.uint16 else images.to(dtype)
+
+
+def mapped(path, images):
+    """The source of a file that holds these images."""
+    with path.open("wb") as stream:
+        store = ImageStore(stream)
+        for i, image in enumerate(images):
+            store.add(image, str(i))
+        store.close({"odd": torch.tensor([True, False, True]), "rows": torch.arange(3)})
+    return TensorSource(open_store(path)[IMAGES], mapped=True)
+
+
+@TYPES
+def test_a_file_holds_the_images_and_small_tensors(tmp_path, dtype):
+    images = random(dtype, side=5)  # 75 bytes an image, so that gaps are needed
+    assert torch.equal(mapped(tmp_path / "x", images).load(CPU).tensor, images)
+    tensors = open_store(tmp_path / "x")
+    assert tensors["odd"].tolist() == [True, False, True] and tensors["rows"].tolist() == [0, 1, 2]
+
+
+@TYPES
+def test_every_source_gives_the_images_of_every_index_in_order(tmp_path, dtype):
+    images, order = random(dtype), torch.randperm(30)
+    wanted = [torch.tensor([3, 3, 17]), torch.tensor([0]), torch.arange(20)]
+    for source in (TensorSource(images), mapped(tmp_path / "x", images)):
+        twice = source.subset(order.flip(0)).subset(torch.arange(29, -1, -1))
+        for one in (source.subset(order), twice):
+            assert one.shape == images.shape and one.dtype == dtype
+            for read, index in zip(one.read(wanted), wanted, strict=True):
+                assert torch.equal(read.int(), images.int()[order[index]])
+            chunks = [x.int() for x in in_chunks(one, size=7)]
+            assert torch.equal(torch.cat(chunks), images.int()[order])
+            assert torch.equal(one.load(CPU).tensor.int(), images.int()[order])
+
+
+def test_reading_ahead_keeps_the_order_and_raises_when_the_batch_is_wanted():
+    made, thread = [], threading.current_thread()
+
+    def batches():
+        for i in range(5):
+            assert threading.current_thread() is not thread
+            if i == 3:
+                raise ValueError("batch 3")
+            made.append(i)
+            yield torch.tensor([i])
+
+    ahead = read_ahead(batches(), CPU, depth=2)
+    assert int(next(ahead)) == 0 and int(next(ahead)) == 1 and int(next(ahead)) == 2
+    assert made == [0, 1, 2]
+    with pytest.raises(ValueError, match="batch 3"):
+        next(ahead)
+
+
+def test_a_reader_follows_any_order_of_steps_and_any_share(tmp_path):
+    images = random(torch.uint8)
+    batches = data.Batches(30, 8, 0, "test")
+    for source in (TensorSource(images), mapped(tmp_path / "x", images)):
+        reader = Reader(source, batches, CPU)
+        for step in (0, 1, 2, 7, 8, 3, 3):
+            for share in (slice(0, 4), slice(4, 8)):
+                assert torch.equal(reader(step, share), images[batches(step)[share]])
+
+
+@pytest.mark.parametrize("method", ["cmc", "moco"])
+def test_training_has_the_same_bits_from_a_file_and_after_resuming(tmp_path, method):
+    images = data.scenes(size=16, train=48, test=12).train.images
+    options = {"method": method} | ({"memory": QUEUE} if method == "moco" else {})
+
+    def losses(source, state=None):
+        loop, values, saved = make_trainer(ChannelViews(), source, **options), [], None
+        if state:
+            loop.load_state_dict(state)
+        for metrics in loop:
+            values.append(metrics["loss"])
+            if len(values) == 3:  # the step counts after this one
+                saved = copy.deepcopy(loop.state_dict()) | {"step": loop.step}
+        return values, saved
+
+    whole, state = losses(TensorSource(images))
+    source = mapped(tmp_path / "x", images)
+    assert losses(source)[0] == whole and len(whole) == 8
+    assert losses(source, state)[0] == whole[3:]
+
+
+# Where images are kept
+
+
+@pytest.mark.parametrize(
+    ("choice", "free", "memory", "line"),
+    [
+        ("auto", 10**6, True, ""),
+        ("auto", 5000, False, "4.51 kB of images, read batch by batch (5 kB free there)"),
+        ("device", 5000, True, "4.51 kB of images, in the memory of cpu (5 kB free there)"),
+        ("mapped", 10**6, False, "4.51 kB of images, read batch by batch (1 MB free there)"),
+    ],
+)
+def test_images_are_kept_where_they_fit(tmp_path, monkeypatch, choice, free, memory, line):
+    monkeypatch.setattr(keep, "free_memory", lambda device: free)
+    images = random(torch.uint8, 94)
+    source = mapped(tmp_path / "x", images)
+    sets = [ImageSet(source.subset(rows), rows % 2) for rows in torch.arange(94).split(60)]
+    placed, said = keep.place(data.DataSet("x", *sets, ("a", "b"), keep=choice), CPU)
+    assert placed.train.source.mapped is not memory
+    assert said == (line and f"data x: {line}")
+    assert torch.equal(torch.cat([placed.train.images, placed.test.images]), images)
+
+
+def test_memory_of_the_cpu_is_that_within_the_limit_of_a_container(tmp_path, monkeypatch):
+    assert 0 < keep.free_memory(CPU) < 2**50
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    monkeypatch.setattr(keep, "_CGROUP", tmp_path)
+    assert keep.free_memory(CPU) == 2_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert keep.free_memory(CPU) > 2_000_000
+
+
+def test_an_unknown_place_is_refused_before_any_file_is_read():
+    with refused("data.keep: expected one of auto, device, mapped, got 'disk'"):
+        data.image_folder(root="missing", keep="disk")
+
+
+# Building the file
+
+BUILD = """
+import resource, sys
+import infomin.data as data
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+images = data.image_folder(sys.argv[1], size=512, cache=sys.argv[2]).train.source
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(len(images), images.tensor.numel() // 2**20, (after - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_decoding_takes_little_memory_however_many_images_there_are(tmp_path):
+    image = Image.effect_noise((512, 512), 50).convert("RGB")
+    for i in range(500):
+        path = tmp_path / "set" / f"class {i % 2}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if i < 2:
+            image.save(path, compress_level=0)
+        else:
+            shutil.copy(path.with_name(f"{i % 2}.png"), path)
+    command = [sys.executable, "-c", BUILD, str(tmp_path / "set"), str(tmp_path / "cache")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    count, size, grown = map(int, done.stdout.split())
+    assert (count, size) == (400, 375) and grown < 200, "MB"
+
+
+def test_a_full_disk_is_said_and_the_images_are_read_into_memory(tmp_path, monkeypatch):
+    for i in range(6):
+        path = tmp_path / "set" / str(i % 2) / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (i, i, i)).save(path)
+    options = {"root": str(tmp_path / "set"), "size": 8, "cache": str(tmp_path / "cache")}
+    whole = data.image_folder(**options | {"cache": str(tmp_path / "other")})
+
+    def full(self, tensors):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ImageStore, "close", full)
+    with pytest.warns(InputWarning, match="are not cached, .*No space left on device"):
+        assert same(whole, data.image_folder(**options))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    monkeypatch.setattr(ImageStore, "add", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        data.image_folder(str(tmp_path), 8, test_share=0.5, cache=str(tmp_path / "cache"))
+    assert not (tmp_path / "cache").exists()
