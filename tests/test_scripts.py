@@ -53,7 +53,9 @@ def trained(runs, game):
 
 def test_the_labels_choose_among_generators_kept_along_the_game(runs, game):
     assert "I_NCE held out" in game.out and "picture:" in game.out
-    assert game.err.count("candidate ") == 3 and "held-out labels" in game.out
+    told = [line for line in game.err.splitlines() if line.endswith(" nats")]
+    assert [line.partition(":")[0] for line in told] == [f"candidate {i}" for i in (1, 2, 3)]
+    assert "held-out labels" in game.out
     (folder,), chosen = game.folders, result(game)
     steps = [candidate["step"] for candidate in chosen["candidates"]]
     assert sorted(int(path.name) for path in (folder / "along").iterdir()) == steps == [2, 4, 6]

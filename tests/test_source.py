@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,8 @@ from trainers import make_trainer
 from infomin import data
 from infomin.core.errors import InputWarning
 from infomin.data import keep
+from infomin.data.decode import Decoder
+from infomin.data.file_source import FileSource
 from infomin.data.image_store import IMAGES, ImageStore, open_store
 from infomin.data.images import ImageSet
 from infomin.data.source import Reader, TensorSource, in_chunks, read_ahead
@@ -115,6 +118,93 @@ def test_training_has_the_same_bits_from_a_file_and_after_resuming(tmp_path, met
     assert losses(source, state)[0] == whole[3:]
 
 
+# Decoded on demand
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of 40 pictures of two classes, of several sizes, of 8 or 16 bits."""
+
+    def make(kind="RGB", number=40):
+        for i in range(number):
+            path = tmp_path / "set" / "ab"[i % 2] / f"{i:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(i).integers(0, 256, (18 + i % 3, 16, 3), dtype=np.uint8)
+            if kind == "RGB":
+                Image.fromarray(pixels).save(path)
+            else:
+                np.save(path.with_suffix(".npy"), pixels.astype(np.uint16) * 16)
+        return {"root": str(tmp_path / "set"), "size": 12, "cache": str(tmp_path / "cache")}
+
+    return make
+
+
+@pytest.mark.parametrize("threads", [1, 5])
+@pytest.mark.parametrize("kind", ["RGB", "16 bits"])
+def test_images_decoded_on_demand_have_the_bits_of_the_cache(folder, monkeypatch, kind, threads):
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    options = folder(kind) | ({} if kind == "RGB" else {"value_range": [0, 4095]})
+    whole, files = data.image_folder(**options), data.image_folder(**options, keep="files")
+    assert same(whole, files) and whole.value_range == files.value_range
+    batches = data.Batches(len(files.train), 7, 0, "test")
+    reader = Reader(files.train.source, batches, CPU)
+    for step in (0, 1, 2, 9, 3):
+        expected = whole.train.images.int()[batches(step)]
+        assert torch.equal(reader(step, slice(None)).int(), expected)
+        assert torch.equal(reader(step, slice(2, 5)).int(), expected[2:5])
+
+
+def test_training_from_files_has_the_same_bits(folder):
+    options = folder()
+    losses = [
+        [metrics["loss"] for metrics in make_trainer(ChannelViews(), dataset.train.source)]
+        for dataset in (data.image_folder(**options), data.image_folder(**options, keep="files"))
+    ]
+    assert losses[0] == losses[1] and len(losses[0]) == 4
+
+
+def test_a_bad_file_is_replaced_by_the_next_of_its_class_or_refused(folder, tmp_path):
+    folder()
+    paths = sorted((tmp_path / "set").rglob("*.png"))  # 20 of each class
+    labels, decode = torch.arange(40) // 20, Decoder(12)
+    for row in (17, 19):
+        paths[row].write_bytes(b"no picture")
+    bad, good = (
+        FileSource(paths, decode, decode(paths[0]), labels, skip) for skip in (False, True)
+    )
+    message = (
+        f"{paths[17].name}: cannot be read .*; data.skip_bad=true replaces it by another image"
+    )
+    with refused(message):
+        next(bad.read([torch.tensor([3, 17])]))
+    for rows, index, other in (
+        (torch.arange(40), 17, 18),
+        (torch.arange(40), 19, 0),
+        (torch.arange(3, 40), 16, 3),  # 19 of all; images outside of the source stay out
+    ):
+        with pytest.warns(InputWarning, match=rf"cannot be read .*; {paths[other].name} takes its"):
+            (image,) = next(good.subset(rows).read([torch.tensor([index])]))
+        assert torch.equal(image, decode(paths[other]))
+    with refused("no image of its class can be read"):
+        next(good.subset(torch.tensor([17, 19, 25])).read([torch.tensor([0])]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "message"),
+    [
+        ((12, 12, 3), 5000, r"0.npy: has values 5,000 to 5,000, outside \[0, 4095\]"),
+        ((12, 12, 4), 0, "images of different kinds: .*, .*0.npy is 4 channels of uint16"),
+    ],
+)
+def test_a_file_unlike_the_others_is_refused_when_it_comes(tmp_path, shape, value, message):
+    np.save(tmp_path / "0.npy", np.full(shape, value, np.uint16))
+    decode = Decoder(12, value_range=[0, 4095], layout="hwc")
+    example = torch.zeros(3, 12, 12, dtype=torch.uint16)
+    source = FileSource([tmp_path / "0.npy"], decode, example, torch.zeros(1).long(), skip_bad=True)
+    with refused(message):
+        next(source.read([torch.tensor([0])]))
+
+
 # Where images are kept
 
 
@@ -149,7 +239,7 @@ def test_memory_of_the_cpu_is_that_within_the_limit_of_a_container(tmp_path, mon
 
 
 def test_an_unknown_place_is_refused_before_any_file_is_read():
-    with refused("data.keep: expected one of auto, device, mapped, got 'disk'"):
+    with refused("data.keep: expected one of auto, device, mapped, files, got 'disk'"):
         data.image_folder(root="missing", keep="disk")
 
 

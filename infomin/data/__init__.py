@@ -1,4 +1,4 @@
-"""Data sets in memory. Every data source of this folder is a function `infomin.data.NAME`.
+"""Data sets. Every data source of this folder is a function `infomin.data.NAME`.
 
 Sources register themselves: see `infomin.data.reading`.
 """

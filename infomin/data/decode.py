@@ -192,9 +192,10 @@ class Decoder:
     def resized(self, image: Num[Tensor, "c h w"], as_picture: bool = False) -> Tensor:
         """Resize an image to a square `c size size`, the way of Pillow or of `augment.resize`."""
         height, width = image.shape[1:]
-        if self.size is not None and (height, width) != (self.size, self.size):
-            self.sizes.add((width, height))
-        if as_picture and self.size is not None:
+        if self.size is None or (height, width) == (self.size, self.size):
+            return image
+        self.sizes.add((width, height))
+        if as_picture:
             return _fitted(image, self.size)
         return values.resize_to_square(image[None], self.size)[0]
 

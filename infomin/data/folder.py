@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from infomin.core.errors import InputError, one_of
@@ -12,11 +13,13 @@ from infomin.core.names import printable
 from infomin.data import values
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, UnreadableFile
+from infomin.data.file_source import FileSource
 from infomin.data.image_store import ImageStore
 from infomin.data.images import KEEP, DataSet, ImageSet
 from infomin.data.labels import encode, folder_labels
 from infomin.data.names import listed
 from infomin.data.reading import Counter, Progress, in_threads, root_folder, source
+from infomin.data.source import Source
 from infomin.data.split import hold_out
 from infomin.data.walk import LeftOut, Listing, list_images
 
@@ -39,7 +42,7 @@ def image_folder(
     keep: str = "auto",
     progress: Progress = None,
 ) -> DataSet:
-    """Read a folder of images into memory, resized and cropped to squares.
+    """Read a folder of images, resized and cropped to squares.
 
     Images are pictures, TIFF and `.npy` (one image per file; uint8, uint16, or other numbers, held
     as float32) of 2 to 16 channels, all of one kind. `infomin.data.decode` has the rules.
@@ -71,20 +74,22 @@ def image_folder(
             folder.
         fill: replaces values that files declare as no data, NaN and infinity; refused otherwise.
         keep: where images wait for their batch: `device`, the memory of the device that trains;
-            `mapped`, the file of the cache, or the memory of the host; `auto` is `device` if they
-            take at most half of its free memory.
+            `mapped`, the file of the cache, or the memory of the host; `files`, where they are
+            decoded anew in every epoch; `auto` is `device` if they take at most half of its free
+            memory, `mapped` otherwise.
         progress: takes the number of files that are decoded, and of all.
 
     Raises:
         InputError: for a missing or empty folder, a class that only test images have, or a file or
             folder that cannot be used, by name.
     """
-    one_of("data.keep", keep, KEEP)
+    one_of("data.keep", keep, (*KEEP, "files"))
     decoder = Decoder(size, convert, value_range, layout, fill=fill)
     folder = root_folder(root, "that holds the images")
     listing = list_images(folder, skip_bad)
     names, remarks = folder_labels(listing, labels, class_level)
-    encode(names, [_name_in(paths) for paths in listing.paths])  # refuses before decoding
+    names_of = [_name_in(paths) for paths in listing.paths]
+    encode(names, names_of)  # refuses before decoding
     name = folder.resolve().name
 
     def decode(path: Path) -> Tensor | None:
@@ -105,17 +110,7 @@ def image_folder(
         read = [[paths[i] for i in index] for paths, _, index in kept]
         words = [[labels[i] for i in index] for _, labels, index in kept]
         classes, indices = encode(words, [_name_in(paths) for paths in read])
-        images, first = store.source, len(parts[0])
-        if len(parts) == 1:
-            every = ImageSet(images, indices[0])
-            train, test = (
-                every.subset(i) for i in hold_out(len(every), test_share, seed, every.labels)
-            )
-        else:
-            rows = torch.arange(first), torch.arange(first, images.shape[0])
-            train, test = (
-                ImageSet(images.subset(i), y) for i, y in zip(rows, indices, strict=True)
-            )
+        train, test = _two_sets(store.source, indices, test_share, seed)
         bad = LeftOut(folder)
         bad.add("unreadable file{s}", *sorted({*listing.all_paths}.difference(*read)))
         return DataSet(
@@ -126,25 +121,73 @@ def image_folder(
             skipped=len(listing.all_paths) - sum(map(len, read)),
             channel_names=tuple(channel_names or ()),
             notes=(str(bad),),
-            **decoder.facts(images.dtype),
+            **decoder.facts(store.source.dtype),
         )
 
-    data = cached(
-        cache,
-        build,
-        len(listing.all_paths),
-        name=name,
-        root=str(folder.resolve()),
-        files=stamps(listing.all_paths),
-        folders=[str(part) for part in listing.folders],
-        options=[
-            *(size, convert, skip_bad, test_share, seed),
-            *(value_range, channel_names, layout, fill),
-        ],
-        labels=[labels, class_level],
-    )
+    if keep == "files":
+        classes, indices = encode(names, names_of)
+        images = _files(listing.all_paths, decoder, torch.cat(indices), skip_bad)
+        train, test = _two_sets(images, indices, test_share, seed)
+        data = DataSet(
+            name,
+            train=train,
+            test=test,
+            classes=classes,
+            channel_names=tuple(channel_names or ()),
+            value_range=values.resolve_range(value_range, images.dtype),
+        )
+    else:
+        data = cached(
+            cache,
+            build,
+            len(listing.all_paths),
+            name=name,
+            root=str(folder.resolve()),
+            files=stamps(listing.all_paths),
+            folders=[str(part) for part in listing.folders],
+            options=[
+                *(size, convert, skip_bad, test_share, seed),
+                *(value_range, channel_names, layout, fill),
+            ],
+            labels=[labels, class_level],
+        )
     left_out = listing.left_out.notes(*data.notes)
     return replace(data, keep=keep, notes=(describe(listing, data, remarks), *left_out))
+
+
+def _two_sets(
+    images: Source, labels: Sequence[Int64[Tensor, " n"]], test_share: float, seed: int
+) -> tuple[ImageSet, ImageSet]:
+    """Return training and test images, given the labels of both, or of all."""
+    if len(labels) == 1:
+        chosen = hold_out(len(images), test_share, seed, labels[0])
+        train, test = (ImageSet(images, labels[0]).subset(index) for index in chosen)
+    else:
+        parts = torch.arange(len(images)).split([*map(len, labels)])
+        train, test = (
+            ImageSet(images.subset(rows), y) for rows, y in zip(parts, labels, strict=True)
+        )
+    return train, test
+
+
+def _files(
+    paths: Sequence[Path], decoder: Decoder, labels: Int64[Tensor, " n"], skip_bad: bool
+) -> FileSource:
+    """Return files as a source; only the first image is decoded."""
+    for path in paths:
+        try:
+            example = decoder(path)
+        except UnreadableFile as error:
+            if skip_bad:
+                continue
+            raise InputError(f"{error}; data.skip_bad=true leaves it out") from None
+        values.check_square(example, str(path))
+        if example.dtype != torch.uint8:  # all images are checked against one range, when they come
+            decoder = replace(
+                decoder, value_range=values.resolve_range(decoder.value_range, example.dtype)
+            )
+        return FileSource(paths, decoder, example, labels, skip_bad)
+    raise InputError(f"data.root: none of the {len(paths)} images can be read")
 
 
 def read_images(

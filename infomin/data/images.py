@@ -17,7 +17,7 @@ from infomin.data.source import Source, TensorSource
 
 UNLABELLED = -1
 KEEP = ("auto", "device", "mapped")
-"""Where images wait for their batch; see `data.keep`."""
+"""Places where images wait for their batch; see `image_folder`, which has `files`, too."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class DataSet:
         resized_from: largest width and height of images that were resized; None without any.
         groups: channels of every view, the columns of `view_mask`, where images come as views.
         notes: lines for people: the files and folders that are used, and those that are not.
-        keep: where images wait for their batch: `auto`, `device` or `mapped`; see `data.keep`.
+        keep: where images wait for their batch; see `image_folder`.
     """
 
     name: str
@@ -129,7 +129,7 @@ class DataSet:
     keep: str = "auto"
 
     def __post_init__(self) -> None:
-        one_of("data.keep", self.keep, KEEP)
+        one_of("data.keep", self.keep, (*KEEP, "files"))
         names = parse_channel_names(self.channel_names or None, self.channels, "data.channel_names")
         object.__setattr__(self, "channel_names", names)
         # those of folders may be no UTF-8, which no card and no figure can hold

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-from torchvision import datasets
 
 from infomin.core.errors import InputError
 from infomin.core.files import user_path
@@ -79,6 +78,8 @@ def _read(
 
 def _open(title: str, root: Path, split: Mapping[str, Any]) -> Any:
     """Open a data set of torchvision, and download it only where it is missing."""
+    from torchvision import datasets  # imports torch's compiler, three seconds
+
     dataset = getattr(datasets, title)
     try:
         return dataset(root=root, download=False, **split)
