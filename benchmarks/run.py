@@ -33,6 +33,7 @@ NAMES = (
     "flows",
     "views",
     "augmentation",
+    "data",
     "information",
     "startup",
 )

@@ -18,7 +18,7 @@ rule then holds for JPEG, PNG, WebP, GIF, TIFF and `.npy`:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -111,6 +111,7 @@ class Decoder:
         Raises:
             InputError: for something that the options exclude; begins with `name`.
         """
+        raster = self._resized_picture(raster)
         pixels, missing = self._channels_first(raster, name)
         if not self.convert and raster.frames > 1:
             raise InputError(
@@ -188,6 +189,15 @@ class Decoder:
             drops = f"{self.setting('convert', 'true')} drops it"
             advice.append(f"channel {numbers} is declared as alpha and kept; {drops}")
         return tuple(advice)
+
+    def _resized_picture(self, raster: Raster) -> Raster:
+        """Return an upright picture without alpha resized: as `image` does last, and sooner."""
+        shape, size = raster.values.shape, self.size
+        usual = raster.picture and not raster.alpha and raster.orientation == 1
+        if not usual or raster.missing is not None or size is None or shape[:2] == (size, size):
+            return raster
+        self.sizes.add((shape[1], shape[0]))
+        return replace(raster, values=_fit(raster.values, size))
 
     def resized(self, image: Num[Tensor, "c h w"], as_picture: bool = False) -> Tensor:
         """Resize an image to a square `c size size`, the way of Pillow or of `augment.resize`."""
@@ -274,6 +284,10 @@ def height_and_width(path: Path, load: bool = False) -> tuple[int, int] | None:
 def _fitted(image: UInt8[Tensor, "c h w"], size: int) -> UInt8[Tensor, "c _ _"]:
     """Resize a picture to a square as Pillow does."""
     pixels = image.permute(1, 2, 0).contiguous().numpy()
-    picture = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-    fitted = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.atleast_3d(np.array(fitted))).permute(2, 0, 1)
+    fitted = _fit(pixels if pixels.shape[2] == 3 else pixels[..., 0], size)
+    return torch.from_numpy(np.atleast_3d(fitted)).permute(2, 0, 1)
+
+
+def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
+    picture = Image.fromarray(pixels)
+    return np.array(ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-
 from infomin.core.errors import InputError
 from infomin.core.files import user_path
 from infomin.data.cache import cached
