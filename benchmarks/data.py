@@ -24,7 +24,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from infomin.data import Batches, image_folder, photos
+from infomin.data import Batches
+from infomin.data.folder import image_folder
+from infomin.data.photos import photos
 from infomin.data.source import Source
 
 BATCH, CPU = 256, torch.device("cpu")

@@ -168,7 +168,9 @@ def test_training_and_test_images_are_of_one_kind(tmp_path):
         six_channel_folder(tmp_path / split, count=2)
     for path in (tmp_path / "val").rglob("*.npy"):
         np.save(path, np.load(path) / 4095)
-    with refused("/train/.* is 6 channels of uint16, .*/val/.* is 6 channels of float32; expected one"):
+    with refused(
+        "/train/.* is 6 channels of uint16, .*/val/.* is 6 channels of float32; expected one"
+    ):
         data.image_folder(str(tmp_path), 16, cache=str(tmp_path / "cache"))
 
 

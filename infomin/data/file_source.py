@@ -1,26 +1,30 @@
 """Images that are decoded when a batch wants them: for folders that no disk holds decoded."""
 
+import os
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from infomin.core.errors import InputError, InputWarning
 from infomin.data import values
 from infomin.data.decode import UnreadableFile
-from infomin.data.reading import in_threads
-from infomin.data.source import Index, Source, read_ahead
+from infomin.data.source import Index, Source
+
+Decoded = tuple[Tensor | InputError, list[str]]
+"""A batch, or the error that ends it, and warnings."""
 
 
 class FileSource(Source):
-    """Images in files, decoded in threads, ahead of their use.
+    """Images in files, decoded by worker processes, ahead of their use.
 
-    A bad file is replaced by the next good one of its label in the source, or refused.
+    A bad file is replaced by the next good one of its label in the source, or refused. So the same
+    image takes its place in every process and after resuming.
 
     Arguments:
         paths: the files.
@@ -28,6 +32,7 @@ class FileSource(Source):
         example: an image like all others.
         labels: of the files.
         skip_bad: replace unreadable files, with a warning that names them.
+        workers: number of processes; None is one per core, 0 decodes in this process.
         rows: files that belong to the source; None is all.
     """
 
@@ -38,10 +43,11 @@ class FileSource(Source):
         example: Num[Tensor, "c h w"],
         labels: Int64[Tensor, " n"],
         skip_bad: bool = False,
+        workers: int | None = None,
         rows: Index | None = None,
     ) -> None:
         self.paths, self.decode, self.example = paths, decode, example
-        self.labels, self.skip_bad = labels, skip_bad
+        self.labels, self.skip_bad, self.workers = labels, skip_bad, workers
         self.rows = torch.arange(len(paths)) if rows is None else rows
         self.shape = torch.Size((len(self.rows), *example.shape))
         self.dtype, self.device = example.dtype, torch.device("cpu")
@@ -52,26 +58,37 @@ class FileSource(Source):
         Raises:
             InputError: for a file that is not like the others, or cannot be read; names it.
         """
-        return read_ahead(self._batches(wanted), device or self.device)
+        device = device or self.device
+        workers = os.cpu_count() if self.workers is None else self.workers
+        loader: Iterable[Decoded] = DataLoader(
+            self,  # type: ignore[arg-type]  # by __getitems__
+            batch_sampler=(self.rows[index].tolist() for index in wanted),
+            num_workers=workers or 0,
+            collate_fn=_as_it_is,
+            pin_memory=device.type == "cuda",
+            generator=torch.Generator(),  # leaves the one of the process alone
+        )
+        for images, messages in loader:
+            for message in messages:
+                warnings.warn(message, InputWarning, stacklevel=2)
+            if isinstance(images, InputError):
+                raise images
+            yield images.to(device, non_blocking=True)
 
     def subset(self, index: Index) -> "FileSource":
         """Return a source of some of the files."""
-        rows = self.rows[index.cpu()]
-        return FileSource(self.paths, self.decode, self.example, self.labels, self.skip_bad, rows)
+        rows, options = self.rows[index.cpu()], (self.skip_bad, self.workers)
+        return FileSource(self.paths, self.decode, self.example, self.labels, *options, rows)
 
-    def _batches(self, wanted: Iterable[Index]) -> Iterator[Tensor]:
-        sizes = deque[int]()
+    def __getitems__(self, rows: list[int]) -> Decoded:
+        """Return the images of files; a worker process calls it."""
+        messages: list[str] = []
+        try:
+            return torch.stack([self._image(row, messages) for row in rows]), messages
+        except InputError as error:
+            return error, messages
 
-        def rows() -> Iterator[int]:
-            for index in wanted:
-                sizes.append(len(index))
-                yield from self.rows[index].tolist()
-
-        with in_threads(self._image, rows()) as images:
-            for first in images:
-                yield torch.stack([first, *islice(images, sizes.popleft() - 1)])
-
-    def _image(self, row: int) -> Tensor:
+    def _image(self, row: int, messages: list[str]) -> Tensor:
         try:
             return self._checked(row)
         except UnreadableFile as error:
@@ -84,8 +101,7 @@ class FileSource(Source):
                     image = self._checked(other)
                 except UnreadableFile:
                     continue
-                name = self.paths[other].name
-                warnings.warn(f"{error}; {name} takes its place", InputWarning, stacklevel=2)
+                messages.append(f"{error}; {self.paths[other].name} takes its place")
                 return image
             raise InputError(f"{error}; no image of its class can be read") from None
 
@@ -100,3 +116,7 @@ class FileSource(Source):
         """Return the files of the source with the label of a file, the next one first."""
         alike = self.rows[self.labels[self.rows] == self.labels[row]].sort().values
         return [*alike[alike > row].tolist(), *alike[alike < row].tolist()]
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

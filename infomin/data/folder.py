@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from infomin.core.errors import InputError, one_of
+from infomin.core.errors import InputError, one_of, whole_number
 from infomin.core.names import printable
 from infomin.data import values
 from infomin.data.cache import cached, stamps
@@ -40,6 +40,7 @@ def image_folder(
     class_level: int | None = None,
     fill: float | None = None,
     keep: str = "auto",
+    workers: int | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read a folder of images, resized and cropped to squares.
@@ -77,6 +78,7 @@ def image_folder(
             `mapped`, the file of the cache, or the memory of the host; `files`, where they are
             decoded anew in every epoch; `auto` is `device` if they take at most half of its free
             memory, `mapped` otherwise.
+        workers: processes that decode with `keep="files"`; None is one per core, 0 is this one.
         progress: takes the number of files that are decoded, and of all.
 
     Raises:
@@ -84,6 +86,8 @@ def image_folder(
             folder that cannot be used, by name.
     """
     one_of("data.keep", keep, (*KEEP, "files"))
+    if workers is not None:
+        whole_number("data.workers", workers, 0)
     decoder = Decoder(size, convert, value_range, layout, fill=fill)
     folder = root_folder(root, "that holds the images")
     listing = list_images(folder, skip_bad)
@@ -126,7 +130,7 @@ def image_folder(
 
     if keep == "files":
         classes, indices = encode(names, names_of)
-        images = _files(listing.all_paths, decoder, torch.cat(indices), skip_bad)
+        images = _files(listing.all_paths, decoder, torch.cat(indices), skip_bad, workers)
         train, test = _two_sets(images, indices, test_share, seed)
         data = DataSet(
             name,
@@ -171,7 +175,11 @@ def _two_sets(
 
 
 def _files(
-    paths: Sequence[Path], decoder: Decoder, labels: Int64[Tensor, " n"], skip_bad: bool
+    paths: Sequence[Path],
+    decoder: Decoder,
+    labels: Int64[Tensor, " n"],
+    skip_bad: bool,
+    workers: int | None,
 ) -> FileSource:
     """Return files as a source; only the first image is decoded."""
     for path in paths:
@@ -186,7 +194,7 @@ def _files(
             decoder = replace(
                 decoder, value_range=values.resolve_range(decoder.value_range, example.dtype)
             )
-        return FileSource(paths, decoder, example, labels, skip_bad)
+        return FileSource(paths, decoder, example, labels, skip_bad, workers)
     raise InputError(f"data.root: none of the {len(paths)} images can be read")
 
 

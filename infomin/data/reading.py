@@ -62,7 +62,7 @@ class Counter:
 
 @contextmanager
 def in_threads(
-    function: Callable[[T], R], items: Iterable[T], add: Callable[[], None] = lambda: None
+    function: Callable[[T], R], items: Iterable[T], add: Callable[[], None]
 ) -> Iterator[Iterator[R]]:
     """Apply a function to items in threads, and give its results in their order; `add` counts them.
 
