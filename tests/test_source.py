@@ -288,6 +288,37 @@ def test_a_full_disk_is_said_and_the_images_are_read_into_memory(tmp_path, monke
     assert not (tmp_path / "cache").exists()
 
 
+WAIT = """
+import sys, time, warnings
+from infomin import data
+from infomin.data.decode import Decoder
+warnings.simplefilter("always")
+print("start", flush=True)
+decode = Decoder.__call__
+def slow(self, path):
+    time.sleep(0.1)
+    print(path.name, flush=True)
+    return decode(self, path)
+Decoder.__call__ = slow
+images = data.image_folder(sys.argv[1], 8, cache=sys.argv[2])
+print(len(images.train), len(images.test))
+"""
+
+
+@pytest.mark.slow
+def test_one_process_decodes_and_others_wait(folder, tmp_path):
+    folder()
+    command = [sys.executable, "-c", WAIT, str(tmp_path / "set"), str(tmp_path / "cache")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    ended = [(*process.communicate(), process.returncode) for process in started]
+    assert [code for *_, code in ended] == [0, 0, 0], ended
+    assert sorted(len(out.splitlines()) for out, *_ in ended) == [2, 2, 42], "who decoded"
+    assert sum("another process decodes the images of set-" in err for _, err, _ in ended) == 2
+    assert len({out.splitlines()[-1] for out, *_ in ended}) == 1
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".safetensors"]
+
+
 def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")

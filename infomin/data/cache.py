@@ -3,12 +3,13 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -34,7 +35,8 @@ def stamps(paths: Sequence[Path]) -> list[list[str | int]]:
 def cached(cache: str | None, build: Build, most: int = 0, **key: Any) -> DataSet:
     """Return the data set of a key from the cache, or build and store it.
 
-    Without a folder for it, or room, the data set is not stored, and a warning says so.
+    One process builds it while others wait: those of one command, and other commands. Without a
+    folder for it, or room, the data set is not stored, and a warning says so.
 
     Arguments:
         cache: folder; None is the user's cache folder.
@@ -50,8 +52,8 @@ def cached(cache: str | None, build: Build, most: int = 0, **key: Any) -> DataSe
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     try:
         path = files.cache_folder(cache) / f"{name}-{digest}.safetensors"
-        with suppress(SafetensorError, OSError, KeyError, ValueError):
-            return _read(path)
+        if data := _read(path):
+            return data
         files.check_folder(path.parent)
     except InputError as error:
         if cache:
@@ -59,12 +61,33 @@ def cached(cache: str | None, build: Build, most: int = 0, **key: Any) -> DataSe
         _warn(error)
         return build(ImageStore(most=most))
     try:
-        with files.making_folder(path.parent):
-            files.write(path, lambda stream: _write(ImageStore(stream), build))
+        with files.making_folder(path.parent), _alone(path):
+            if not (data := _read(path)):
+                files.write(path, lambda stream: _write(ImageStore(stream), build))
+                data = _read(path)
     except files.NotWritten as error:  # a full disk
         _warn(error)
-        return build(ImageStore(most=most))
-    return _read(path)
+    return data or build(ImageStore(most=most))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file; wait for the process that holds it, and say so."""
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        text = f"another process decodes the images of {path.name}; waiting"
+        warnings.warn(text, InputWarning, stacklevel=4)
+        lock.acquire()
+    except (OSError, NotImplementedError):  # a file system without locks
+        yield
+        return
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # who waits for it looks for the images next
+        lock.release()
 
 
 def _warn(reason: InputError) -> None:
@@ -76,7 +99,14 @@ def _warn(reason: InputError) -> None:
     )
 
 
-def _read(path: Path) -> DataSet:
+def _read(path: Path) -> DataSet | None:
+    """Return a stored data set; None where it is missing or damaged."""
+    with suppress(SafetensorError, OSError, KeyError, ValueError):
+        return _open(path)
+    return None
+
+
+def _open(path: Path) -> DataSet:
     tensors = open_store(path)
     meta = json.loads(tensors["data"].numpy().tobytes())
     sets = [
