@@ -1,7 +1,6 @@
 """The command `infomin`, which is also `python -m infomin`, and the entry of every script."""
 
 import ast
-import os
 import sys
 import threading
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from infomin import __version__
 from infomin.core.names import accept_any_name
+from infomin.core.ranks import is_first_process
 
 HERE = Path(__file__).parent
 ALIASES = {"demo": ["report", "experiment=demo"], "linear-eval": ["evaluate"]}
@@ -99,7 +99,7 @@ def said_to_start(name: str, after: float = 1.0, every: float = 4.5) -> Iterator
             print(f"infomin {name}: loading libraries{passed}", file=sys.stderr, flush=True)
             wait = every
 
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+    if is_first_process():
         threading.Thread(target=say, daemon=True).start()
     try:
         yield

@@ -26,7 +26,7 @@ WRONG = {
             "mode=unsup select=sweet_spot",
             "sweet_spot needs labels, mode=unsup has none; set mode=semi",
         ),
-        ("devices=2 select=sweet_spot", "select: sweet_spot is for one process, got devices=2"),
+        ("devices=2 select=sweet_spot", "select: sweet_spot is for one process, got 2"),
         ("color=lab", "got 'lab', which has no exact linear inverse"),
         ("flow.mixing=foo", "flow.mixing: expected one of rotation, orthogonal"),
         ("flow.hidden=wide", "flow.hidden: expected at least 1, got 'wide'"),

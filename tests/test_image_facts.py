@@ -6,7 +6,7 @@ from PIL import Image
 from refusal import refused
 
 from infomin import data, from_torch
-from infomin.cli.build import describe_images
+from infomin.cli.launch import describe_images
 
 pytestmark = pytest.mark.usefixtures("single")
 

@@ -16,6 +16,7 @@ from infomin.core import files
 from infomin.runs.provenance import record_hardware, record_start
 from infomin.training import distributed
 from infomin.training.distributed import make_fabric
+from infomin.training.processes import count_processes
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -73,20 +74,33 @@ SRUN = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_STEP_NUM_TASKS
 
 
 @pytest.mark.parametrize(
-    ("variables", "devices", "message"),
+    ("variables", "wanted", "message"),
     [
-        ({**TORCHRUN, "WORLD_SIZE": "2"}, 1, "expected 2, the number of processes that torchrun"),
-        ({**TORCHRUN, "WORLD_SIZE": "2"}, 3, "got 3; .* without torchrun, or with --nproc_per_n"),
-        ({**TORCHRUN, "WORLD_SIZE": "1"}, 2, "expected 1, .* or with --nproc_per_node=2"),
-        ({**JOB, **SRUN}, 1, "2, .* srun started, got 1; .* without srun, or with devices=2"),
-        ({**JOB, **SRUN}, 4, "expected 2, .* or with --ntasks-per-node=4"),
+        (
+            {**TORCHRUN, "WORLD_SIZE": "2"},
+            {"devices": 1},
+            "devices: expected 2, the number of processes that torchrun started, got 1; leave "
+            "devices out, or start torchrun with --nproc_per_node=1",
+        ),
+        ({**TORCHRUN, "WORLD_SIZE": "1"}, {"devices": 2}, "devices: expected 1, .*=2"),
+        (
+            {**TORCHRUN, "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"},
+            {"devices": 4},
+            "devices: expected 2, the number of processes on each node that torchrun started",
+        ),
+        ({**TORCHRUN, "WORLD_SIZE": "2"}, {"nodes": 2}, "nodes: expected 1, .* with --nnodes=2"),
+        ({**JOB, **SRUN}, {"devices": 4}, "devices: expected 2, .* with --ntasks-per-node=4"),
+        ({**JOB, **SRUN}, {"nodes": 2}, "nodes: expected 1, .* start srun with --nodes=2"),
+        ({**JOB, **SRUN, "SLURM_NNODES": "3"}, {}, "devices: expected the same number .* on each"),
+        ({}, {"nodes": 2}, "nodes: expected 1 without torchrun or srun, got 2; start the command"),
+        ({}, {"nodes": 0}, "nodes: expected a whole number of at least 1, got 0"),
     ],
 )
-def test_other_processes_than_were_started_are_refused(monkeypatch, variables, devices, message):
+def test_other_processes_than_were_started_are_refused(monkeypatch, variables, wanted, message):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with refused(f"^devices: .*{message}"):
-        make_fabric("cpu", devices, "32-true")
+    with refused(f"^{message}"):
+        make_fabric("cpu", precision="32-true", **wanted)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +108,9 @@ def test_other_processes_than_were_started_are_refused(monkeypatch, variables, d
     [
         ({**TORCHRUN, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}, 2),
         ({**TORCHRUN, "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}, 1),
+        ({**TORCHRUN, "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "x"}, 4),
         ({**JOB, **SRUN}, 2),
+        ({**JOB, **SRUN, "SLURM_STEP_NUM_TASKS": "4", "SLURM_NTASKS": "4", "SLURM_NNODES": "2"}, 4),
         ({**JOB, "SLURM_NTASKS": "1"}, 1),
         ({**JOB, "SLURM_NTASKS": "1"}, 2),  # Fabric starts the second
         ({**JOB, "SLURM_NTASKS": "1", "SLURM_STEP_NUM_TASKS": "1"}, 2),
@@ -104,7 +120,9 @@ def test_other_processes_than_were_started_are_refused(monkeypatch, variables, d
 def test_processes_are_as_many_as_devices(monkeypatch, variables, devices):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    fabric = make_fabric("cpu", devices, "32-true")
+    usual = count_processes()
+    assert usual.total == (devices if usual.starter else 1), "the environment tells"
+    fabric = make_fabric("cpu", "auto" if usual.starter else devices, "32-true")
     assert fabric.world_size == devices
     environment = fabric.strategy.cluster_environment if devices > 1 else None
     if environment is not None:

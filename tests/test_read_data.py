@@ -5,7 +5,7 @@ import yaml
 from omegaconf import OmegaConf
 from stacks import NAMES, six_channel_folder
 
-from infomin.cli.build import warn_of_labels
+from infomin.cli.launch import warn_of_labels
 from infomin.cli.read_data import data_of_run, read_data, take_from_card
 from infomin.core.errors import InputError
 from infomin.generator import ViewGenerator

@@ -1,13 +1,15 @@
 """The folder of a run: how it starts, continues, and keeps products and curves."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from refusal import refused
 
 from infomin.core import files
-from infomin.runs.folder import Run, newest
+from infomin.runs.folder import Run
+from infomin.runs.lookup import CONFIG, newest
 
 
 def start(out, config="seed: 0\n", resume=False):
@@ -16,6 +18,22 @@ def start(out, config="seed: 0\n", resume=False):
 
 def test_runs_of_the_same_second_have_different_folders(tmp_path):
     assert len({start(tmp_path).folder for _ in range(5)}) == 5
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:  # as commands that start at the same moment
+        runs = [*pool.map(lambda i: start(tmp_path, f"seed: {i}\n"), range(40))]
+    assert len({run.folder for run in runs}) == 40
+    for i, run in enumerate(runs):
+        assert (run.folder / CONFIG).read_text() == f"seed: {i}\n"
+
+
+def test_auto_starts_a_run_or_goes_on_with_it(tmp_path):
+    first = start(tmp_path, resume="auto")
+    assert start(tmp_path, resume="auto").folder == first.folder
+    assert start(tmp_path, "seed: 1\n", resume="auto").folder != first.folder
+    first.finish({})
+    assert start(tmp_path, resume="auto").folder != first.folder
 
 
 def test_only_an_unfinished_run_of_the_same_configuration_resumes(tmp_path):

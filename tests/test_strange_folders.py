@@ -12,7 +12,7 @@ from running import SCRIPTS, Command
 
 from infomin import load_generator
 from infomin.core.files import read_json
-from infomin.runs.folder import RESULT
+from infomin.runs.lookup import RESULT
 
 pytestmark = [pytest.mark.usefixtures("single"), pytest.mark.slow]
 

@@ -5,23 +5,19 @@ on the smallest encoders there are. Then it reads the data, and `build_pretraini
 """
 
 import inspect
-import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 from omegaconf import DictConfig
 
 from infomin.augment import Augmentation, JigSaw
 from infomin.cli.build_views import AugmentationPlan, build_augmentation, build_views
+from infomin.cli.launch import describe_images, fitting, seen_by, warn_of_labels
 from infomin.cli.main import instantiate, plain
 from infomin.core.errors import InputError, option_errors
 from infomin.data import Batches, DataSet, UniformBatches, ViewLoader
-from infomin.data.keep import place
-from infomin.data.labels import label_warning
 from infomin.data.missing_views import check_complete
-from infomin.data.value_span import describe_narrow_channels
 from infomin.evaluation.monitoring import Monitor, MonitorSettings
 from infomin.losses import view_pairs
 from infomin.methods import METHODS, Context, Method
@@ -29,7 +25,7 @@ from infomin.methods.contrastive import ContrastiveMethod
 from infomin.methods.pirl import PIRL, check_weight
 from infomin.models import Encoders, build_encoders
 from infomin.models.pretrained_encoder import PretrainedEncoder
-from infomin.training.distributed import make_fabric
+from infomin.training.processes import count_processes
 from infomin.training.trainer import MakeOptimizer, PretrainSettings, Trainer
 from infomin.views import View, describe_view
 
@@ -77,7 +73,7 @@ def plan_pretraining(cfg: DictConfig) -> Plan:
         "fourconv", [1, 1], size=1, dim=1, head=head, shared=shared, widths=[1], pools=0
     )
     method = build_method(cfg, plan, small, samples, weighted=False)
-    if cfg.devices == 1:  # of several processes each has a share
+    if count_processes(cfg.devices, cfg.nodes).total == 1:  # of several processes each has a share
         method.check(slice(0, settings.batch))
     return plan
 
@@ -168,62 +164,6 @@ class Pretraining:
     facts: dict[str, Any]
 
 
-def launch(cfg: DictConfig, data: DataSet) -> tuple[Fabric, DataSet]:
-    """Start the processes; return the images where `data.keep` puts them."""
-    if cfg.devices != 1:  # batches of samples with the same views have different sizes
-        data.check_complete(f"devices={cfg.devices}, unlike devices=1,")
-    fabric = make_fabric(cfg.device, cfg.devices, cfg.precision)
-    fabric.launch()
-    data, line = place(data, fabric.device)
-    if line:
-        fabric.print(line)
-    return fabric, data
-
-
-def describe_images(data: DataSet, show: bool = True) -> None:
-    """Say once that images were resized, and warn of values that encoders hardly see."""
-    if not show:
-        return
-    if data.resized_from is not None:
-        width, height = data.resized_from
-        print(
-            f"images of up to {width}x{height} pixels are resized to {data.size}x{data.size}; "
-            "budget.size=N changes that"
-        )
-    train = data.train
-    some = train.some(torch.arange(0, len(train), max(1, len(train) // 128)))
-    narrow = describe_narrow_channels(some, data.value_range, data.channel_names)
-    for advice in data.advice or filter(None, (narrow,)):
-        print(f"warning: {advice}", file=sys.stderr)
-
-
-def warn_of_labels(data: DataSet, show: bool = True) -> None:
-    """Print a warning where labels look like none."""
-    warning = label_warning(data)
-    if warning and show:
-        print(f"warning: {warning}", file=sys.stderr)
-
-
-def seen_by(views: View, data: DataSet, fabric: Fabric) -> tuple[DataSet, dict[str, Any]]:
-    """Return data as views see them, and the numbers of missing views for the result."""
-    seen = data.with_views(views.sources)
-    seen.check_pairs()
-    for name, counts in seen.missing_counts.items():
-        each = ", ".join(f"v{i} {number}" for i, number in enumerate(counts["views"], 1))
-        several = f"two or more {counts['several']}, all {counts['all']}"
-        fabric.print(f"{counts['samples']} {name} samples, some lack views: {each}, {several}")
-    return seen, {"present": seen.missing_counts} if seen.missing_counts else {}
-
-
-def fitting(option: str, batch: int, images: int, fabric: Fabric) -> int:
-    """Return the size of a batch, or all images where there are fewer; say so in one line."""
-    largest = images // fabric.world_size * fabric.world_size
-    if batch <= largest or largest < 2:
-        return batch
-    fabric.print(f"{option}: there are {images} images, so batches have {largest}, not {batch}")
-    return largest
-
-
 def build_pretraining(
     cfg: DictConfig, plan: Plan, data: DataSet, fabric: Fabric, views: View | None = None
 ) -> Pretraining:
@@ -243,7 +183,7 @@ def build_pretraining(
     if views is None:
         views, upstream = build_views(cfg, data, plan.augmentation, fabric)
     describe_images(data, fabric.is_global_zero)
-    seen, missing = seen_by(views, data, fabric)
+    seen, missing = seen_by(views, data)
     if seen.classes:
         seen.check_classes("evaluation")
         warn_of_labels(seen, fabric.is_global_zero)

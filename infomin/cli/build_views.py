@@ -11,14 +11,14 @@ from omegaconf import DictConfig
 
 from infomin.augment import Augmentation, CropFlip, Pipeline, RandAugment, Whole
 from infomin.augment.color_jitter import ColorJitter
-from infomin.cli.main import instantiate, origin, plain
+from infomin.cli.main import instantiate, origin, plain, say
 from infomin.cli.read_data import read_data
 from infomin.core import artifact
 from infomin.core.errors import InputError, InputWarning, one_of, option_errors
 from infomin.core.value_range import UNIT
 from infomin.data import DataSet
 from infomin.generator import ViewGenerator, load_generator
-from infomin.runs.folder import newest
+from infomin.runs.lookup import newest
 from infomin.runs.progress import show_work
 from infomin.shipped import generator_folder
 from infomin.views import VIEWS, CombinedViews, LearnedViews, View
@@ -110,13 +110,13 @@ def learned_views(
     """Build the views of a saved generator."""
     v, folder = cfg.views, generator_of(cfg)
     g = load_generator(folder)
-    fabric.print(origin("generator", folder, data.name))
+    say(origin("generator", folder, data.name))
     data.check_images(f"views.generator: {folder}", g.channels, g.value_range, g.channel_names)
     one_of("views.table", v.table, (True, False, "auto"))
     exact = g.channels == 3 and data.train.source.dtype == torch.uint8
     pixels = cfg.pretrain.epochs * len(data.train) * cfg.encoder.size**2
     looked_up = exact and pixels > COLORS if v.table == "auto" else v.table
-    fabric.print(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
+    say(f"g is {'looked up in its table of 2^24 colours' if looked_up else 'computed'}")
     views = combined_views(cfg, g, augmentation, fabric)
     if looked_up:  # last: the table of a new g takes longest
         with show_work("building the table of 2^24 colours", show=fabric.is_global_zero):
@@ -148,7 +148,7 @@ def combined_views(
             randaugment.pixel_operations if randaugment else []
         )
         if skipped:
-            fabric.print(
+            say(
                 f"views.combine.order=before leaves out {', '.join(skipped)}: they are not "
                 "defined for learned views"
             )

@@ -19,8 +19,9 @@ from omegaconf import DictConfig
 
 from infomin import evaluation
 from infomin.augment import Augmentation
-from infomin.cli.build import build_trainer, plan_pretraining, seen_by
+from infomin.cli.build import build_trainer, plan_pretraining
 from infomin.cli.build_views import build_views, read_viewed_data
+from infomin.cli.launch import seen_by
 from infomin.cli.main import command, open_run, plain, report_command, show
 from infomin.cli.read_data import read_data
 from infomin.cli.self_test import self_test
@@ -38,6 +39,7 @@ from infomin.runs.progress import show_work
 from infomin.runs.provenance import record_hardware
 from infomin.shipped import generator_folder
 from infomin.training.distributed import make_fabric
+from infomin.training.processes import count_processes
 from infomin.training.trainer import Trainer
 from infomin.views import View
 
@@ -107,7 +109,7 @@ def run_estimate(
             view_channels=views.view_channels, seed=cfg.seed, **plain(cfg.encoder)
         )
     assert views is not None
-    data, missing = seen_by(views, data, fabric)
+    data, missing = seen_by(views, data)
     test, n = data.test, len(data.test)
     pairs = list(combinations(range(len(encoders)), 2))
     smallest = min(int(having(test.view_mask, n, i, j).sum()) for i, j in pairs)
@@ -148,10 +150,11 @@ def run_estimate(
 
 def check_devices(cfg: DictConfig) -> None:
     """Raise an InputError unless one process is asked for."""
-    if cfg.devices != 1:
+    total = count_processes(cfg.devices, cfg.nodes).total
+    if total > 1:
         raise InputError(
-            f"devices: infomin estimate-information runs in 1 process, got {cfg.devices}; leave "
-            "devices out"
+            f"devices: infomin estimate-information runs in 1 process, got {total}; leave devices "
+            "and torchrun or srun out"
         )
 
 

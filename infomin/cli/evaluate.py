@@ -13,14 +13,14 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from infomin import evaluation
-from infomin.cli.build import warn_of_labels
+from infomin.cli.launch import warn_of_labels
 from infomin.cli.main import command, open_run, plain, report_command, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import true_or_false
 from infomin.experiments import tables
 from infomin.experiments.evaluation_figures import audit_chart, audit_rows
 from infomin.models.pretrained_encoder import load_encoder
-from infomin.runs.folder import newest
+from infomin.runs.lookup import newest
 from infomin.runs.progress import show_work
 
 SHOWN = ("top1", "knn")

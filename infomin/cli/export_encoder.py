@@ -15,7 +15,7 @@ from infomin.core.errors import at_least
 from infomin.core.files import read_json
 from infomin.export import encoder as export
 from infomin.models.pretrained_encoder import load_encoder
-from infomin.runs.folder import newest
+from infomin.runs.lookup import newest
 from infomin.runs.progress import show_work
 
 

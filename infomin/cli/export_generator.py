@@ -21,7 +21,7 @@ from infomin.export import export
 from infomin.export.formats import FORMATS, check_format, missing_packages
 from infomin.export.sample import random_images
 from infomin.generator import ViewGenerator
-from infomin.runs.folder import newest
+from infomin.runs.lookup import newest
 from infomin.runs.progress import show_work
 from infomin.shipped import generator_folder
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from infomin import evaluation
 from infomin.augment import CropFlip, resize
-from infomin.cli.build import describe_images, fitting, launch, warn_of_labels
+from infomin.cli.launch import describe_images, fitting, launch, warn_of_labels
 from infomin.cli.main import command, instantiate, next_command, open_run, plain, show
 from infomin.cli.read_data import read_data
 from infomin.core.errors import InputError, one_of
@@ -34,6 +34,7 @@ from infomin.runs.pictures import color_picture, parse_false_color, views_pictur
 from infomin.runs.progress import show_work
 from infomin.training.diagnosis import diagnose
 from infomin.training.game_settings import GameSettings
+from infomin.training.processes import count_processes
 from infomin.training.trainer import Metrics, PretrainSettings
 from infomin.training.view_game import Game
 from infomin.views import LearnedViews
@@ -172,8 +173,9 @@ def steps_kept(cfg: DictConfig) -> list[int]:
     one_of("select", cfg.select, ("last", "sweet_spot"))
     if cfg.select == "sweet_spot" and cfg.game.mode == "unsup":
         raise InputError("select: sweet_spot needs labels, mode=unsup has none; set mode=semi")
-    if cfg.select == "sweet_spot" and cfg.devices > 1:
-        raise InputError(f"select: sweet_spot is for one process, got devices={cfg.devices}")
+    total = count_processes(cfg.devices, cfg.nodes).total
+    if cfg.select == "sweet_spot" and total > 1:
+        raise InputError(f"select: sweet_spot is for one process, got {total}")
     return selection.steps_to_keep(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
 
 

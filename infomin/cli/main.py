@@ -19,7 +19,9 @@ from infomin.core import artifact, files
 from infomin.core.errors import InputError
 from infomin.core.names import printable
 from infomin.core.path_options import escaped, for_hydra
-from infomin.runs.folder import RESULT, Run
+from infomin.core.ranks import is_first_process
+from infomin.runs.folder import Run
+from infomin.runs.lookup import RESULT
 from infomin.shipped import generator_folder
 
 _QUIET = [
@@ -117,7 +119,7 @@ def plain(node: Any) -> Any:
 
 def open_run(cfg: DictConfig, kind: str, name: str, main: bool = True) -> Run:
     """Open the run of a configuration; where and how it is saved and shown is no part."""
-    left_out = ("resume", "out", "save_every", "false_color")
+    left_out = ("resume", "out", "save_every", "false_color", "devices", "nodes")
     config = escaped({k: v for k, v in plain(cfg).items() if k not in left_out})
     text = OmegaConf.to_yaml(OmegaConf.create(config), resolve=True)
     return Run.open(cfg.out, kind, name, text, cfg.get("resume", False), main)
@@ -158,6 +160,12 @@ def next_command(cfg: DictConfig, *words: str) -> str:
 def report_command(cfg: DictConfig) -> str:
     """Return the command that shows all runs in one page."""
     return f"infomin report {shlex.quote(f'runs={cfg.out}')}"
+
+
+def say(text: str) -> None:
+    """Print a line, in the first process only."""
+    if is_first_process():
+        print(text)
 
 
 def show(label: str, path: Path) -> None:

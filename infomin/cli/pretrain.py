@@ -19,8 +19,9 @@ from omegaconf import DictConfig
 
 from infomin import evaluation
 from infomin.augment import resize
-from infomin.cli.build import Pretraining, build_pretraining, launch, plan_pretraining
+from infomin.cli.build import Pretraining, build_pretraining, plan_pretraining
 from infomin.cli.build_views import read_viewed_data
+from infomin.cli.launch import launch
 from infomin.cli.main import command, next_command, open_run, plain, show
 from infomin.core import rng
 from infomin.data import DataSet

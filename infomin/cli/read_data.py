@@ -1,7 +1,6 @@
 """Data of a command: those that the user names, or those that a generator or encoder knows."""
 
 import inspect
-import os
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,13 +20,14 @@ from infomin.cli.plainly import one_line
 from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.core.path_options import escaped
+from infomin.core.ranks import is_first_process
 from infomin.core.shapes import Images
 from infomin.core.value_range import UNIT, parse_channel_names
 from infomin.data import SOURCES, DataSet
 from infomin.generator import ViewGenerator
 from infomin.models.pretrained_encoder import PretrainedEncoder
 from infomin.runs import settings
-from infomin.runs.folder import CONFIG
+from infomin.runs.lookup import CONFIG
 from infomin.runs.progress import show_work
 from infomin.shipped import generator_folder
 
@@ -54,7 +54,7 @@ def read_data(
     Raises:
         InputError: for data that cannot be read, or that the encoder does not take.
     """
-    is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+    is_first = is_first_process()
     sources = []
     if folder is not None and not is_told(cfg) and (known := data_of_run(folder)):
         if isinstance(trained, ViewGenerator) and known.get("size"):  # g takes images of any size

@@ -21,7 +21,7 @@ from infomin.cli.read_data import data_of_run, is_told, read_data
 from infomin.evaluation.segmentation import Segmentation
 from infomin.experiments.evaluation_figures import segmentation_picture
 from infomin.models.pretrained_encoder import load_encoder
-from infomin.runs.folder import newest
+from infomin.runs.lookup import newest
 from infomin.runs.progress import show_work
 from infomin.training.distributed import make_fabric
 

@@ -15,7 +15,8 @@ from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.core.page.text import cut
 from infomin.runs import settings
-from infomin.runs.folder import CONFIG, DIVERGED, METRICS, PROVENANCE, RESULT
+from infomin.runs.folder import DIVERGED, METRICS, PROVENANCE
+from infomin.runs.lookup import CONFIG, RESULT
 from infomin.runs.settings import Setting
 
 PAGE, TABLE = "report.html", "table.md"

@@ -13,7 +13,8 @@ from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.core.names import file_name
 from infomin.core.path_options import is_path, unquoted
-from infomin.runs.folder import PROVENANCE, RESULT
+from infomin.runs.folder import PROVENANCE
+from infomin.runs.lookup import RESULT
 
 TextRow = dict[str, str]
 _PATH = re.compile(r"((?:\w+\.)*(?:root|runs|pretrained|generator))=([^\",\]]+)")

@@ -21,12 +21,19 @@ from infomin.core import files
 from infomin.core.errors import InputError
 from infomin.core.names import file_name
 from infomin.runs import checkpoint, settings, signals
+from infomin.runs.lookup import (
+    CONFIG,
+    RESULT,
+    folder_to_resume,
+    new_folder,
+    unfinished,
+)
 from infomin.runs.progress import Progress
 from infomin.runs.provenance import record_hardware, record_start
 from infomin.training.trainer import Diverged, Metrics, TrainingLoop
 
 _LOG_EVERY = 10  # steps between logged metrics
-CONFIG, RESULT, CHECKPOINT = "config.yaml", "result.json", "checkpoint.pt"
+CHECKPOINT = "checkpoint.pt"
 METRICS, DIVERGED, PROVENANCE = "metrics.jsonl", "diverged.pt", "provenance.json"
 
 
@@ -73,31 +80,24 @@ class Run:
             kind: name of the command.
             name: a short description for the name of the folder.
             config: YAML without `resume`.
-            resume: true for the newest unfinished run of this configuration, or a run folder.
+            resume: true for the newest unfinished run of this configuration, `auto` for a new one
+                where there is none, or a run folder.
             main: whether this process writes.
 
         Raises:
             InputError: when there is nothing to resume, or `out` is not writable.
         """
         runs = files.user_path(out) / kind
+        if resume == "auto":
+            resume = unfinished(runs, config) is not None
         if resume:
-            folder = (
-                files.user_path(resume) if isinstance(resume, str) else _unfinished(runs, config)
-            )
-            if not (folder / CONFIG).is_file():
-                raise InputError(f"resume: {folder} is not a run")
-            if (folder / RESULT).exists():
-                raise InputError(f"resume: {folder} is finished; start without resume")
-            if not _has_config(folder, config):
-                raise InputError(f"resume: {folder} has another configuration; start a new run")
+            folder = folder_to_resume(runs, config, resume)
             if main:
                 files.remove_temporary(folder)
-            return cls(folder, config, main)
-        if main:
-            files.make_folder(runs)
-        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{file_name(name)}"
-        names = [stem, *(f"{stem}-{i}" for i in range(2, 100))]
-        return cls(next(runs / n for n in names if not (runs / n).exists()), config, main)
+        else:
+            stem = f"{datetime.now():%Y%m%d-%H%M%S}-{file_name(name)}"
+            folder = new_folder(files.make_folder(runs), stem) if main else runs / stem
+        return cls(folder, config, main)
 
     def follow(self, loop: TrainingLoop, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
         """Iterate over a training loop; show progress, log metrics and save checkpoints.
@@ -107,7 +107,7 @@ class Run:
         file, so that the last good checkpoint stays.
 
         Raises:
-            signals.Interrupted: after Ctrl-C or SIGTERM, when the state is saved.
+            signals.Interrupted: after a signal to stop, when the state is saved.
             InputError: when the loss is not finite; the text has the step and the checkpoint.
         """
         if self.checkpoint.is_file():
@@ -242,44 +242,6 @@ class Run:
             f"the state is saved in {files.shown(path)}, {good}; try a smaller learning rate or "
             "precision=32-true"
         )
-
-
-def newest(out: str, kind: str, product: str) -> Path:
-    """Return the path of a product, such as "encoder", of the newest finished run of a command.
-
-    Raises:
-        InputError: when there is none.
-    """
-    folders = [result.parent for result in files.user_path(out).glob(f"{kind}/*/{RESULT}")]
-    folders = [folder for folder in folders if (folder / product).exists()]
-    if not folders:
-        command = f"infomin {kind.replace('_', '-')}"
-        raise InputError(
-            f"no finished run of {command} in {Path(out).absolute()}; run it first, or name a path"
-        )
-    return max(folders, key=lambda folder: (folder / RESULT).stat().st_mtime_ns) / product
-
-
-def _unfinished(runs: Path, config: str) -> Path:
-    """Return the folder of the newest unfinished run of a configuration."""
-    same = [
-        path.parent
-        for path in runs.glob(f"*/{CONFIG}")
-        if not (path.parent / RESULT).exists() and _has_config(path.parent, config)
-    ]
-    if not same:
-        raise InputError(
-            f"resume: no unfinished run of this configuration in {runs}; start without resume"
-        )
-    return max(same, key=lambda path: path.stat().st_mtime_ns)
-
-
-def _has_config(folder: Path, config: str) -> bool:
-    """Return whether a run has a configuration; a stranger's file may hold anything."""
-    try:
-        return (folder / CONFIG).read_bytes() == files.encoded(config)
-    except OSError:
-        return False
 
 
 def _step(line: str) -> float:

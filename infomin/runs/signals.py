@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM as values or exceptions, so that work stops where its state can be saved."""
+"""Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2 stop work where its state can be saved.
+
+Slurm sends one of them before a job ends, as its option `--signal` says.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -10,9 +13,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+STOP = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)  # Windows has no SIGUSR1
+]
+
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM stopped the work, and its state is saved.
+    """A signal stopped the work, and its state is saved.
 
     Of several processes only the first one has a message.
     """
@@ -30,7 +39,7 @@ def collected() -> Iterator[list[int]]:
     def receive(number: int, frame: FrameType | None) -> None:
         received.append(number)
 
-    before = {s: signal.signal(s, receive) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, receive) for number in STOP}
     try:
         yield received
     finally:

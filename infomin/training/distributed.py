@@ -6,7 +6,6 @@ gradient of the loss of the joined batch, so two processes are one process, only
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Iterable
 from typing import Any, cast
@@ -14,15 +13,12 @@ from typing import Any, cast
 import torch
 from einops import rearrange
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from infomin.core.allocator import keep_freed_memory
-from infomin.core.errors import InputError, one_of, whole_number
+from infomin.core.errors import InputError, one_of
+from infomin.training.processes import Count, count_processes
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {
@@ -34,24 +30,30 @@ PRECISIONS = {
 """Words for the precision, and the one of Fabric that is meant."""
 
 
-def make_fabric(device: str = "auto", devices: int = 1, precision: str | int = "auto") -> Fabric:
+def make_fabric(
+    device: str = "auto",
+    devices: Count = "auto",
+    precision: str | int = "auto",
+    nodes: Count = "auto",
+) -> Fabric:
     """Set up device, precision, processes, and the memory of a CPU.
 
     Arguments:
         device: one of `DEVICES`.
-        devices: number of processes, one a device. torchrun or srun can have started them;
-            otherwise Fabric starts them.
+        devices: number of processes on each node, one device each; see `count_processes`. Fabric
+            starts them unless torchrun or srun did.
         precision: of the encoders: `auto` (bf16-mixed where the hardware multiplies bfloat16, else
             32-true), or one of `PRECISIONS`. Generators always run in float32.
+        nodes: number of machines; see `count_processes`.
 
     Raises:
         InputError: for a device, a precision or a number of processes that would not be what runs.
     """
     one_of("device", device, DEVICES)
-    whole_number("devices", devices, 1)
+    processes = count_processes(devices, nodes)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    _check_device(device, devices)
+    _check_device(device, processes.devices)
     if str(precision) not in ("auto", *PRECISIONS):
         raise InputError(
             f"precision: expected one of auto, 32-true, bf16-mixed, got {precision!r}; bf16-mixed "
@@ -65,17 +67,18 @@ def make_fabric(device: str = "auto", devices: int = 1, precision: str | int = "
     try:
         return Fabric(
             accelerator=device,
-            devices=devices,
+            devices=processes.devices,
+            num_nodes=processes.nodes,
             precision=PRECISIONS[str(precision)],  # type: ignore[arg-type]
-            strategy="ddp" if devices > 1 else "auto",
-            plugins=[_environment(devices)],
+            strategy="ddp" if processes.total > 1 else "auto",
+            plugins=[processes.environment],
         )
     except InputError:
         raise
     except (ValueError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"device={device} devices={devices} precision={precision}: {reason}"
+            f"device={device} devices={processes.devices} precision={precision}: {reason}"
         ) from None
 
 
@@ -101,30 +104,6 @@ def _multiplies_bfloat16(device: str) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     flags = torch.cpu.get_capabilities() if device == "cpu" else {}
     return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
-
-
-def _environment(devices: int) -> ClusterEnvironment:
-    """Return the environment of processes that torchrun or srun started, or of one process.
-
-    The number of tasks of a Slurm job says nothing: a script runs once unless srun starts it.
-
-    Raises:
-        InputError: where torchrun or srun started another number of processes.
-    """
-    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
-    if TorchElasticEnvironment.detect():
-        starter, option, started = "torchrun", "--nproc_per_node", int(os.environ["WORLD_SIZE"])
-    elif tasks > 1:
-        starter, option, started = "srun", "--ntasks-per-node", tasks
-    else:
-        return LightningEnvironment()  # starts the others itself
-    if started != devices:
-        other = f"{option}={devices}" if devices > 1 else f"devices={started}"
-        raise InputError(
-            f"devices: expected {started}, the number of processes that {starter} started, got "
-            f"{devices}; start the command without {starter}, or with {other}"
-        )
-    return TorchElasticEnvironment() if starter == "torchrun" else SLURMEnvironment(False)
 
 
 def share(fabric: Fabric, batch: int) -> slice:
