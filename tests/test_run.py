@@ -1,6 +1,8 @@
 """The folder of a run: how it starts, continues, and keeps products and curves."""
 
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import pytest
 from refusal import refused
 
 from infomin.core import files
+from infomin.runs import signals
 from infomin.runs.folder import Run
 from infomin.runs.lookup import CONFIG, newest
+from infomin.training.distributed import make_fabric
 
 
 def start(out, config="seed: 0\n", resume=False):
@@ -109,3 +113,12 @@ def test_a_user_without_a_home_needs_a_cache_folder(tmp_path, monkeypatch):
         files.cache_folder(None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert files.cache_folder(None) == tmp_path / "infomin"
+
+
+@pytest.mark.parametrize("number", signals.STOP)
+def test_signals_that_stop_a_run_are_collected(number):
+    before = signal.getsignal(number)
+    with signals.collected() as received:
+        os.kill(os.getpid(), number)
+        assert signals.any_process(make_fabric("cpu", 1, "32-true"), received) == number
+    assert signal.getsignal(number) == before and len(signals.STOP) == 4
