@@ -11,7 +11,7 @@ from torch import Tensor
 from infomin.core.errors import InputError, one_of, whole_number
 from infomin.core.names import printable
 from infomin.data import values
-from infomin.data.cache import cached, stamps
+from infomin.data.cache import cached
 from infomin.data.decode import Decoder, UnreadableFile
 from infomin.data.file_source import FileSource
 from infomin.data.image_store import ImageStore
@@ -147,7 +147,7 @@ def image_folder(
             len(listing.all_paths),
             name=name,
             root=str(folder.resolve()),
-            files=stamps(listing.all_paths),
+            files=listing.stamps,
             folders=[str(part) for part in listing.folders],
             options=[
                 *(size, convert, skip_bad, test_share, seed),
@@ -160,7 +160,7 @@ def image_folder(
 
 
 def _two_sets(
-    images: Source, labels: Sequence[Int64[Tensor, " n"]], test_share: float, seed: int
+    images: Source, labels: Sequence[Tensor], test_share: float, seed: int
 ) -> tuple[ImageSet, ImageSet]:
     """Return training and test images, given the labels of both, or of all."""
     if len(labels) == 1:

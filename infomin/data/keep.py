@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from infomin.core import files
+from infomin.core.errors import InputError
 from infomin.data.images import DataSet
 from infomin.data.source import size_in_bytes
 
@@ -47,8 +49,9 @@ def free_memory(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0]
     free = [psutil.virtual_memory().available]
     for limit, used in _LIMITS:
-        with suppress(OSError, ValueError):  # no container, or no limit, which is "max"
-            free.append(int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()))
+        with suppress(InputError, ValueError):  # no container, or no limit, which is "max"
+            most, now = (int(files.read_text(_CGROUP / name)) for name in (limit, used))
+            free.append(most - now)
     return max(0, min(free))
 
 

@@ -6,10 +6,12 @@ lead to it: its real place comes first, then links in the order of their names.
 """
 
 import errno
+import gc
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infomin.core.errors import InputError
@@ -56,6 +58,7 @@ class Listing:
         root: the folder.
         folders: those of training and of test images, or one that holds both.
         paths: the images in each of them, sorted.
+        stamps: name, size and time of every image, as `cache.stamps`.
         left_out: other files and folders.
     """
 
@@ -63,6 +66,7 @@ class Listing:
     folders: tuple[Path, ...]
     paths: tuple[list[Path], ...]
     left_out: LeftOut
+    stamps: list[list[str | int]] = field(default_factory=list)
 
     @property
     def all_paths(self) -> list[Path]:
@@ -89,7 +93,9 @@ def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
     """
     walk = _Walk(root, skip_bad)
     folders = walk.split()
-    paths = walk.images(folders)
+    with _without_collection():
+        found = walk.images(folders)
+    paths = tuple([path for path, _ in images] for images in found)
     for folder, images in zip(folders, paths, strict=True):
         if not images:
             left_out = str(walk.left_out)
@@ -97,7 +103,27 @@ def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
                 f"data.root: no images in {folder}; expected <class>/*.jpg or images of other "
                 "formats below it" + (f"; left out: {left_out}" if left_out else "")
             )
-    return Listing(root, tuple(folders), tuple(paths), walk.left_out)
+    stamps: list[list[str | int]] = [
+        [str(path), status.st_size, status.st_mtime_ns]
+        for images in found
+        for path, status in images
+    ]
+    return Listing(root, tuple(folders), paths, walk.left_out, stamps)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Stop the garbage collector, which looks through millions of paths again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+Images = list[tuple[Path, os.stat_result]]
 
 
 class _Walk:
@@ -105,7 +131,7 @@ class _Walk:
         self.root, self.skip_bad, self.left_out = root, skip_bad, LeftOut(root)
         self.suffixes = image_suffixes()
         self.seen: set[tuple[int, int]] = set()  # devices and numbers of files and folders
-        self.links: list[tuple[Path, list[Path]]] = []  # to follow, and the images of their set
+        self.links: list[tuple[Path, Images]] = []  # to follow, and the images of their set
         self.visited: list[Path] = []
 
     def split(self) -> list[Path]:
@@ -130,25 +156,26 @@ class _Walk:
             folder = folders[inner[0]]
         return [self.root]
 
-    def images(self, folders: Sequence[Path]) -> list[list[Path]]:
+    def images(self, folders: Sequence[Path]) -> list[Images]:
         """Return the sorted images of folders; follow links when all real files are known."""
         for folder in folders:
             for above in folder.resolve().parents:  # a link to them would lead back here
                 self._is_new(above.stat())
-        parts: list[list[Path]] = [[] for _ in folders]
+        parts: list[Images] = [[] for _ in folders]
         for folder, images in zip(folders, parts, strict=True):
             self._visit(folder, images)
         for link, images in self.links:  # links below links join them meanwhile
             self._visit(link, images)
-        used = {path.parent for images in parts for path in images}
+        names = {os.path.dirname(path) for images in parts for path, _ in images}  # noqa: PTH120
+        used = {Path(name) for name in names}
         used |= {above for folder in used for above in folder.parents}
         used |= {*self.left_out.paths.get(_UNREADABLE, ()), *folders}
         empty = {folder: None for folder in self.visited if folder not in used}
         topmost = [folder for folder in empty if folder.parent not in empty]
         self.left_out.add("folder{s} without images", *topmost)
-        return [sorted(images) for images in parts]
+        return [sorted(images, key=lambda image: image[0]) for images in parts]
 
-    def _visit(self, path: Path, images: list[Path]) -> None:
+    def _visit(self, path: Path, images: Images) -> None:
         """Use a file, or all that is in a folder. A link is what it leads to."""
         try:
             status = path.stat()
@@ -161,19 +188,26 @@ class _Walk:
                 return self.left_out.add("link{s} to a folder above or read already", path)
             self.visited.append(path)
             for entry in self._entries(path):
-                inner = Path(entry.path)
+                inner = path / entry.name
                 if is_hidden(entry.name):
                     self.left_out.add(_HIDDEN, inner)
                 elif entry.is_symlink():
                     self.links.append((inner, images))
+                elif entry.is_file(follow_symlinks=False) and self._is_image(entry.name):
+                    self._use(inner, entry.stat(follow_symlinks=False), images)
                 else:
                     self._visit(inner, images)
-        elif not stat.S_ISREG(status.st_mode) or not self._is_image(path.name):
-            self.left_out.add("file{s} of other kinds", path)
-        elif not self._is_new(status):
-            self.left_out.add("second link{s} to an image", path)
+        elif stat.S_ISREG(status.st_mode) and self._is_image(path.name):
+            self._use(path, status, images)
         else:
-            images.append(path)
+            self.left_out.add("file{s} of other kinds", path)
+
+    def _use(self, path: Path, status: os.stat_result, images: Images) -> None:
+        """Use an image, unless it was seen before."""
+        if self._is_new(status):
+            images.append((path, status))
+        else:
+            self.left_out.add("second link{s} to an image", path)
 
     def _is_new(self, status: os.stat_result) -> bool:
         known = len(self.seen)
@@ -181,7 +215,8 @@ class _Walk:
         return len(self.seen) > known
 
     def _is_image(self, name: str) -> bool:
-        return Path(name).suffix.lower() in self.suffixes
+        dot = name.rfind(".")
+        return dot > 0 and name[dot:].lower() in self.suffixes
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         """Return what is in a folder, sorted; refuse one that cannot be read, or leave it out."""
