@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infomin.augment import resize
 from infomin.core.shapes import Image, Views
-from infomin.data.source import Source, as_source, in_chunks
+from infomin.data.source import CHUNK, Source, as_source, in_chunks
 from infomin.evaluation.features import device_of, evaluating
 from infomin.methods.predictive import Direction, Predictive
 from infomin.views import View
@@ -50,17 +50,17 @@ def predict(
 
 
 def prediction_errors(
-    method: Predictive, views: View, images: Source | Tensor
+    method: Predictive, views: View, images: Source | Tensor, chunk: int = CHUNK
 ) -> list[PredictionError]:
     """Return the error of every direction on whole images; see `predict`.
 
-    The constant is fitted to the first chunk of the images.
+    The constant is fitted to the first `chunk` of the images.
     """
     errors: dict[Direction, float] = dict.fromkeys(method.directions, 0.0)
     constants = dict.fromkeys(method.directions, 0.0)
     guesses: list[Tensor] = []
     source = as_source(images)
-    for part in in_chunks(source, device_of(method)):
+    for part in in_chunks(source, device_of(method), chunk):
         whole, predicted = predict(method, views, part)
         guesses = guesses or [_constant(view.float(), method.name) for view in whole]
         share = len(part) / len(source)
