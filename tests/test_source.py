@@ -226,6 +226,8 @@ def test_images_are_kept_where_they_fit(tmp_path, monkeypatch, choice, free, mem
     assert placed.train.source.mapped is not memory
     assert said == (line and f"data x: {line}")
     assert torch.equal(torch.cat([placed.train.images, placed.test.images]), images)
+    shared = keep.place(data.DataSet("x", *sets, ("a", "b")), CPU, processes=200)[0]
+    assert shared.train.source.mapped, "every process would have a copy"
 
 
 def test_memory_of_the_cpu_is_that_within_the_limit_of_a_container(tmp_path, monkeypatch):

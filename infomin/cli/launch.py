@@ -26,7 +26,7 @@ def launch(cfg: DictConfig, data: DataSet) -> tuple[Fabric, DataSet]:
     fabric.launch()
     if processes.starter:
         say(str(processes))
-    data, line = place(data, fabric.device)
+    data, line = place(data, fabric.device, processes.devices)
     if line:
         say(line)
     return fabric, data

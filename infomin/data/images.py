@@ -59,7 +59,7 @@ class ImageSet:
 
     @property
     def images(self) -> Num[Tensor, "n c h w"]:
-        """All images in one tensor, for sets that fit into memory."""
+        """All images in one tensor; a copy, unless they are one in memory already."""
         return self.source.load(self.source.device).tensor
 
     def some(self, index: Int64[Tensor, " m"]) -> Num[Tensor, "m c h w"]:

@@ -25,16 +25,18 @@ _LIMITS = (
 _SAID_FROM = 10**9  # bytes of images from which the choice of `auto` is said
 
 
-def place(data: DataSet, device: torch.device) -> tuple[DataSet, str]:
+def place(data: DataSet, device: torch.device, processes: int = 1) -> tuple[DataSet, str]:
     """Put images where `data.keep` says, once; return them, and a line for people or nothing.
 
     Arguments:
         data: its `keep` is `device`, the memory of the device that trains; `mapped`, where they
             are; or `auto`, `device` if the images take at most half of its free memory.
         device: that trains.
+        processes: number of those that share the memory of a CPU, each with a copy.
     """
     need = size_in_bytes(data.train.source) + size_in_bytes(data.test.source)
     free, keep = free_memory(device), data.keep
+    free = free // processes if device.type == "cpu" else free
     if keep == "auto":
         keep = "device" if need <= SHARE * free else "mapped"
     where = f"in the memory of {device}" if keep == "device" else "read batch by batch"

@@ -139,9 +139,11 @@ class MovingMnist:
     """
 
     def __init__(self, digits: ImageSet, backgrounds: ImageSet, motion: Motion) -> None:
-        self.digits, self.backgrounds = digits.labelled(), backgrounds.labelled()
+        self.digits, self.backgrounds = (
+            images.labelled().to(images.source.device) for images in (digits, backgrounds)
+        )  # in memory, since every batch takes some of them
         self.motion = motion
-        self.side, largest = digits.images.shape[-1], min(backgrounds.images.shape[2:])
+        self.side, largest = digits.source.shape[-1], min(backgrounds.source.shape[2:])
         self.span = motion.canvas - self.side
         if not self.side < motion.canvas <= largest:
             raise InputError(
@@ -154,7 +156,7 @@ class MovingMnist:
     def sample(self, n: int, frames: int, generator: torch.Generator) -> Scenes:
         """Sample n sequences, each factor uniformly and independently."""
         at_least("batch", n, 1)
-        room = torch.tensor(self.backgrounds.images.shape[2:]) - self.motion.canvas + 1
+        room = torch.tensor(self.backgrounds.source.shape[2:]) - self.motion.canvas + 1
         crop = (torch.rand(n, 2, generator=generator) * room).floor().long()
         start = self.span * torch.rand(n, 2, generator=generator)
         angle = 2 * torch.pi * torch.rand(n, generator=generator)
@@ -219,7 +221,7 @@ class MovingMnist:
     def to(self, device: torch.device) -> "MovingMnist":
         """Return the same data with its images on a device; sampling stays on the CPU."""
         digits, backgrounds = (
-            ImageSet.of(s.images.to(device), s.labels) for s in (self.digits, self.backgrounds)
+            replace(s, source=s.source.load(device)) for s in (self.digits, self.backgrounds)
         )
         return MovingMnist(digits, backgrounds, self.motion)
 

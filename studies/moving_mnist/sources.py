@@ -54,7 +54,7 @@ def load_backgrounds(root: str | None = None, size: int = 96, cache: str | None 
         return photos(size=size, patch=96, train=1600, test=800)
     with renamed_option("data.", "backgrounds."):
         data = image_folder(root, size, convert=True, cache=cache)
-        if data.channels != 3 or data.train.images.dtype != torch.uint8:
+        if data.channels != 3 or data.train.source.dtype != torch.uint8:
             raise InputError(f"data.root: expected 8-bit colour images in {root}")
         return data
 
