@@ -21,7 +21,8 @@ from infomin.data.decode import Decoder
 from infomin.data.file_source import FileSource
 from infomin.data.image_store import IMAGES, ImageStore, open_store
 from infomin.data.images import ImageSet
-from infomin.data.source import Reader, TensorSource, in_chunks, read_ahead
+from infomin.data.loader import Reader
+from infomin.data.source import TensorSource, in_chunks, read_ahead
 from infomin.views import ChannelViews
 
 pytestmark = pytest.mark.usefixtures("single")

@@ -1,17 +1,18 @@
 """Seeded batches and their views: batch t is a function of (seed, purpose, t), without state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int64, Num
 from torch import Tensor
 
 from infomin.augment import Augmentation, JigSaw
 from infomin.core import rng
 from infomin.core.batching import concatenate
 from infomin.core.errors import InputError
-from infomin.data.source import Reader, Source, as_source
+from infomin.data.source import Index, Source, as_source
 from infomin.views import View
 
 Views = Mapping[int, Tensor]
@@ -164,6 +165,31 @@ class UniformBatches(Batches):
             whole = len(samples) // size * size
             batches += [(views, index) for index in order[:whole].split(size)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+class Reader:
+    """The images of batch t, read ahead as long as t counts on.
+
+    Arguments:
+        source: of all images.
+        batches: a function that returns the indices of batch t; a thread calls it, too.
+        device: of the batches.
+    """
+
+    def __init__(
+        self, source: Source, batches: Callable[[int], Index], device: torch.device
+    ) -> None:
+        self.source, self.batches, self.device = source, batches, device
+        self._next: tuple[int, slice] | None = None
+        self._images: Iterator[Tensor] = iter(())
+
+    def __call__(self, step: int, share: slice) -> Num[Tensor, "b c h w"]:
+        """Return the images of a share of batch `step`."""
+        if self._next != (step, share):
+            wanted = (self.batches(t)[share] for t in count(step))
+            self._images = self.source.read(wanted, self.device)
+        self._next = step + 1, share
+        return next(self._images)
 
 
 class ViewLoader:

@@ -6,9 +6,9 @@ batch t is a function of (seed, purpose, t), whatever was read before it.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from functools import partial
 from math import prod
 
 import torch
@@ -76,10 +76,10 @@ class TensorSource(Source):
 
     def read(self, wanted: Iterable[Index], device: torch.device | None = None) -> Iterator[Tensor]:
         """Return the images of every index; reads ahead from a file and for another device."""
-        device = device or self.device
-        if device == self.device and not self.mapped:
-            return map(self._take, wanted)
-        return read_ahead(map(self._take, wanted), device)
+        rows, device = self.rows, device or self.device
+        places = wanted if rows is None else (rows[index] for index in wanted)
+        batches = map(partial(take, self.tensor), places)
+        return batches if device == self.device and not self.mapped else read_ahead(batches, device)
 
     def subset(self, index: Index) -> "TensorSource":
         """Return a source of some of the images; copies none."""
@@ -92,9 +92,6 @@ class TensorSource(Source):
         if self.rows is None and device == self.device and not self.mapped:
             return self
         return super().load(device)
-
-    def _take(self, index: Index) -> Tensor:
-        return take(self.tensor, index if self.rows is None else self.rows[index])
 
 
 def as_source(images: Source | Tensor) -> Source:
@@ -144,28 +141,3 @@ def read_ahead(batches: Iterator[Tensor], device: torch.device, depth: int = 2) 
         while (batch := ahead.popleft().result()) is not None:
             ahead.append(thread.submit(make))
             yield batch.to(device, non_blocking=True)
-
-
-class Reader:
-    """The images of batch t, read ahead as long as t counts on.
-
-    Arguments:
-        source: of all images.
-        batches: a function that returns the indices of batch t; a thread calls it, too.
-        device: of the batches.
-    """
-
-    def __init__(
-        self, source: Source, batches: Callable[[int], Index], device: torch.device
-    ) -> None:
-        self.source, self.batches, self.device = source, batches, device
-        self._next: tuple[int, slice] | None = None
-        self._images: Iterator[Tensor] = iter(())
-
-    def __call__(self, step: int, share: slice) -> Num[Tensor, "b c h w"]:
-        """Return the images of a share of batch `step`."""
-        if self._next != (step, share):
-            wanted = (self.batches(t)[share] for t in count(step))
-            self._images = self.source.read(wanted, self.device)
-        self._next = step + 1, share
-        return next(self._images)

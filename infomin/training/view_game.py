@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from infomin.augment import CropFlip
 from infomin.data import Batches, ImageSet
+from infomin.data.loader import Reader
 from infomin.data.missing_views import check_complete
-from infomin.data.source import Reader
 from infomin.generator import ViewGenerator
 from infomin.losses import cosine_scores, infonce, top1, view_pairs
 from infomin.models import Encoders
