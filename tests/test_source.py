@@ -124,9 +124,9 @@ def test_training_has_the_same_bits_from_a_file_and_after_resuming(tmp_path, met
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of 40 pictures of two classes, of several sizes, of 8 or 16 bits."""
+    """A folder of pictures of two classes, of several sizes, of 8 or 16 bits."""
 
-    def make(kind="RGB", number=40):
+    def make(kind="RGB", number=20):
         for i in range(number):
             path = tmp_path / "set" / "ab"[i % 2] / f"{i:03}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def folder(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("kind", ["RGB", "16 bits"])
 def test_images_decoded_on_demand_have_the_bits_of_the_cache(folder, kind, workers):
     options = folder(kind) | ({} if kind == "RGB" else {"value_range": [0, 4095]})
@@ -149,9 +149,8 @@ def test_images_decoded_on_demand_have_the_bits_of_the_cache(folder, kind, worke
     assert same(whole, files) and whole.value_range == files.value_range
     batches = data.Batches(len(files.train), 7, 0, "test")
     reader = Reader(files.train.source, batches, CPU)
-    for step in (0, 1, 2, 9, 3):
+    for step in (1, 2, 3):
         expected = whole.train.images.int()[batches(step)]
-        assert torch.equal(reader(step, slice(None)).int(), expected)
         assert torch.equal(reader(step, slice(2, 5)).int(), expected[2:5])
 
 
@@ -159,13 +158,16 @@ def test_training_from_files_has_the_same_bits(folder):
     options = folder()
     losses = [
         [metrics["loss"] for metrics in make_trainer(ChannelViews(), dataset.train.source)]
-        for dataset in (data.image_folder(**options), data.image_folder(**options, keep="files"))
+        for dataset in (
+            data.image_folder(**options),
+            data.image_folder(**options, keep="files", workers=1),
+        )
     ]
-    assert losses[0] == losses[1] and len(losses[0]) == 4
+    assert losses[0] == losses[1] and len(losses[0]) == 2
 
 
 def test_a_bad_file_is_replaced_by_the_next_of_its_class_or_refused(folder, tmp_path):
-    folder()
+    folder(number=40)
     paths = sorted((tmp_path / "set").rglob("*.png"))  # 20 of each class
     labels, decode = torch.arange(40) // 20, Decoder(12)
     for row in (17, 19):
@@ -310,7 +312,7 @@ print(len(images.train), len(images.test))
 
 @pytest.mark.slow
 def test_one_process_decodes_and_others_wait(folder, tmp_path):
-    folder()
+    folder(number=40)
     command = [sys.executable, "-c", WAIT, str(tmp_path / "set"), str(tmp_path / "cache")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(command, **pipes) for _ in range(3)]

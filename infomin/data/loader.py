@@ -186,7 +186,8 @@ class Reader:
     def __call__(self, step: int, share: slice) -> Num[Tensor, "b c h w"]:
         """Return the images of a share of batch `step`."""
         if self._next != (step, share):
-            wanted = (self.batches(t)[share] for t in count(step))
+            batches = self.batches  # and not self: without a cycle, reading ahead ends at once
+            wanted = (batches(t)[share] for t in count(step))
             self._images = self.source.read(wanted, self.device)
         self._next = step + 1, share
         return next(self._images)
