@@ -238,7 +238,12 @@ def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_
     ("run", "command", "words", "message"),
     [
         (run_game, "learn_views", "mode=unsup", "the game"),
-        (run_pretraining, "pretrain", f"{RAW} devices=2", "in 2 processes, unlike devices=1,"),
+        (
+            run_pretraining,
+            "pretrain",
+            f"{RAW} devices=2",
+            "a training in 2 processes, unlike devices=1,",
+        ),
         (run_pretraining, "pretrain", f"{RAW} loss=l2 views.crops=shared", "method=predictive"),
     ],
 )
