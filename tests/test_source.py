@@ -1,17 +1,14 @@
 """Sources give the same bits wherever images are: in memory, in a file, read ahead or not."""
 
 import copy
-import shutil
-import subprocess
-import sys
 import threading
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from refusal import refused
 from sameness import same
+from stored import folder_of, mapped, random
 from trainers import make_trainer
 
 from infomin import data
@@ -19,7 +16,6 @@ from infomin.core.errors import InputWarning
 from infomin.data import keep
 from infomin.data.decode import Decoder
 from infomin.data.file_source import FileSource
-from infomin.data.image_store import IMAGES, ImageStore, open_store
 from infomin.data.images import ImageSet
 from infomin.data.loader import Reader
 from infomin.data.source import TensorSource, in_chunks, read_ahead
@@ -30,29 +26,6 @@ pytestmark = pytest.mark.usefixtures("single")
 CPU = torch.device("cpu")
 QUEUE = {"kind": "queue", "size": 24, "momentum": 0.9}
 TYPES = pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32])
-
-
-def random(dtype, n=30, side=4):
-    images = torch.randint(0, 256, (n, 3, side, side))
-    return images.to(torch.int16).to(dtype) if dtype == torch.uint16 else images.to(dtype)
-
-
-def mapped(path, images):
-    """The source of a file that holds these images."""
-    with path.open("wb") as stream:
-        store = ImageStore(stream)
-        for i, image in enumerate(images):
-            store.add(image, str(i))
-        store.close({"odd": torch.tensor([True, False, True]), "rows": torch.arange(3)})
-    return TensorSource(open_store(path)[IMAGES], mapped=True)
-
-
-@TYPES
-def test_a_file_holds_the_images_and_small_tensors(tmp_path, dtype):
-    images = random(dtype, side=5)  # 75 bytes an image, so that gaps are needed
-    assert torch.equal(mapped(tmp_path / "x", images).load(CPU).tensor, images)
-    tensors = open_store(tmp_path / "x")
-    assert tensors["odd"].tolist() == [True, False, True] and tensors["rows"].tolist() == [0, 1, 2]
 
 
 @TYPES
@@ -122,28 +95,10 @@ def test_training_has_the_same_bits_from_a_file_and_after_resuming(tmp_path, met
 # Decoded on demand
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder of pictures of two classes, of several sizes, of 8 or 16 bits."""
-
-    def make(kind="RGB", number=20):
-        for i in range(number):
-            path = tmp_path / "set" / "ab"[i % 2] / f"{i:03}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = np.random.default_rng(i).integers(0, 256, (18 + i % 3, 16, 3), dtype=np.uint8)
-            if kind == "RGB":
-                Image.fromarray(pixels).save(path)
-            else:
-                np.save(path.with_suffix(".npy"), pixels.astype(np.uint16) * 16)
-        return {"root": str(tmp_path / "set"), "size": 12, "cache": str(tmp_path / "cache")}
-
-    return make
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("kind", ["RGB", "16 bits"])
-def test_images_decoded_on_demand_have_the_bits_of_the_cache(folder, kind, workers):
-    options = folder(kind) | ({} if kind == "RGB" else {"value_range": [0, 4095]})
+def test_images_decoded_on_demand_have_the_bits_of_the_cache(tmp_path, kind, workers):
+    options = folder_of(tmp_path, kind) | ({} if kind == "RGB" else {"value_range": [0, 4095]})
     whole = data.image_folder(**options)
     files = data.image_folder(**options, keep="files", workers=workers)
     assert same(whole, files) and whole.value_range == files.value_range
@@ -154,8 +109,8 @@ def test_images_decoded_on_demand_have_the_bits_of_the_cache(folder, kind, worke
         assert torch.equal(reader(step, slice(2, 5)).int(), expected[2:5])
 
 
-def test_training_from_files_has_the_same_bits(folder):
-    options = folder()
+def test_training_from_files_has_the_same_bits(tmp_path):
+    options = folder_of(tmp_path)
     losses = [
         [metrics["loss"] for metrics in make_trainer(ChannelViews(), dataset.train.source)]
         for dataset in (
@@ -166,8 +121,8 @@ def test_training_from_files_has_the_same_bits(folder):
     assert losses[0] == losses[1] and len(losses[0]) == 2
 
 
-def test_a_bad_file_is_replaced_by_the_next_of_its_class_or_refused(folder, tmp_path):
-    folder(number=40)
+def test_a_bad_file_is_replaced_by_the_next_of_its_class_or_refused(tmp_path):
+    folder_of(tmp_path, number=40)
     paths = sorted((tmp_path / "set").rglob("*.png"))  # 20 of each class
     labels, decode = torch.arange(40) // 20, Decoder(12)
     for row in (17, 19):
@@ -246,88 +201,3 @@ def test_memory_of_the_cpu_is_that_within_the_limit_of_a_container(tmp_path, mon
 def test_an_unknown_place_is_refused_before_any_file_is_read():
     with refused("data.keep: expected one of auto, device, mapped, files, got 'disk'"):
         data.image_folder(root="missing", keep="disk")
-
-
-# Building the file
-
-BUILD = """
-import resource, sys
-import infomin.data as data
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-images = data.image_folder(sys.argv[1], size=512, cache=sys.argv[2]).train.source
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(images), images.tensor.numel() // 2**20, (after - before) // 1024)
-"""
-
-
-@pytest.mark.slow
-def test_decoding_takes_little_memory_however_many_images_there_are(tmp_path):
-    image = Image.effect_noise((512, 512), 50).convert("RGB")
-    for i in range(500):
-        path = tmp_path / "set" / f"class {i % 2}" / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if i < 2:
-            image.save(path, compress_level=0)
-        else:
-            shutil.copy(path.with_name(f"{i % 2}.png"), path)
-    command = [sys.executable, "-c", BUILD, str(tmp_path / "set"), str(tmp_path / "cache")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    count, size, grown = map(int, done.stdout.split())
-    assert (count, size) == (400, 375) and grown < 200, "MB"
-
-
-def test_a_full_disk_is_said_and_the_images_are_read_into_memory(tmp_path, monkeypatch):
-    for i in range(6):
-        path = tmp_path / "set" / str(i % 2) / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (i, i, i)).save(path)
-    options = {"root": str(tmp_path / "set"), "size": 8, "cache": str(tmp_path / "cache")}
-    whole = data.image_folder(**options | {"cache": str(tmp_path / "other")})
-
-    def full(self, tensors):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(ImageStore, "close", full)
-    with pytest.warns(InputWarning, match="are not cached, .*No space left on device"):
-        assert same(whole, data.image_folder(**options))
-    assert not (tmp_path / "cache").exists()
-
-
-WAIT = """
-import sys, time, warnings
-from infomin import data
-from infomin.data.decode import Decoder
-warnings.simplefilter("always")
-print("start", flush=True)
-decode = Decoder.__call__
-def slow(self, path):
-    time.sleep(0.1)
-    print(path.name, flush=True)
-    return decode(self, path)
-Decoder.__call__ = slow
-images = data.image_folder(sys.argv[1], 8, cache=sys.argv[2])
-print(len(images.train), len(images.test))
-"""
-
-
-@pytest.mark.slow
-def test_one_process_decodes_and_others_wait(folder, tmp_path):
-    folder(number=40)
-    command = [sys.executable, "-c", WAIT, str(tmp_path / "set"), str(tmp_path / "cache")]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(command, **pipes) for _ in range(3)]
-    ended = [(*process.communicate(), process.returncode) for process in started]
-    assert [code for *_, code in ended] == [0, 0, 0], ended
-    assert sorted(len(out.splitlines()) for out, *_ in ended) == [2, 2, 42], "who decoded"
-    assert sum("another process decodes the images of set-" in err for _, err, _ in ended) == 2
-    assert len({out.splitlines()[-1] for out, *_ in ended}) == 1
-    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".safetensors"]
-
-
-def test_an_interrupt_leaves_nothing_half_written(tmp_path, monkeypatch):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
-    monkeypatch.setattr(ImageStore, "add", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        data.image_folder(str(tmp_path), 8, test_share=0.5, cache=str(tmp_path / "cache"))
-    assert not (tmp_path / "cache").exists()
