@@ -77,8 +77,15 @@ class FileSource(Source):
 
     def subset(self, index: Index) -> "FileSource":
         """Return a source of some of the files."""
-        rows, options = self.rows[index.cpu()], (self.skip_bad, self.workers)
-        return FileSource(self.paths, self.decode, self.example, self.labels, *options, rows)
+        return FileSource(
+            self.paths,
+            self.decode,
+            self.example,
+            self.labels,
+            skip_bad=self.skip_bad,
+            workers=self.workers,
+            rows=self.rows[index.cpu()],
+        )
 
     def __getitems__(self, rows: list[int]) -> Decoded:
         """Return the images of files; a worker process calls it."""

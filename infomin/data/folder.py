@@ -188,7 +188,9 @@ def _files(
         except UnreadableFile as error:
             if skip_bad:
                 continue
-            raise InputError(f"{error}; data.skip_bad=true leaves it out") from None
+            raise InputError(
+                f"{error}; data.skip_bad=true replaces it by another image of its class"
+            ) from None
         values.check_square(example, str(path))
         if example.dtype != torch.uint8:  # all images are checked against one range, when they come
             decoder = replace(

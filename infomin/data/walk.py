@@ -94,8 +94,8 @@ def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
     walk = _Walk(root, skip_bad)
     folders = walk.split()
     with _without_collection():
-        found = walk.images(folders)
-    paths = tuple([path for path, _ in images] for images in found)
+        sets = walk.images(folders)
+    paths = tuple([path for path, _ in images] for images in sets)
     for folder, images in zip(folders, paths, strict=True):
         if not images:
             left_out = str(walk.left_out)
@@ -105,7 +105,7 @@ def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
             )
     stamps: list[list[str | int]] = [
         [str(path), status.st_size, status.st_mtime_ns]
-        for images in found
+        for images in sets
         for path, status in images
     ]
     return Listing(root, tuple(folders), paths, walk.left_out, stamps)

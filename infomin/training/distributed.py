@@ -140,14 +140,6 @@ def average(fabric: Fabric, values: Tensor) -> Tensor:
     return cast(Tensor, fabric.all_reduce(values.detach(), reduce_op="mean"))
 
 
-def agreed(fabric: Fabric, number: int) -> int:
-    """Return the largest of a number over processes, so that all act on it, and at one step."""
-    if fabric.world_size == 1:
-        return number
-    largest = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
-    return int(cast(Tensor, largest))
-
-
 def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:
     """Let batch norm see the joined batch; a no-op in one process."""
     if fabric.world_size == 1:
