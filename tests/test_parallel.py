@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import time
 
 import pytest
 import torch
@@ -126,10 +128,37 @@ MAKERS += [grouped_pretraining, predictive_pretraining, byol_pretraining, vicreg
 MAKERS += [patient_game, supervised_game]
 
 
+MESSAGES = ("all_reduce", "all_gather_into_tensor", "all_gather", "broadcast", "barrier")
+
+
+def messages_of_a_step(make, fabric):
+    """The messages of the second step: those of batch normalisation, and all others."""
+    learner, sent = make(fabric), {"norm": [], "others": []}
+    next(iter(learner))
+
+    def counted(name, call):
+        def send(*arguments, **options):
+            frames, frame = [], sys._getframe()
+            while frame := frame.f_back:
+                frames.append(frame.f_code.co_qualname)
+            norm = any(name.startswith("_GatherEach.") for name in frames)
+            sent["norm" if norm else "others"].append(name)
+            return call(*arguments, **options)
+
+        return send
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in MESSAGES:
+            patch.setattr(torch.distributed, name, counted(name, getattr(torch.distributed, name)))
+        next(iter(learner))
+    return sent
+
+
 def work_as_one_of_two(rank, port, path):
     """Do everything in one pair of processes: to start them takes longer than the work."""
     fabric = join(rank, port)
     results = {make.__name__: played(make, fabric) for make in MAKERS}
+    results["messages"] = {make.__name__: messages_of_a_step(make, fabric) for make in MAKERS}
     results["measured"] = measured(fabric, rank)
     norm = share_batch_norm(fabric, nn.Sequential(tiny_channel_norm()))
     results["norm"] = normalised(norm, small_on_large()[4 * rank : 4 * rank + 4])
@@ -155,6 +184,17 @@ def test_two_processes_learn_what_one_learns_from_the_joined_batch(theirs, make)
             for name, ours in state[module].items():
                 torch.testing.assert_close(their_state[module][name], ours, rtol=1e-5, atol=1e-5)
     assert any("running_var" in name for module in state.values() for name in module)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_step_takes_two_messages_and_no_barrier(theirs, make):
+    sent = theirs[0]["messages"][make.__name__]
+    moves = 2 if make is patient_game else 1  # of the estimators in a step
+    assert len(sent["others"]) <= 2 * moves
+    assert sent["others"].count("all_reduce") == moves
+    assert {*sent["norm"]} == {"all_gather_into_tensor", "all_reduce"}
+    assert sent["norm"].count("all_reduce") <= sent["norm"].count("all_gather_into_tensor")
 
 
 def measured(fabric, rank):
@@ -191,8 +231,30 @@ def stop_one_of_two(rank, port, path):
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_at_the_same_step(tmp_path):
     code = 128 + signal.SIGTERM
-    assert together(tmp_path, stop_one_of_two) == [(1, code, True), (1, code, False)]
-    assert torch.load(tmp_path / "run" / "checkpoint.pt")["step"] == 1
+    assert together(tmp_path, stop_one_of_two) == [(2, code, True), (2, code, False)], (
+        "the next step tells"
+    )
+    assert torch.load(tmp_path / "run" / "checkpoint.pt")["step"] == 2
+
+
+def lose_one_of_two(rank, port, path):
+    learner = pretraining(join(rank, port))
+    began = time.monotonic()
+    try:
+        for _ in learner:
+            if rank == 1:
+                os._exit(0)  # as a process that is killed
+    except InputError as error:
+        torch.save((str(error), time.monotonic() - began), path)
+
+
+@pytest.mark.slow
+def test_a_lost_process_ends_the_others(tmp_path):
+    with pytest.raises(FileNotFoundError):  # the second one saves nothing
+        together(tmp_path, lose_one_of_two)
+    message, seconds = torch.load(tmp_path / "0.pt")
+    assert message.startswith("another process of this training ended, or did not answer")
+    assert seconds < 30
 
 
 def test_a_batch_is_shared_evenly_or_refused():

@@ -22,7 +22,7 @@ def launch(cfg: DictConfig, data: DataSet) -> tuple[Fabric, DataSet]:
     processes = count_processes(cfg.devices, cfg.nodes)
     if processes.total > 1:  # batches of samples with the same views have different sizes
         data.check_complete(f"a training in {processes.total} processes, unlike devices=1,")
-    fabric = make_fabric(cfg.device, cfg.devices, cfg.precision, cfg.nodes)
+    fabric = make_fabric(cfg.device, cfg.devices, cfg.precision, cfg.nodes, cfg.timeout)
     fabric.launch()
     if processes.starter:
         say(str(processes))

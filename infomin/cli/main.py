@@ -119,7 +119,7 @@ def plain(node: Any) -> Any:
 
 def open_run(cfg: DictConfig, kind: str, name: str, main: bool = True) -> Run:
     """Open the run of a configuration; where and how it is saved and shown is no part."""
-    left_out = ("resume", "out", "save_every", "false_color", "devices", "nodes")
+    left_out = ("resume", "out", "save_every", "false_color", "devices", "nodes", "timeout")
     config = escaped({k: v for k, v in plain(cfg).items() if k not in left_out})
     text = OmegaConf.to_yaml(OmegaConf.create(config), resolve=True)
     return Run.open(cfg.out, kind, name, text, cfg.get("resume", False), main)

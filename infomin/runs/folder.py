@@ -118,7 +118,7 @@ class Run:
             _ = self.board  # imports TensorBoard, which is no part of the training
         saved = time.perf_counter()
         with Progress(loop, label, self.show) as progress, signals.collected() as received:
-            self._progress = progress
+            self._progress, loop.received = progress, received
             try:
                 for metrics in loop:
                     progress.update(metrics)
@@ -127,8 +127,8 @@ class Run:
                     paused = time.perf_counter()
                     yield metrics
                     progress.pause(time.perf_counter() - paused)
-                    shared = received or loop.fabric.world_size > 1
-                    if shared and (number := signals.any_process(loop.fabric, received)):
+                    alone = loop.fabric.world_size == 1
+                    if number := (next(iter(received), 0) if alone else loop.stop):
                         self.save(loop)
                         text = (
                             f"stopped at step {loop.step} of {loop.steps}, saved in "

@@ -1,23 +1,11 @@
-"""Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2 stop work where its state can be saved.
-
-Slurm sends one of them before a job ends, as its option `--signal` says.
-"""
+"""Ctrl-C, SIGTERM, SIGUSR1 and SIGUSR2 stop work where its state can be saved."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import cast
 
-import torch
-from lightning_fabric import Fabric
-from torch import Tensor
-
-STOP = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
-    if hasattr(signal, name)  # Windows has no SIGUSR1
-]
+from infomin.training.trainer import STOP
 
 
 class Interrupted(Exception):
@@ -45,12 +33,3 @@ def collected() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def any_process(fabric: Fabric, received: list[int]) -> int:
-    """Return the first signal of this or another process, or 0: all stop at the same step."""
-    number = received[0] if received else 0
-    if fabric.world_size == 1:
-        return number
-    largest = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
-    return int(cast(Tensor, largest))

@@ -6,20 +6,22 @@ gradient of the loss of the joined batch, so two processes are one process, only
 """
 
 import logging
-import warnings
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 import torch
-from einops import rearrange
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from infomin.core.allocator import keep_freed_memory
-from infomin.core.errors import InputError, one_of
+from infomin.core.errors import InputError, one_of, positive
 from infomin.training.processes import Count, count_processes
 
+K = TypeVar("K")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {
     "32-true": "32-true",
@@ -35,6 +37,7 @@ def make_fabric(
     devices: Count = "auto",
     precision: str | int = "auto",
     nodes: Count = "auto",
+    timeout: float = 30.0,
 ) -> Fabric:
     """Set up device, precision, processes, and the memory of a CPU.
 
@@ -45,11 +48,14 @@ def make_fabric(
         precision: of the encoders: `auto` (bf16-mixed where the hardware multiplies bfloat16, else
             32-true), or one of `PRECISIONS`. Generators always run in float32.
         nodes: number of machines; see `count_processes`.
+        timeout: minutes that a process waits for the others before it gives up.
 
     Raises:
         InputError: for a device, a precision or a number of processes that would not be what runs.
     """
     one_of("device", device, DEVICES)
+    positive("timeout", timeout)
+    patience = timedelta(minutes=timeout)
     processes = count_processes(devices, nodes)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -70,7 +76,7 @@ def make_fabric(
             devices=processes.devices,
             num_nodes=processes.nodes,
             precision=PRECISIONS[str(precision)],  # type: ignore[arg-type]
-            strategy="ddp" if processes.total > 1 else "auto",
+            strategy=DDPStrategy(timeout=patience) if processes.total > 1 else "auto",
             plugins=[processes.environment],
         )
     except InputError:
@@ -118,26 +124,78 @@ def share(fabric: Fabric, batch: int) -> slice:
     return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
 
 
-def gather(fabric: Fabric, z: Tensor) -> Tensor:
-    """Join `(b, d)` of all processes in order of rank, with gradients."""
-    with warnings.catch_warnings():  # of what fabric calls, at every step
-        warnings.simplefilter("ignore")
-        joined: Any = fabric.all_gather(z, sync_grads=True)
-    return rearrange(joined, "w b d -> (w b) d")
+def gather(parts: Mapping[K, Tensor]) -> dict[K, Tensor]:
+    """Join tensors `b d` of all processes in order of rank, with gradients, in one message.
+
+    Every process has to compute the same loss of the joined rows; then no message is needed for the
+    gradient: that of its own rows, times the number of processes, has the right mean over them.
+    """
+    columns = torch.cat([*parts.values()], 1)
+    joined: Tensor = _Gather.apply(columns)
+    sizes = [part.shape[1] for part in parts.values()]
+    return dict(zip(parts, joined.split(sizes, 1), strict=True))
 
 
-def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
-    """Average gradients over processes, in one message."""
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        return _joined(own)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return distributed.get_world_size() * _own(gradient)
+
+
+def _joined(own: Tensor) -> Tensor:
+    """Return the rows of all processes, in order of rank."""
+    rows = own.new_empty(distributed.get_world_size() * len(own), *own.shape[1:])
+    with _answered():
+        distributed.all_gather_into_tensor(rows, own.contiguous())
+    return rows
+
+
+def _add(values: Tensor) -> None:
+    """Replace values by their sum over processes."""
+    with _answered():
+        distributed.all_reduce(values)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Raise an InputError when another process does not take part in a message."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, distributed.DistError) and "gloo" not in reason:
+            raise
+        reason = reason.rpartition("] ")[2].split(". ")[0] or reason
+        raise InputError(
+            "another process of this training ended, or did not answer for timeout= minutes; look "
+            "for its own message, resume=true goes on from the last checkpoint "
+            f"({reason})"
+        ) from None
+
+
+def _own(rows: Tensor) -> Tensor:
+    """Return the rows of this process."""
+    return rows.chunk(distributed.get_world_size())[distributed.get_rank()]
+
+
+def average_gradients(parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
+    """Average gradients over processes, and some numbers with them; in one message.
+
+    Returns:
+        The averaged numbers.
+    """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
-    assert isinstance(flat, Tensor)
-    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+    flat = torch.cat([*(g.flatten() for g in gradients), numbers.detach().to(gradients[0])])
+    _add(flat)
+    flat /= distributed.get_world_size()
+    *parts, averaged = flat.split([*(g.numel() for g in gradients), len(numbers)])
+    for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
-
-
-def average(fabric: Fabric, values: Tensor) -> Tensor:
-    """Average numbers over processes, without gradients."""
-    return cast(Tensor, fabric.all_reduce(values.detach(), reduce_op="mean"))
+    return averaged
 
 
 def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:
@@ -155,8 +213,8 @@ def share_batch_norm(fabric: Fabric, module: nn.Module) -> nn.Module:
 class SharedBatchNorm(_BatchNorm):
     """Batch norm over all processes on any device; torch's own is for GPUs only.
 
-    Deviations are taken from the joint mean before they are squared: the difference of two large
-    sums would lose a small channel that stands on a large offset.
+    Deviations are taken from means before they are squared: the difference of two large sums would
+    lose a small channel that stands on a large offset.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -170,9 +228,12 @@ class SharedBatchNorm(_BatchNorm):
         assert self.num_batches_tracked is not None and self.momentum is not None
         rows = input.to(self.running_mean.dtype).movedim(1, -1)
         axes = tuple(range(rows.ndim - 1))
-        mean = _joint_mean(rows.mean(axes))
+        own_mean = rows.mean(axes)
+        own_variance = (rows - own_mean).square().mean(axes)
+        means, variances = _GatherEach.apply(torch.stack([own_mean, own_variance])[None]).unbind(1)
+        mean = means.mean(0)
+        variance = (variances + (means - mean).square()).mean(0)
         rows = rows - mean
-        variance = _joint_mean(rows.square().mean(axes))
         n = rows.numel() // len(mean) * distributed.get_world_size()
         if self.track_running_stats:
             with torch.no_grad():
@@ -185,11 +246,15 @@ class SharedBatchNorm(_BatchNorm):
         return rows.movedim(-1, 1).to(input.dtype)
 
 
-def _joint_mean(values: Tensor) -> Tensor:
-    """Average over processes, with gradients."""
-    with warnings.catch_warnings():  # its autograd node is marked experimental
-        warnings.simplefilter("ignore")
-        from torch.distributed.nn.functional import all_reduce
+class _GatherEach(torch.autograd.Function):
+    """Rows of all processes; each of them goes on with the rows in its own way."""
 
-        total: Tensor = all_reduce(values)
-    return total / distributed.get_world_size()
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        return _joined(own)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        _add(gradient)
+        return _own(gradient)

@@ -7,6 +7,7 @@ whoever iterates decides (`infomin.runs.folder.Run.follow`). All randomness is a
 purpose, step), so that weights, optimisers and the step are the whole state.
 """
 
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,11 +21,17 @@ from torch.optim import Optimizer
 
 from infomin.core.errors import InputError, at_least, one_of, positive, whole_number
 from infomin.data.loader import ViewLoader
-from infomin.methods.base import Batch, Method
+from infomin.methods.base import Batch, Embeddings, Method
 from infomin.training import distributed, gradient_cache
 from infomin.training.schedule import SCHEDULES, factor, set_rate
 
 Metrics = dict[str, float]
+STOP = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)  # Windows has no SIGUSR1
+]
+"""Signals that stop a training. Slurm sends one of them before a job ends, by its `--signal`."""
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
@@ -46,6 +53,9 @@ class TrainingLoop(ABC):
         cap: log K of the I_NCE in the metrics, in nats; 0 without I_NCE.
         fabric: device, precision, processes.
         modules, optimizers: by name; the state.
+        received: signals to stop that this process received; whoever iterates fills it.
+        stop: the signal of any of several processes at the last step, 0 is none. It is the same in
+            all of them.
     """
 
     def __init__(self, steps: int, images_per_step: int, cap: float, fabric: Fabric) -> None:
@@ -53,6 +63,8 @@ class TrainingLoop(ABC):
         self.images_per_step, self.cap, self.fabric = images_per_step, cap, fabric
         self.modules: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Optimizer] = {}
+        self.received: list[int] = []
+        self.stop = 0
 
     def __iter__(self) -> Iterator[Metrics]:
         """Run the remaining steps."""
@@ -81,19 +93,25 @@ class TrainingLoop(ABC):
             optimizer.load_state_dict(state["optimizers"][name])
         self.step = state["step"]
 
-    def mean(self, values: Tensor) -> Tensor:
-        """Average numbers over processes, without gradients."""
-        if self.fabric.world_size == 1:
-            return values.detach()
-        return distributed.average(self.fabric, values)
+    def average_gradients(self, parameters: Iterable[nn.Parameter], numbers: Tensor) -> Tensor:
+        """Average gradients and numbers over several processes; return the numbers.
 
-    def finite(self, name: str, loss: Tensor) -> float:
+        The message also tells all processes of a signal: they wait for one another only once.
+        """
+        flags = torch.tensor([number in self.received for number in STOP])
+        flags = flags.to(numbers)
+        averaged = distributed.average_gradients(parameters, torch.cat([numbers, flags]))
+        numbers, flags = averaged.split([len(numbers), len(STOP)])
+        self.stop = next((n for n, f in zip(STOP, flags.tolist(), strict=True) if f > 0), 0)
+        return numbers
+
+    def finite(self, name: str, loss: Tensor | float) -> float:
         """Return a loss as a number.
 
         Raises:
             Diverged: when it is NaN or infinite.
         """
-        value = loss.item()
+        value = loss.item() if isinstance(loss, Tensor) else loss
         if not abs(value) < float("inf"):
             raise Diverged(self.step, name, value)
         return value
@@ -186,23 +204,25 @@ class Trainer(TrainingLoop):
         waited = time.perf_counter() - began
         batch = Batch(self.loader.batches(self.step), self.step, self.share)
 
-        targets = self._gathered(self._targets(chunks, batch))
+        targets = self._targets(chunks, batch)
         if chunk is None:
             with autocast():
                 own = method.embed(chunks[0], batch)
         else:
             own = gradient_cache.embed(method, chunks, batch, autocast)
-        z = self._gathered(own)
+        z, targets = self._gathered(own, targets)
         loss, metrics = method.loss(z, targets, batch)
-        value = self.finite("loss", loss if method.compares_samples else self.mean(loss))
+        single = self.fabric.world_size == 1
+        value = self.finite("loss", loss) if single else 0.0
 
         set_rate(self.optimizer, self.settings.rate(self.step, self.steps))
         self.optimizer.zero_grad()
         loss.backward()
         if chunk is not None:
             gradient_cache.pass_on(method, chunks, own, batch, autocast)
-        if self.fabric.world_size > 1:
-            distributed.average_gradients(self.fabric, self.parameters)
+        if not single:
+            (joint,) = self.average_gradients(self.parameters, loss[None])
+            value = self.finite("loss", joint)
         self.optimizer.step()
         with torch.no_grad():
             method.update(z, targets, batch)
@@ -217,8 +237,12 @@ class Trainer(TrainingLoop):
             parts = [self.method.targets(views, batch) for views in chunks]
         return {i: torch.cat([part[i] for part in parts]) for i in parts[0]}
 
-    def _gathered(self, z: Mapping[int, Tensor]) -> Mapping[int, Tensor]:
-        """Return the embeddings of all processes, where the loss compares them."""
+    def _gathered(self, z: Embeddings, targets: Embeddings) -> tuple[Embeddings, Embeddings]:
+        """Return embeddings and targets of all processes, where the loss compares them."""
         if self.fabric.world_size == 1 or not self.method.compares_samples:
-            return z
-        return {i: distributed.gather(self.fabric, e) for i, e in z.items()}
+            return z, targets
+        sides = {False: z, True: targets}
+        own = {(is_target, i): e for is_target, side in sides.items() for i, e in side.items()}
+        joined = distributed.gather(own)
+        z = {i: e for (is_target, i), e in joined.items() if not is_target}
+        return z, {i: e.detach() for (is_target, i), e in joined.items() if is_target}

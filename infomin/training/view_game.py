@@ -19,7 +19,7 @@ from copy import deepcopy
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from infomin.augment import CropFlip
@@ -139,18 +139,24 @@ class Game(TrainingLoop):
         unlabelled, labelled = self.make(self.step)
         waited = time.perf_counter() - began
         at_views: AtViews = []
+        nothing = torch.zeros(0, device=self.fabric.device)
         if self.informed:
             *extra, last = unlabelled
             for crops in extra:
                 self._estimate(crops)
-                self._move("f")
+                self._average(["f"], nothing)
+                self._move(["f"])
             metrics |= self._estimate(last, at_views)
+        measured = nothing
         if labelled is not None:
-            metrics |= self._classify(*labelled, at_views)
+            measured = self._classify(*labelled, at_views)
         views, gradients = zip(*at_views, strict=True)
         torch.autograd.backward(views, gradients)
-        for name in ("f", "g", "c"):
-            self._move(name)
+        players = ["f", "g", "c"]
+        measured = self._average(players, measured)
+        if labelled is not None:
+            metrics |= self._class_metrics(measured)
+        self._move(players)
         if self.average is not None:
             for mean, now in zip(self.average.parameters(), self.g.parameters(), strict=True):
                 mean.lerp_(now.detach(), 1 - s.average)
@@ -165,7 +171,7 @@ class Game(TrainingLoop):
         with self.fabric.autocast():
             z = self.f(leaves)
         if self.fabric.world_size > 1:
-            z = tuple(distributed.gather(self.fabric, z_i) for z_i in z)
+            z = tuple(distributed.gather(dict(enumerate(z))).values())
         scores = [cosine_scores(z[i], z[j], s.temperature) for i, j in self.pairs]
         loss = torch.stack([infonce(score) for score in scores]).sum()
         value = self.finite("L_NCE", loss)
@@ -177,18 +183,18 @@ class Game(TrainingLoop):
         mean = value / len(scores)
         return {"loss": mean, "i_nce": self.cap - mean, "accuracy": top1(scores[0])}
 
-    def _classify(self, crop: Tensor, y: Tensor, at_views: AtViews) -> Metrics:
-        """Add the gradient of CE to c, and the weighted one at the views to `at_views`, for g."""
+    def _classify(self, crop: Tensor, y: Tensor, at_views: AtViews) -> Tensor:
+        """Add the gradient of CE to c, and the weighted one at the views to `at_views`, for g.
+
+        Returns:
+            CE of every view, then accuracy of every view; of this process's share.
+        """
         views = self.views.split(crop)
         leaves = [v.detach().requires_grad_() for v in views]
         with self.fabric.autocast():
             logits = self.c(leaves)
         losses = torch.stack([F.cross_entropy(o, y) for o in logits])
         hits = torch.stack([(o.argmax(1) == y).float().mean() for o in logits])
-        metrics: Metrics = {}
-        for i, (loss, share) in enumerate(zip(self.mean(losses), self.mean(hits), strict=True), 1):
-            metrics[f"ce_{i}"] = self.finite(f"CE of view {i}", loss)
-            metrics[f"class_accuracy_{i}"] = share.item()
         losses.sum().backward()
         s = self.settings
         fallen = min(self.step / (s.class_until * s.steps), 1)
@@ -196,20 +202,33 @@ class Game(TrainingLoop):
         for i, (v, leaf) in enumerate(zip(views, leaves, strict=True)):
             weight = left * s.class_weights[min(i, len(s.class_weights) - 1)]
             at_views.append((v, weight * _gradient(leaf)))
+        return torch.cat([losses, hits]).detach()
+
+    def _class_metrics(self, measured: Tensor) -> Metrics:
+        """Return the metrics of the classifiers, given the results of `_classify`."""
+        metrics: Metrics = {}
+        losses, hits = measured.chunk(2)
+        for i, (loss, share) in enumerate(zip(losses, hits, strict=True), 1):
+            metrics[f"ce_{i}"] = self.finite(f"CE of view {i}", loss)
+            metrics[f"class_accuracy_{i}"] = share.item()
         if not self.informed:
             metrics["loss"] = sum(metrics[f"ce_{i + 1}"] for i in range(len(losses)))
             metrics["accuracy"] = metrics["class_accuracy_1"]
         return metrics
 
-    def _move(self, player: str) -> None:
-        """Run the step of one player; the parameters of the others do not change."""
-        parameters: list[nn.Parameter] = list(self.modules[player].parameters())
-        if all(p.grad is None for p in parameters):
-            return
-        if self.fabric.world_size > 1:
-            distributed.average_gradients(self.fabric, parameters)
-        self.optimizers[player].step()
-        self.optimizers[player].zero_grad()
+    def _average(self, players: Sequence[str], numbers: Tensor) -> Tensor:
+        """Average the gradients of players and numbers over processes; return the numbers."""
+        if self.fabric.world_size == 1:
+            return numbers
+        parameters = [p for name in players for p in self.modules[name].parameters()]
+        return self.average_gradients(parameters, numbers)
+
+    def _move(self, players: Sequence[str]) -> None:
+        """Run the step of players that have gradients; the parameters of others do not change."""
+        for name in players:
+            if any(p.grad is not None for p in self.modules[name].parameters()):
+                self.optimizers[name].step()
+                self.optimizers[name].zero_grad()
 
 
 def _gradient(leaf: Tensor) -> Tensor:
