@@ -115,7 +115,7 @@ def test_a_game_killed_before_its_first_checkpoint_and_stopped_ends_as_an_undist
 def test_a_killed_and_stopped_pretraining_ends_as_an_undisturbed_one(tmp_path, undisturbed):
     run, _ = disturb(tmp_path, "pretrain", 5, signal.SIGKILL, OFTEN)
     saved = torch.load(run / "checkpoint.pt")
-    assert saved["step"] == 5 and saved["seconds"] > 0
+    assert 0 < saved["step"] <= 5 and saved["seconds"] > 0, "the last one that was complete"
     disturb(tmp_path, "pretrain", 11, signal.SIGINT, "resume=true")
     again = torch.load(run / "checkpoint.pt")
     assert again["step"] == 12 and again["seconds"] > saved["seconds"]

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rooms import write
 from running import Command
 
-from infomin import load_generator
+from infomin import load_encoder, load_generator
 from infomin.core.files import read_json
 from infomin.information import Estimate
 from infomin.runs.lookup import RESULT
@@ -47,7 +48,7 @@ def game(runs):
 @pytest.fixture(scope="module")
 def trained(runs, game):
     """Encoders of 12 pixels of the views of the game."""
-    own = ("pretrain.temperature=0.3", "encoder.size=12", "views.table=true")
+    own = ("pretrain.temperature=0.3", "encoder.size=12", "views.table=true", "keep=2")
     return run(runs, "pretrain", *PRETRAIN, *own)
 
 
@@ -73,6 +74,11 @@ def test_learned_views_are_pretrained_on_and_evaluated(runs, game, trained):
     assert "g is looked up in its table of 2^24 colours" in trained.out
     assert str(game.folders[0] / "generator") in trained.out, "it says which generator it took"
     assert result(trained)["generator"]["objective"] == "semi"
+    (folder,) = trained.folders
+    kept = [load_encoder(path).state_dict() for path in sorted((folder / "along").iterdir())]
+    final = load_encoder(folder / "encoder").state_dict()
+    same = [all(torch.equal(final[name], weights[name]) for name in final) for weights in kept]
+    assert same == [False, True], "the last one is the encoder"
     assert "protocol: linear" in trained.out
     evaluated = run(runs, "linear_eval")
     assert "data as in the training of" in evaluated.out, "what a run knows is not asked again"

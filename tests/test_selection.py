@@ -14,10 +14,10 @@ from infomin.evaluation.selection import (
     p_value,
     score_views,
     select_candidate,
-    steps_to_keep,
 )
 from infomin.models import build_encoders
 from infomin.training.distributed import make_fabric
+from infomin.training.schedule import steps_to_keep
 from infomin.training.trainer import PretrainSettings
 from infomin.views import ChannelViews
 
@@ -28,7 +28,7 @@ def test_kept_steps_are_evenly_spaced_and_include_the_last():
     assert steps_to_keep(1200, 8) == [150, 300, 450, 600, 750, 900, 1050, 1200]
     assert steps_to_keep(7, 3) == [2, 5, 7] and steps_to_keep(7, 0) == []
     assert steps_to_keep(7, 7) == [*range(1, 8)]
-    with refused("keep: expected 0..7 generators of the game, got 8"):
+    with refused("keep: expected 0..7, the number of steps, got 8"):
         steps_to_keep(7, 8)
 
 

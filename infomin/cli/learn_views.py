@@ -35,6 +35,7 @@ from infomin.runs.progress import show_work
 from infomin.training.diagnosis import diagnose
 from infomin.training.game_settings import GameSettings
 from infomin.training.processes import count_processes
+from infomin.training.schedule import steps_to_keep
 from infomin.training.trainer import Metrics, PretrainSettings
 from infomin.training.view_game import Game
 from infomin.views import LearnedViews
@@ -176,7 +177,7 @@ def steps_kept(cfg: DictConfig) -> list[int]:
     total = count_processes(cfg.devices, cfg.nodes).total
     if cfg.select == "sweet_spot" and total > 1:
         raise InputError(f"select: sweet_spot is for one process, got {total}")
-    return selection.steps_to_keep(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
+    return steps_to_keep(cfg.game.steps, cfg.keep or KEPT * (cfg.select == "sweet_spot"))
 
 
 def keep(steps: Iterator[Metrics], game: Game, run: Run, kept: list[int]) -> None:

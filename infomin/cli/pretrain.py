@@ -34,6 +34,7 @@ from infomin.runs.folder import Run
 from infomin.runs.pictures import parse_false_color, views_picture
 from infomin.runs.prediction_pictures import predictions_picture
 from infomin.runs.progress import show_work
+from infomin.training.schedule import steps_to_keep
 from infomin.views import PatchViews, View
 
 MONITOR = "monitor/"
@@ -63,7 +64,7 @@ def run_pretraining(
     encoder, views = built.encoder, built.encoder.views
 
     run = open_run(cfg, "pretrain", f"{views}-s{cfg.seed}", fabric.is_global_zero)
-    facts = built.facts | train(run, built, f"pretrain {views}", cfg.save_every)
+    facts = built.facts | train(run, built, f"pretrain {views}", cfg.save_every, cfg.keep)
     if not fabric.is_global_zero:
         return encoder
 
@@ -81,13 +82,26 @@ def run_pretraining(
     return encoder.cpu().eval()
 
 
-def train(run: Run, built: Pretraining, label: str, save_every: float) -> dict[str, Any]:
+def train(
+    run: Run, built: Pretraining, label: str, save_every: float, keep: int = 0
+) -> dict[str, Any]:
     """Run the trainer to its end; return the last measurements of the monitor for the result.
 
     Earlier measurements are read from the log, so that a resumed run has them too.
+
+    Arguments:
+        run: its folder.
+        built: the trainer, and the encoder.
+        label: of the progress line.
+        save_every: seconds between two checkpoints.
+        keep: number of encoders that are saved along the way.
     """
     trainer, monitor = built.trainer, built.monitor
+    kept = steps_to_keep(trainer.steps, keep)
     for metrics in run.follow(trainer, label, save_every):
+        if run.main and trainer.step in kept:
+            facts = {"step": trainer.step, "steps": trainer.steps} | built.facts
+            built.encoder.save(run.product_folder(f"along/{trainer.step:07d}"), facts)
         if monitor and trainer.step in monitor.steps and (values := monitor.measure(metrics)):
             known = find_collapses(earlier[-1]) if (earlier := measurements(run)) else {}
             run.log(trainer.step, {f"{MONITOR}{name}": value for name, value in values.items()})

@@ -103,17 +103,6 @@ def p_value(candidate: Candidate, other: Candidate) -> float:
     return float(t.sf(mean / error, k - 1))
 
 
-def steps_to_keep(steps: int, keep: int) -> list[int]:
-    """Return `keep` evenly spaced steps of a game, including the last one.
-
-    Raises:
-        InputError: if `keep` is not within 0..steps.
-    """
-    if not 0 <= keep <= steps:
-        raise InputError(f"keep: expected 0..{steps} generators of the game, got {keep}")
-    return [round(steps * (i + 1) / keep) for i in range(keep)]
-
-
 def score_views(
     views: View,
     encoders: Encoders,

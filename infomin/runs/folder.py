@@ -33,6 +33,7 @@ from infomin.runs.provenance import record_hardware, record_start
 from infomin.training.trainer import Diverged, Metrics, TrainingLoop
 
 _LOG_EVERY = 10  # steps between logged metrics
+_SHARE_OF_SAVING = 0.01  # of the time of a training, at most, for checkpoints along the way
 CHECKPOINT = "checkpoint.pt"
 METRICS, DIVERGED, PROVENANCE = "metrics.jsonl", "diverged.pt", "provenance.json"
 
@@ -102,9 +103,10 @@ class Run:
     def follow(self, loop: TrainingLoop, label: str, save_every: float = 30.0) -> Iterator[Metrics]:
         """Iterate over a training loop; show progress, log metrics and save checkpoints.
 
-        Saves a checkpoint every `save_every` seconds, at the end and at a signal. A signal to one
-        process stops all processes at the same step. A loss of NaN saves the state to a second
-        file, so that the last good checkpoint stays.
+        Saves a checkpoint every `save_every` seconds in the background, at the end and at a signal.
+        Training waits at most 1 % of its time for them: larger ones are saved less often, unless
+        `save_every` is 0. A signal to one process stops all processes at the same step. A loss of
+        NaN saves the state to a second file, so that the last good checkpoint stays.
 
         Raises:
             signals.Interrupted: after a signal to stop, when the state is saved.
@@ -116,7 +118,8 @@ class Run:
         if self.main:
             record_hardware(self.folder / PROVENANCE, loop.fabric)
             _ = self.board  # imports TensorBoard, which is no part of the training
-        saved = time.perf_counter()
+        saved, pause = time.perf_counter(), save_every
+        saver = checkpoint.BackgroundSaver(self.checkpoint)
         with Progress(loop, label, self.show) as progress, signals.collected() as received:
             self._progress, loop.received = progress, received
             try:
@@ -129,19 +132,26 @@ class Run:
                     progress.pause(time.perf_counter() - paused)
                     alone = loop.fabric.world_size == 1
                     if number := (next(iter(received), 0) if alone else loop.stop):
+                        saver.wait()
                         self.save(loop)
                         text = (
                             f"stopped at step {loop.step} of {loop.steps}, saved in "
                             f"{files.shown(self.folder)}; resume=true goes on"
                         )
                         raise signals.Interrupted(number, text if self.main else "")
-                    if time.perf_counter() - saved > save_every:
-                        self.save(loop)
+                    if self.main and time.perf_counter() - saved > pause:
+                        began = time.perf_counter()
+                        saver.start(loop, began - self.began)
+                        self.board.flush()
                         saved = time.perf_counter()
+                        least = (saved - began) / _SHARE_OF_SAVING
+                        pause = max(save_every, least) if save_every else 0.0
             except Diverged as error:
+                saver.wait()
                 raise InputError(f"{error}; {self._save_diverged(loop)}") from None
             finally:
                 self._progress = None
+        saver.wait()
         self.speed = {
             "images_per_second": progress.images_per_second,
             "waiting": progress.waiting,

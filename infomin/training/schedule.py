@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch.optim import Optimizer
 
-from infomin.core.errors import one_of
+from infomin.core.errors import InputError, one_of
 
 SCHEDULES = ("constant", "cosine", "steps")
 
@@ -49,3 +49,14 @@ def set_rate(optimizer: Optimizer, share: float) -> None:
     """Set every group to a share of its peak rate, the `lr` it was made with."""
     for group in optimizer.param_groups:
         group["lr"] = share * group.setdefault("peak_lr", group["lr"])
+
+
+def steps_to_keep(steps: int, keep: int) -> list[int]:
+    """Return `keep` evenly spaced steps of a training, including the last one.
+
+    Raises:
+        InputError: if `keep` is not within 0..steps.
+    """
+    if not 0 <= keep <= steps:
+        raise InputError(f"keep: expected 0..{steps}, the number of steps, got {keep}")
+    return [round(steps * (i + 1) / keep) for i in range(keep)]
