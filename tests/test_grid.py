@@ -6,11 +6,14 @@ import threading
 import time
 
 import pytest
+from filelock import FileLock
+from refusal import refused
 
 from infomin.core.errors import InputError
 from infomin.core.files import write_json
-from infomin.experiments.grid import cells, records, scheduler
+from infomin.experiments.grid import cells, launchers, records, scheduler
 from infomin.experiments.grid.progress import GridProgress
+from infomin.experiments.grid.task import Task
 from infomin.runs.signals import Interrupted
 
 SCRIPT = """import json, pathlib, sys
@@ -38,11 +41,10 @@ def ran(tmp_path):
             scheduler.run(
                 todo,
                 resolve=lambda command: dict(named[::order]),
-                root=tmp_path,
                 jobs=1,
                 progress=GridProgress(stream, every=0.2),
                 describe=lambda cell: "well",
-                **options,
+                **{"launcher": launchers.Local(tmp_path, 1), **options},
             )
         go.shown = log.read_text()
         assert go.shown.startswith(f"{len(todo)} cells")
@@ -205,3 +207,70 @@ def test_a_record_combines_pretraining_and_evaluation(tmp_path):
     assert actual.score == 0.4 and actual.metrics["I_NCE, nats"] == 1.0
     assert str(actual) == "linear probe, top-1 40.0%, I_NCE 1.00, 1.0 min"
     assert actual.metrics["minutes"] == 1.0
+
+
+def test_a_cell_of_another_grid_is_left_to_it(tmp_path, ran):
+    (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
+    todo = {cell: cells.commands(cell, [], [], [])}
+    cell.folder.mkdir(parents=True)
+    other = FileLock(cell.folder / ".lock", thread_local=False)
+    other.acquire()
+    record = [{"command": todo[cell][0], "settings": {"size": 32, "seed": 0}}]
+
+    def finish():
+        time.sleep(0.3)
+        write_json(cell.folder / "done.json", record)
+        (cell.folder / "log.txt").touch()
+        other.release()
+
+    threading.Thread(target=finish, daemon=True).start()
+    assert ran(todo) == [""], "it finished there"
+    assert "raw from rgb, seed 0: another grid runs it; waiting\n" in ran.shown
+
+
+def test_a_stopped_training_of_a_cell_goes_on(tmp_path):
+    (cell,) = cells.cells(tmp_path / "runs", [("rgb", "raw")], [0])
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "pretrain.py").write_text("import sys\nprint(sys.argv[1:])")
+    command = {"command": cells.commands(cell)[0]}
+    for settings, word in (({"resume": False}, True), ({}, False)):
+        task = Task(cell, [], [command | {"settings": settings}])
+        task.start(tmp_path, os.environ).wait()
+        assert ("resume=auto" in (cell.folder / "log.txt").read_text().splitlines()[-1]) == word
+
+
+def test_cells_take_gpus_in_turn(tmp_path, monkeypatch):
+    script = tmp_path / "scripts" / "pretrain.py"
+    script.parent.mkdir()
+    script.write_text("import os\nprint(os.environ.get('CUDA_VISIBLE_DEVICES'))")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    launcher = launchers.Local(tmp_path, 1)
+    for cell, gpu in zip(
+        cells.cells(tmp_path / "runs", [("rgb", "raw")], [0, 1, 2]), "353", strict=True
+    ):
+        command = {"command": cells.commands(cell)[0], "settings": {}}
+        job = launcher.start(Task(cell, [], [command]))
+        while not job.ended():
+            time.sleep(0.01)
+        assert (cell.folder / "log.txt").read_text() == f"{gpu}\n"
+
+
+@pytest.mark.slow
+def test_jobs_of_submitit_run_a_grid(tmp_path, ran):
+    """Its executor for this machine does what that of Slurm does."""
+    (cell,) = cells.cells(tmp_path / "runs", [("rgb", "semi")], [0])
+    todo = {cell: cells.commands(cell)}
+    slurm = launchers.Slurm(tmp_path, tmp_path / "jobs", {"cluster": "local", "timeout_min": 5})
+    (tmp_path / "scripts" / "pretrain.py").write_text("raise SystemExit('no memory')")
+    with pytest.raises(InputError, match="semi from rgb, seed 0: .* failed: no memory"):
+        ran(todo, launcher=slurm)
+    (tmp_path / "scripts" / "pretrain.py").write_text(SCRIPT)
+    (given,) = ran(todo)
+    assert given.split().count("learn_views") == 1, "the job put it on record"
+
+
+def test_a_launcher_that_cannot_work_is_refused(tmp_path):
+    with refused("slurm.cluster: expected one of slurm, local, got 'cloud'"):
+        launchers.Slurm(tmp_path, tmp_path / "jobs", {"cluster": "cloud"})
+    with refused("launcher=slurm: "):  # there is no Slurm here
+        launchers.Slurm(tmp_path, tmp_path / "jobs", {})

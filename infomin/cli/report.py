@@ -29,8 +29,9 @@ from infomin.core.errors import InputError, one_of
 from infomin.core.names import file_name
 from infomin.core.path_options import for_hydra, has_paths, override
 from infomin.experiments import figures, page, tables
-from infomin.experiments.grid import cells, records, scheduler
+from infomin.experiments.grid import cells, launchers, records, scheduler
 from infomin.experiments.grid.progress import GridProgress
+from infomin.experiments.grid.task import C, Command, Settings
 from infomin.experiments.sweet_spot import find_sweet_spot
 
 
@@ -101,17 +102,25 @@ def write_pretrainings(cfg: DictConfig, finished: Sequence[records.CellRecord]) 
 
 def run_grid(
     cfg: DictConfig,
-    todo: Mapping[scheduler.C, Sequence[scheduler.Command]],
-    describe: Callable[[scheduler.C], str],
+    todo: Mapping[C, Sequence[Command]],
+    describe: Callable[[C], str],
 ) -> None:
-    """Run the unfinished cells of a grid, as many at a time as there are cores, at most 4."""
+    """Run the unfinished cells of a grid, with the launcher that was chosen."""
     for document in cfg.write:  # a missing marker is refused before hours of work
         tables.split_section(Path(document), section(cfg))
+    one_of("launcher", cfg.launcher, launchers.LAUNCHERS)
+    here = cfg.launcher == "local"
+    most = min(os.cpu_count() or 1, 4) if here else len(todo)
+    jobs = most if cfg.jobs == "auto" else cfg.jobs
     scheduler.run(
         todo,
         resolve=settings,
-        root=CONF.parent,
-        jobs=min(os.cpu_count() or 1, 4) if cfg.jobs == "auto" else cfg.jobs,
+        launcher=(
+            launchers.Local(CONF.parent, jobs)
+            if here
+            else launchers.Slurm(CONF.parent, grids_folder(cfg) / "jobs", plain(cfg.slurm))
+        ),
+        jobs=jobs,
         progress=GridProgress(sys.stderr),
         describe=describe,
         check=check,
@@ -141,7 +150,7 @@ def composed(words: tuple[str, ...]) -> DictConfig:
     return compose(name, [for_hydra(word) for word in overrides])
 
 
-def settings(words: Sequence[str]) -> scheduler.Settings:
+def settings(words: Sequence[str]) -> Settings:
     """Return the resolved settings of a command, with all defaults of `conf/`.
 
     The values of a budget stand where they are used. The rest of it belongs to other scripts.
