@@ -81,7 +81,7 @@ def test_an_error_names_the_image_that_is_out_of_range(root):
     [
         ("train_images", None, "train_images.npy: no such file; save images there as n c h w"),
         ("train_images", b"text", "train_images.npy: is not an array of numbers"),
-        ("train_images", np.zeros((3, 1, 8, 8)), "image 0: has 1 channel, expected 2 to 16"),
+        ("train_images", np.zeros((3, 1, 8, 8)), "image 0: has 1 channel, expected 2 to 1024"),
         ("train_images", np.zeros((3, 8, 9, 5), np.uint8), "n c h w, h = w, got 3 x 8 x 9 x 5"),
         ("train_images", np.zeros((0, 5, 8, 8)), "expected values, got an array of 0 x 5 x 8 x 8"),
         ("test_images", np.zeros((3, 4, 12, 12), np.uint8), "5 channels of .* 4 channels of uint8"),

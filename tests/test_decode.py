@@ -11,7 +11,8 @@ from skimage import data as photographs
 from stacks import NAMES, six_channel_folder, six_channels, write_png
 
 from infomin import data
-from infomin.data.decode import Decoder, UnreadableFile
+from infomin.core.errors import UnreadableFile
+from infomin.data.decode import Decoder
 
 pytestmark = pytest.mark.usefixtures("single")
 
@@ -38,7 +39,7 @@ def test_16_bit_png_with_alpha_or_grey(tmp_path):
     assert np.array_equal(decoded(alpha), pixels.transpose(2, 0, 1))
     assert np.array_equal(decoded(alpha, convert=True), pixels[..., :3].transpose(2, 0, 1))
     grey = write_png(tmp_path / "grey.png", pixels[..., :1])
-    with refused(f"{grey}: has 1 channel, expected 2 to 16"):
+    with refused(f"{grey}: has 1 channel, expected 2 to 1024"):
         Decoder()(grey)
     assert np.array_equal(decoded(grey, convert=True), np.stack([pixels[..., 0]] * 3))
     both = write_png(tmp_path / "both.png", pixels[..., :2])
@@ -90,11 +91,6 @@ def test_tiffs_of_three_channels_are_pictures_of_8_bits_and_arrays_of_16(tmp_pat
             {"photometric": "minisblack"},
             "has axes QYX of 20 x 24 x 24, .*data.layout",
         ),
-        (
-            (8, 8, 20),
-            {"photometric": "rgb", "planarconfig": "contig"},
-            "has 20 channels, expected 2 to 16",
-        ),
     ],
 )
 def test_a_tiff_that_is_no_stack_of_channels_is_refused(tmp_path, shape, options, message):
@@ -134,7 +130,7 @@ def test_the_only_axis_of_at_most_16_has_the_channels_of_an_array(tmp_path, stac
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((20, 20)), "has 1 channel, expected 2 to 16"),
+        (np.zeros((20, 20)), "has 1 channel, expected 2 to 1024"),
         (np.zeros((2, 3, 20, 20)), "has 2 x 3 x 20 x 20, expected rows, columns and one axis"),
     ],
 )

@@ -69,7 +69,9 @@ def test_every_option_that_is_a_folder_is_known():
         for indent, name, meaning in described.findall(path.read_text(encoding="utf-8")):
             if (group in ("data", "views") or path.parent == CONF) and name != "resume":
                 option = f"{group}.{name}" if group in ("data", "views") else name
-                known = meaning.startswith(("folder", "documents to", "given generators"))
+                known = meaning.startswith(
+                    ("folder", "file of", "documents to", "given generators")
+                )
                 assert has_paths(option) == known, (path, indent + name)
 
 

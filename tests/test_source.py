@@ -107,6 +107,8 @@ def test_images_decoded_on_demand_have_the_bits_of_the_cache(tmp_path, kind, wor
     for step in (1, 2, 3):
         expected = whole.train.images.int()[batches(step)]
         assert torch.equal(reader(step, slice(2, 5)).int(), expected[2:5])
+    none = torch.arange(0)
+    assert files.train.subset(none).images.shape == whole.train.subset(none).images.shape
 
 
 def test_training_from_files_has_the_same_bits(tmp_path):

@@ -33,7 +33,7 @@ def test_options_are_arguments_and_have_their_defaults(path):
 
 def test_an_unknown_source_lists_those_that_there_are():
     with pytest.raises(
-        AttributeError, match="has no 'kodak'; data sources: arrays, cifar10, .*win"
+        AttributeError, match="has no 'kodak'; data sources: array_file, arrays, cifar10, .*win"
     ):
         data.kodak  # noqa: B018
 

@@ -79,7 +79,7 @@ def test_wrong_photographs_and_options_are_refused(root, tmp_path):
     with refused("data.each: expected a whole number of at least 1, got 0"):
         read(root, each=0)
     grey = picture(root / "grey.png", "L", (30, 30))
-    with refused(rf"{grey}: has 1 channel, expected 2 to 16; data.convert=true"):
+    with refused(rf"{grey}: has 1 channel, expected 2 to 1024; data.convert=true"):
         read(root)
     dataset = read(root, convert=True)
     assert len(dataset.train) + len(dataset.test) == 900

@@ -22,6 +22,10 @@ class InputError(ValueError):
         super().__init__(line if len(line) <= 500 else f"{line[:300]} ... {line[-195:]}")
 
 
+class UnreadableFile(InputError):
+    """A file of the user's data that is damaged, or too large for the memory."""
+
+
 class InputWarning(UserWarning):
     """A line for the user that ends nothing, such as a cache that cannot be written."""
 

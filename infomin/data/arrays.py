@@ -1,4 +1,4 @@
-"""Images of 2 to 16 channels in NumPy files: `train_images.npy`, `test_images.npy`, ..."""
+"""Images in NumPy files: `train_images.npy`, `test_images.npy`, ..."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from infomin.core.errors import InputError, one_of
+from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.decode import Decoder
-from infomin.data.images import KEEP, UNLABELLED, DataSet
+from infomin.data.images import UNLABELLED, DataSet
+from infomin.data.items import check_keep
 from infomin.data.names import TEST, TRAIN, first_of, normal_form
+from infomin.data.parts import Part, read_on_demand, read_parts
 from infomin.data.reading import Progress, root_folder, source
-from infomin.data.torch_datasets import Part, read_parts
+from infomin.data.stored_array import StoredArray
 from infomin.data.walk import LeftOut
 
 
@@ -25,14 +27,16 @@ def arrays(
     channel_names: Sequence[str] | None = None,
     fill: float | None = None,
     keep: str = "auto",
+    workers: int | None = None,
     progress: Progress = None,
 ) -> DataSet:
     """Read `{train,test}_images.npy`, and `{train,test}_labels.npy` where they exist.
 
     Other words for the two sets will do, such as `Training_images.npy` and `val_images.npy`.
 
-    Images are squares `n c h w`, uint8, uint16 or other numbers (held as float32), of 2 to 16
-    channels. Labels are `n` integers, -1 for none. Classes are the distinct labels of training, in
+    Images are squares `n c h w`, uint8, uint16 or other numbers (held as float32), of 2 to 1024
+    channels. A file of images is mapped, not copied, unless they are resized or change their type.
+    Labels are `n` integers, -1 for none. Classes are the distinct labels of training, in
     order; the name of a class is its label.
 
     Arguments:
@@ -41,22 +45,30 @@ def arrays(
         value_range: lowest and highest value; None is [0, 65535] of uint16, [0, 1] of others.
         channel_names: None is R, G, B of three channels, channel_0, ... of others.
         fill: replaces NaN and infinity; refused otherwise.
-        keep: see `image_folder`.
+        keep, workers: see `image_folder`; `files` reads the images of every batch from their file.
         progress: takes the number of images that are done, and of all.
 
     Raises:
         InputError: for a file that is missing, damaged, of another shape or type, or an image with
             values outside the range.
     """
-    one_of("data.keep", keep, KEEP)
+    check_keep(keep, workers)
     folder = root_folder(root, "of train_images.npy")
-    present = _entries(folder)
+    name, present = folder.resolve().name, _entries(folder)
     files = _files(folder, present)
-    parts = [Part(str(images), _read(images, labels, fill), None) for images, labels in files]
     decoder = Decoder(size, value_range=value_range, fill=fill)
-    data = read_parts(parts, decoder, folder.resolve().name, channel_names, progress)
     unused = LeftOut(folder)
     unused.add("other file{s}", *sorted({*present}.difference(*files)))
+    if keep == "files":
+        stored = [StoredArray(_present(images)) for images, _ in files]
+        parts = [
+            Part(str(array), (array, _labels(labels, len(array))), None, fill, "chw")
+            for array, (_, labels) in zip(stored, files, strict=True)
+        ]
+        data = read_on_demand(parts, decoder, name, workers, channel_names)
+        return replace(data, notes=unused.notes())
+    parts = [Part(str(images), _read(images, labels, fill), None) for images, labels in files]
+    data = read_parts(parts, decoder, name, channel_names, progress)
     return replace(data, keep=keep, notes=unused.notes())
 
 
@@ -84,29 +96,36 @@ def _files(folder: Path, present: Sequence[Path]) -> list[tuple[Path, Path]]:
     return files
 
 
-def _read(path: Path, labels_path: Path, fill: float | None) -> tuple[Tensor, list[int] | None]:
-    """Return images of training or test, and their labels where there are some."""
-    images = values.as_tensor(_load(path), str(path), fill)
+def _read(path: Path, labels: Path, fill: float | None) -> tuple[Tensor, list[int] | None]:
+    """Return images of training or test, mapped, and their labels where there are some."""
+    images = values.as_tensor(_load(_present(path)), str(path), fill)
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise InputError(f"{path}: expected n c h w, h = w, got {_describe(images)}")
-    if not labels_path.is_file():
-        return images, None
-    labels = _load(labels_path)
-    if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or labels.min() < UNLABELLED:
-        raise InputError(
-            f"{labels_path}: expected {len(images)} integers, -1 for none, got {_describe(labels)}"
-        )
-    return images, labels.tolist()
+    return images, _labels(labels, len(images))
+
+
+def _labels(path: Path, n: int) -> list[int] | None:
+    """Return the labels of `n` images, or None without a file."""
+    if not path.is_file():
+        return None
+    labels = _load(path)
+    if labels.dtype.kind not in "iu" or labels.shape != (n,) or labels.min() < UNLABELLED:
+        raise InputError(f"{path}: expected {n} integers, -1 for none, got {_describe(labels)}")
+    return labels.tolist()
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; save images there as n c h w")
+    return path
 
 
 def _load(path: Path) -> np.ndarray:
     try:
-        array = values.read_array(path)
+        array = np.lib.format.open_memmap(path, mode="c")  # a write would stay in memory
         if array.dtype.kind not in "buif":
             raise TypeError(f"it holds {array.dtype}")
         return array
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; save images there as n c h w") from None
     except Exception as error:  # a damaged header is parsed as Python, and raises anything
         raise InputError(f"{path}: is not an array of numbers ({error})") from None
 

@@ -28,10 +28,10 @@ from jaxtyping import Num, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from infomin.core.errors import InputError, one_of
+from infomin.core.errors import InputError, UnreadableFile, one_of
 from infomin.core.value_range import ValueRange
 from infomin.data import values
-from infomin.data.raster import Raster, header, raster_of, read_raster, turned
+from infomin.data.raster import File, Raster, header, raster_of, read_raster, turned
 from infomin.data.value_span import ValueSpan, check_range
 
 LAYOUTS = {"chw": "CYX", "hwc": "YXC"}
@@ -44,10 +44,6 @@ class ImageFacts(TypedDict):
     value_range: ValueRange
     advice: tuple[str, ...]
     resized_from: tuple[int, int] | None
-
-
-class UnreadableFile(InputError):
-    """An image file that is damaged, or too large for the memory."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ class Decoder:
         if self.fill is not None:
             values.check_fill(self.fill)
 
-    def __call__(self, path: Path) -> Num[Tensor, "c _ _"]:
+    def __call__(self, path: File) -> Num[Tensor, "c _ _"]:
         """Return the image of a file, resized.
 
         Raises:
@@ -247,7 +243,7 @@ def name_axes(shape: Sequence[int], axes: str, layout: str | None) -> str:
     if not axes:
         if len(shape) != 3:
             return "YX" if len(shape) == 2 else ""
-        short = [n <= values.CHANNELS[1] for n in (shape[0], shape[2])]
+        short = [n <= values.FEW for n in (shape[0], shape[2])]
         if layout is None and short[0] == short[1]:
             return ""
         return LAYOUTS[layout or ("chw" if short[0] else "hwc")]

@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +10,8 @@ from jaxtyping import Int64, Num
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from infomin.core.errors import InputError, InputWarning
+from infomin.core.errors import InputError, InputWarning, UnreadableFile
 from infomin.data import values
-from infomin.data.decode import UnreadableFile
 from infomin.data.source import Index, Source
 
 Decoded = tuple[Tensor | InputError, list[str]]
@@ -27,28 +25,28 @@ class FileSource(Source):
     image takes its place in every process and after resuming.
 
     Arguments:
-        paths: the files.
-        decode: returns the image of a file.
+        items: one for each image, such as the path of its file; its text names it.
+        decode: returns the image of an item.
         example: an image like all others.
-        labels: of the files.
+        labels: of the images.
         skip_bad: replace unreadable files, with a warning that names them.
         workers: number of processes; None is one per core, 0 decodes in this process.
-        rows: files that belong to the source; None is all.
+        rows: items that belong to the source; None is all.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
-        decode: Callable[[Path], Num[Tensor, "c h w"]],
+        items: Sequence[Any],
+        decode: Callable[[Any], Num[Tensor, "c h w"]],
         example: Num[Tensor, "c h w"],
         labels: Int64[Tensor, " n"],
         skip_bad: bool = False,
         workers: int | None = None,
         rows: Index | None = None,
     ) -> None:
-        self.paths, self.decode, self.example = paths, decode, example
+        self.items, self.decode, self.example = items, decode, example
         self.labels, self.skip_bad, self.workers = labels, skip_bad, workers
-        self.rows = torch.arange(len(paths)) if rows is None else rows
+        self.rows = torch.arange(len(items)) if rows is None else rows
         self.shape = torch.Size((len(self.rows), *example.shape))
         self.dtype, self.device = example.dtype, torch.device("cpu")
 
@@ -78,7 +76,7 @@ class FileSource(Source):
     def subset(self, index: Index) -> "FileSource":
         """Return a source of some of the files."""
         return FileSource(
-            self.paths,
+            self.items,
             self.decode,
             self.example,
             self.labels,
@@ -90,6 +88,8 @@ class FileSource(Source):
     def __getitems__(self, rows: list[int]) -> Decoded:
         """Return the images of files; a worker process calls it."""
         messages: list[str] = []
+        if not rows:
+            return self.example.new_empty(0, *self.example.shape), messages
         try:
             return torch.stack([self._image(row, messages) for row in rows]), messages
         except InputError as error:
@@ -108,13 +108,13 @@ class FileSource(Source):
                     image = self._checked(other)
                 except UnreadableFile:
                     continue
-                messages.append(f"{error}; {self.paths[other].name} takes its place")
+                messages.append(f"{error}; {short_name(self.items[other])} takes its place")
                 return image
             raise InputError(f"{error}; no image of its class can be read") from None
 
     def _checked(self, row: int) -> Tensor:
-        path, name = self.paths[row], str(self.paths[row])
-        image = self.decode(path)
+        item = self.items[row]
+        image, name = self.decode(item), str(item)
         values.check_square(image, name)
         values.check_alike(image, name, self.example, "the first image")
         return image
@@ -123,6 +123,11 @@ class FileSource(Source):
         """Return the files of the source with the label of a file, the next one first."""
         alike = self.rows[self.labels[self.rows] == self.labels[row]].sort().values
         return [*alike[alike > row].tolist(), *alike[alike < row].tolist()]
+
+
+def short_name(item: Any) -> str:
+    """Return the name of an item, for messages: that of a path without its folders."""
+    return getattr(item, "name", None) or str(item)
 
 
 def _as_it_is(batch: Any) -> Any:

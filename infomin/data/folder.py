@@ -1,27 +1,14 @@
 """Any folder of images: `root/{train,val}/<class>/*.jpg`, or `root/<class>/*.jpg`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import torch
-from jaxtyping import Int64
-from torch import Tensor
-
-from infomin.core.errors import InputError, one_of, whole_number
-from infomin.core.names import printable
-from infomin.data import values
-from infomin.data.cache import cached
-from infomin.data.decode import Decoder, UnreadableFile
-from infomin.data.file_source import FileSource
-from infomin.data.image_store import ImageStore
-from infomin.data.images import KEEP, DataSet, ImageSet
-from infomin.data.labels import encode, folder_labels
-from infomin.data.names import listed
-from infomin.data.reading import Counter, Progress, in_threads, root_folder, source
-from infomin.data.source import Source
-from infomin.data.split import hold_out
-from infomin.data.walk import LeftOut, Listing, list_images
+from infomin.data.decode import Decoder
+from infomin.data.images import DataSet
+from infomin.data.items import Items, check_keep, describe, read_items
+from infomin.data.labels import folder_labels
+from infomin.data.reading import Progress, root_folder, source
+from infomin.data.walk import list_images
 
 
 @source
@@ -46,7 +33,7 @@ def image_folder(
     """Read a folder of images, resized and cropped to squares.
 
     Images are pictures, TIFF and `.npy` (one image per file; uint8, uint16, or other numbers, held
-    as float32) of 2 to 16 channels, all of one kind. `infomin.data.decode` has the rules.
+    as float32) of 2 to 1024 channels, all of one kind. `infomin.data.decode` has the rules.
 
     With `train/` and `val/` (or `test/`) inside, those are the two sets; `Training`, `dev` and the
     like will do. Otherwise a seeded share of the images is held out for test. A class is a folder
@@ -85,162 +72,33 @@ def image_folder(
         InputError: for a missing or empty folder, a class that only test images have, or a file or
             folder that cannot be used, by name.
     """
-    one_of("data.keep", keep, (*KEEP, "files"))
-    if workers is not None:
-        whole_number("data.workers", workers, 0)
+    check_keep(keep, workers)
     decoder = Decoder(size, convert, value_range, layout, fill=fill)
     folder = root_folder(root, "that holds the images")
-    listing = list_images(folder, skip_bad)
+    listing = list_images(folder, skip_bad, stamped=keep != "files")
     names, remarks = folder_labels(listing, labels, class_level)
-    names_of = [_name_in(paths) for paths in listing.paths]
-    encode(names, names_of)  # refuses before decoding
-    name = folder.resolve().name
-
-    def decode(path: Path) -> Tensor | None:
-        try:
-            return decoder(path)
-        except UnreadableFile as error:
-            if skip_bad:
-                return None
-            raise InputError(f"{error}; data.skip_bad=true leaves it out") from None
-
-    def build(store: ImageStore) -> DataSet:
-        add = Counter(progress, len(listing.all_paths)).add
-        parts = [
-            read_images(paths, str(part), decode, add, store)
-            for paths, part in zip(listing.paths, listing.folders, strict=True)
-        ]
-        kept = [*zip(listing.paths, names, parts, strict=True)]
-        read = [[paths[i] for i in index] for paths, _, index in kept]
-        words = [[labels[i] for i in index] for _, labels, index in kept]
-        classes, indices = encode(words, [_name_in(paths) for paths in read])
-        train, test = _two_sets(store.source, indices, test_share, seed)
-        bad = LeftOut(folder)
-        bad.add("unreadable file{s}", *sorted({*listing.all_paths}.difference(*read)))
-        return DataSet(
-            name,
-            train=train,
-            test=test,
-            classes=classes,
-            skipped=len(listing.all_paths) - sum(map(len, read)),
-            channel_names=tuple(channel_names or ()),
-            notes=(str(bad),),
-            **decoder.facts(store.source.dtype),
-        )
-
-    if keep == "files":
-        classes, indices = encode(names, names_of)
-        images = _files(listing.all_paths, decoder, torch.cat(indices), skip_bad, workers)
-        train, test = _two_sets(images, indices, test_share, seed)
-        data = DataSet(
-            name,
-            train=train,
-            test=test,
-            classes=classes,
-            channel_names=tuple(channel_names or ()),
-            value_range=values.resolve_range(value_range, images.dtype),
-        )
-    else:
-        data = cached(
-            cache,
-            build,
-            len(listing.all_paths),
-            name=name,
-            root=str(folder.resolve()),
-            files=listing.stamps,
-            folders=[str(part) for part in listing.folders],
-            options=[
-                *(size, convert, skip_bad, test_share, seed),
-                *(value_range, channel_names, layout, fill),
-            ],
-            labels=[labels, class_level],
-        )
-    left_out = listing.left_out.notes(*data.notes)
-    return replace(data, keep=keep, notes=(describe(listing, data, remarks), *left_out))
-
-
-def _two_sets(
-    images: Source, labels: Sequence[Tensor], test_share: float, seed: int
-) -> tuple[ImageSet, ImageSet]:
-    """Return training and test images, given the labels of both, or of all."""
-    if len(labels) == 1:
-        chosen = hold_out(len(images), test_share, seed, labels[0])
-        train, test = (ImageSet(images, labels[0]).subset(index) for index in chosen)
-    else:
-        parts = torch.arange(len(images)).split([*map(len, labels)])
-        train, test = (
-            ImageSet(images.subset(rows), y) for rows, y in zip(parts, labels, strict=True)
-        )
-    return train, test
-
-
-def _files(
-    paths: Sequence[Path],
-    decoder: Decoder,
-    labels: Int64[Tensor, " n"],
-    skip_bad: bool,
-    workers: int | None,
-) -> FileSource:
-    """Return files as a source; only the first image is decoded."""
-    for path in paths:
-        try:
-            example = decoder(path)
-        except UnreadableFile as error:
-            if skip_bad:
-                continue
-            raise InputError(
-                f"{error}; data.skip_bad=true replaces it by another image of its class"
-            ) from None
-        values.check_square(example, str(path))
-        if example.dtype != torch.uint8:  # all images are checked against one range, when they come
-            decoder = replace(
-                decoder, value_range=values.resolve_range(decoder.value_range, example.dtype)
-            )
-        return FileSource(paths, decoder, example, labels, skip_bad, workers)
-    raise InputError(f"data.root: none of the {len(paths)} images can be read")
-
-
-def read_images(
-    paths: Sequence[Path],
-    place: str,
-    decode: Callable[[Path], Tensor | None],
-    add: Callable[[], None],
-    store: ImageStore,
-) -> list[int]:
-    """Read images of one kind into a store; return their places in `paths`.
-
-    Arguments:
-        paths: the files, in order.
-        place: names where they are, in messages.
-        decode: returns the image of a file; None leaves it out.
-        add: counts a decoded file.
-        store: takes the images.
-
-    Raises:
-        InputError: for a file that cannot be used, by name.
-    """
-    kept: list[int] = []
-    with in_threads(decode, paths, add) as decoded:
-        for i, image in enumerate(decoded):
-            if image is None:
-                continue
-            values.check_square(image, str(paths[i]))
-            store.add(image, str(paths[i]))
-            kept.append(i)
-    if not kept:
-        raise InputError(f"data.root: none of the {len(paths)} images in {place} can be read")
-    return kept
-
-
-def describe(listing: Listing, data: DataSet, remarks: Sequence[str]) -> str:
-    """Return one line about both sets and their classes, for people."""
-    sets = listing.describe(len(data.train), len(data.test))
-    count = len(data.classes)
-    classes = (
-        f"{count} class{'es' * (count != 1)}: {listed(data.classes)}" if count else "no labels"
+    sets = [
+        Items(paths, words, str(part))
+        for paths, words, part in zip(listing.paths, names, listing.folders, strict=True)
+    ]
+    data = read_items(
+        folder.resolve().name,
+        folder,
+        sets,
+        decoder,
+        key={
+            "files": listing.stamps,
+            "folders": [str(part) for part in listing.folders],
+            "labels": [labels, class_level],
+        },
+        keep=keep,
+        workers=workers,
+        cache=cache,
+        skip_bad=skip_bad,
+        test_share=test_share,
+        seed=seed,
+        channel_names=channel_names,
+        progress=progress,
     )
-    return printable("; ".join((f"data {data.name}: {sets}", classes, *remarks)))
-
-
-def _name_in(paths: Sequence[Path]) -> Callable[[int], str]:
-    return lambda i: str(paths[i])
+    line = describe(data, listing.describe(len(data.train), len(data.test)), remarks)
+    return replace(data, notes=(line, *listing.left_out.notes(*data.notes)))

@@ -4,12 +4,16 @@ Labels are words, or integers where classes have no names. Test images may lack 
 none that training images lack.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
+from torch.utils.data import ConcatDataset, Subset
 
 from infomin.core.errors import InputError, one_of
 from infomin.data.images import UNLABELLED, DataSet
@@ -63,6 +67,26 @@ def encode(
     ]
 
 
+def label_of(value: object) -> Label:
+    """Return the label that a value of a file is; empty values, NaN and -1 are none.
+
+    Texts that are whole numbers become integers, so that 10 comes after 9.
+
+    Raises:
+        ValueError: for a value that is no whole number and no text.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        value = int(value) if re.fullmatch("0|-?[1-9][0-9]{0,17}", value) else value
+    if isinstance(value, float):
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
+    if value in (None, "", UNLABELLED):
+        return None
+    if not isinstance(value, int | str):
+        raise ValueError(f"got {value!r}")
+    return int(value) if isinstance(value, int) else value
+
+
 def renumber(
     labels: Int64[Tensor, " n"], names: Sequence[str], classes: Sequence[str], name: str
 ) -> Int64[Tensor, " n"]:
@@ -107,6 +131,41 @@ def label_warning(data: DataSet) -> str | None:
     )
 
 
+# Labels of data sets of PyTorch
+
+
+def classes_of(data: Any, name: str) -> Sequence[str] | None:
+    """Return the class names of a torchvision data set, also inside `Subset` or `ConcatDataset`."""
+    if isinstance(data, Subset):
+        return classes_of(data.dataset, name)
+    if isinstance(data, ConcatDataset):
+        first, *others = (classes_of(part, name) for part in data.datasets)
+        if any(other != first for other in others):
+            raise InputError(f"{name}: the parts of ConcatDataset have other classes; give classes")
+        return first
+    classes = getattr(data, "classes", None)
+    return [str(c) for c in classes] if isinstance(classes, list | tuple) else None
+
+
+def targets_of(data: Any) -> Sequence[Any] | None:
+    """Return the labels of a torchvision data set, also inside `Subset` or `ConcatDataset`."""
+    if isinstance(data, Subset):
+        labels = targets_of(data.dataset)
+        return None if labels is None else [labels[i] for i in data.indices]
+    if isinstance(data, ConcatDataset):
+        parts = [targets_of(part) for part in data.datasets]
+        known = [part for part in parts if part is not None]
+        return [x for part in known for x in part] if len(known) == len(parts) else None
+    targets: Any = getattr(data, "targets", getattr(data, "labels", None))
+    changed = getattr(data, "target_transform", None) is not None
+    if changed or not (
+        isinstance(targets, Tensor | np.ndarray) or isinstance(targets, list | tuple)
+    ):
+        return None
+    targets = targets.tolist() if isinstance(targets, Tensor | np.ndarray) else targets
+    return targets if len(targets) == len(data) else None
+
+
 # Labels of folders
 
 
@@ -132,7 +191,7 @@ def folder_labels(
             "leaves labels out"
         )
     parents = [
-        [path.parts[len(folder.parts) : -1] for path in paths]
+        paths.folders_below(folder)
         for folder, paths in zip(listing.folders, listing.paths, strict=True)
     ]
     remarks = _unused_splits(parents[0]) if len(parents) == 1 else []

@@ -6,11 +6,15 @@ capitals, `train` or `Training set`. Everything that reads a meaning from a name
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from PIL import Image, ImageFile
 
 TRAIN, TEST = "train", "test"
+Split = tuple[str, int]
+"""TRAIN or TEST, and the rank of the name that stands for it."""
+T = TypeVar("T")
 _WORDS = {
     TRAIN: ("train", "training", "trn"),
     TEST: (
@@ -49,7 +53,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or normal_form(name) in _SYSTEM
 
 
-def split_of(name: str) -> tuple[str, int] | None:
+def split_of(name: str) -> Split | None:
     """Return the split that a name stands for, and its rank among names of it; None for others.
 
     `Training`, `train_images` and `train2017` are `TRAIN`; `Val`, `dev` and `test-set` are `TEST`.
@@ -65,6 +69,19 @@ def first_of(names: Iterable[str], split: str) -> str | None:
     """Return the name that stands for a split, the one of the lowest rank; None without one."""
     ranked = [(kind[1], name) for name in names if (kind := split_of(name)) and kind[0] == split]
     return min(ranked)[1] if ranked else None
+
+
+def train_and_test(sets: Mapping[Split | None, list[T]]) -> tuple[list[list[T]], list[T]]:
+    """Return training and test items, of the first names for them; and all others.
+
+    Where either is missing, all items are one set, in the order of the mapping.
+    """
+    ranked = [[key for key in sets if key and key[0] == split] for split in (TRAIN, TEST)]
+    if not all(ranked):
+        return [[item for items in sets.values() for item in items]], []
+    chosen = [min(keys, key=lambda key: key[1]) for keys in ranked]
+    others = [item for key, items in sets.items() if key not in chosen for item in items]
+    return [sets[key] for key in chosen], others
 
 
 def image_suffixes() -> frozenset[str]:

@@ -24,15 +24,15 @@ from infomin.core.errors import InputError, one_of, renamed_option, true_or_fals
 from infomin.core.files import user_path
 from infomin.data.cache import cached, stamps
 from infomin.data.decode import Decoder, height_and_width
-from infomin.data.folder import describe, read_images
 from infomin.data.image_store import ImageStore
 from infomin.data.images import KEEP, DataSet, ImageSet
+from infomin.data.items import describe, store_items
 from infomin.data.labels import encode, folder_labels
 from infomin.data.names import composed, listed, normal_form
 from infomin.data.reading import Counter, Progress, in_threads, source
 from infomin.data.split import hold_out
 from infomin.data.values import resolve_range, size_of
-from infomin.data.walk import Listing, list_images
+from infomin.data.walk import Listing, Paths, list_images
 
 Files = Mapping[str, Sequence[Path | None]]
 """Files of every view, in the same order of samples; None is a missing file."""
@@ -141,7 +141,8 @@ def paired_folders(
         options=[size, test_share, seed, labels, class_level, options],
     )
     notes = [note for listing in listings.values() for note in listing.left_out.notes()]
-    return replace(data, keep=keep, notes=(describe(first, data, remarks), *notes))
+    line = describe(data, first.describe(len(data.train), len(data.test)), remarks)
+    return replace(data, keep=keep, notes=(line, *notes))
 
 
 def _list_view(name: str, folder: Path) -> Listing:
@@ -179,7 +180,7 @@ def _decoders(
 
 def _match(
     listings: Mapping[str, Listing], number: int, allow_missing: bool
-) -> tuple[list[Path], dict[str, list[Path | None]]]:
+) -> tuple[Paths, dict[str, list[Path | None]]]:
     """Return the samples, and the files of every view in their order; refuse lone files.
 
     Arguments:
@@ -223,7 +224,7 @@ def _match(
                 f"data.views.{name}: {roots[name]} has no image of {listed(missing)}, other views "
                 f"have; images: {counts}; data.allow_missing=true uses what there is"
             )
-    return [*map(Path, every)], {
+    return Paths(every), {
         name: [own.get(sample) for sample in every] for name, own in files.items()
     }
 
@@ -275,7 +276,7 @@ def _stack(
     for (name, paths), mask in zip(part.items(), view_mask.T, strict=True):
         present = _existing(paths)
         store = ImageStore(most=len(present))
-        read_images(present, f"data.views.{name}", decoders[name], add, store)
+        store_items(present, f"data.views.{name}", decoders[name], add, store)
         view = store.source.tensor
         images[name] = view.new_zeros(len(mask), *view.shape[1:])
         images[name].numpy()[mask.numpy()] = view.numpy()  # torch has no index of uint16

@@ -9,16 +9,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage, TiffPageSeries
 
 from infomin.core.errors import InputError
+from infomin.data.tar_files import Member
 from infomin.data.values import read_array
 
+File = Path | Member
+"""A file of images, or a file inside an archive."""
 _NUMPY, _TIFF = b"\x93NUMPY", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION, _NO_DATA = int(ExifTags.Base.Orientation), 42113  # GDAL_NODATA
 _PLAIN = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
@@ -55,7 +59,7 @@ class Raster:
     picture: bool = False
 
 
-def read_raster(path: Path) -> Raster:
+def read_raster(path: File) -> Raster:
     """Read an image file.
 
     Raises:
@@ -64,7 +68,8 @@ def read_raster(path: Path) -> Raster:
     """
     start = first_bytes(path)
     if start.startswith(_NUMPY):
-        return Raster(read_array(path))
+        with path.open("rb") as stream:
+            return Raster(read_array(stream))
     if start.startswith(_TIFF):
         try:
             return _read_tiff(path)
@@ -94,7 +99,7 @@ def header(path: Path, load: bool = False) -> tuple[tuple[int, ...], str, int]:
         return (image.height, image.width), "YX", exif.get(_ORIENTATION, 1)
 
 
-def first_bytes(path: Path) -> bytes:
+def first_bytes(path: File) -> bytes:
     """Return the bytes that tell the format of a file."""
     with path.open("rb") as stream:
         return stream.read(8)
@@ -138,8 +143,8 @@ def turned(
     return pixels
 
 
-def _read_picture(path: Path) -> Raster:
-    with _any_size(), Image.open(path) as image:
+def _read_picture(path: File) -> Raster:
+    with _any_size(), _open_picture(path) as image:
         if image.format == "PNG" and any("16" in str(tile.args) for tile in image.tile):
             return _read_16_bit_png(path)
         # the second picture of MPO, JPEG of phones, is a preview or depth
@@ -148,11 +153,24 @@ def _read_picture(path: Path) -> Raster:
         return replace(raster_of(image), frames=frames)
 
 
-def _read_16_bit_png(path: Path) -> Raster:
+def _openable(file: File) -> Path | BytesIO:
+    return file if isinstance(file, Path) else file.open("rb")
+
+
+def _open_picture(file: File) -> ImageFile.ImageFile:
+    try:
+        return Image.open(_openable(file))
+    except UnidentifiedImageError:
+        if isinstance(file, Path):
+            raise
+        raise ValueError("its format is not known") from None
+
+
+def _read_16_bit_png(path: File) -> Raster:
     """Read a 16-bit PNG. Pillow keeps one byte of a value: the first for 16B, else the second."""
     planes = []
     for byte_order in ("16B", "16L"):
-        with Image.open(path) as image:
+        with _open_picture(path) as image:
             mode, key = image.mode, image.info.get("transparency")
             if any(tile.args == "LA;16B" for tile in image.tile):  # two bytes of grey, two of alpha
                 image.tile = [tile._replace(args="RGBA") for tile in image.tile]
@@ -171,8 +189,8 @@ def _read_16_bit_png(path: Path) -> Raster:
     return Raster(values, "YXS", alpha, orientation)
 
 
-def _read_tiff(path: Path) -> Raster:
-    with TiffFile(path) as file:
+def _read_tiff(path: File) -> Raster:
+    with TiffFile(_openable(path)) as file:
         series = file.series[0]
         page = series.keyframe
         orientation, picture = page.tags.valueof(_ORIENTATION, 1), _is_picture(series)
@@ -202,9 +220,9 @@ def _is_picture(series: TiffPageSeries) -> bool:
     return bool(len(series.pages) == 1 and page.bitspersample <= 8 and known and unsigned)
 
 
-def _tiff_picture(path: Path, page: TiffPage) -> Raster:
+def _tiff_picture(path: File, page: TiffPage) -> Raster:
     """Return the pixels of a TIFF as they are stored, but turned: Pillow does that."""
-    with _any_size(), Image.open(path) as image:
+    with _any_size(), _open_picture(path) as image:
         image.load()
         raster, stored = raster_of(image), np.array(image)  # indices, of a palette
     if page.photometric == PHOTOMETRIC.MINISWHITE:

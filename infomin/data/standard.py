@@ -11,8 +11,8 @@ from infomin.data.cache import cached
 from infomin.data.decode import Decoder
 from infomin.data.image_store import ImageStore
 from infomin.data.images import DataSet
+from infomin.data.parts import Part, read_parts
 from infomin.data.reading import Progress, source
-from infomin.data.torch_datasets import Part, read_parts
 
 _SPLITS = {"STL10": ({"split": "train+unlabeled"}, {"split": "test"})}
 _TRAIN_AND_TEST = ({"train": True}, {"train": False})

@@ -1,4 +1,4 @@
-"""The pixel values of images: 8 bits, 12 to 16 bits, or float, in 1 to 16 channels.
+"""The pixel values of images: 8 bits, 12 to 16 bits, or float, in 1 to 1024 channels.
 
 Images stay in memory in the type of their files. uint8 means [0, 1] after division by 255. Every
 other type means its own numbers, within a declared value range. Values outside that range are
@@ -7,7 +7,7 @@ refused, never clipped.
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from io import BufferedIOBase
 
 import numpy as np
 import torch
@@ -15,11 +15,14 @@ from jaxtyping import Num
 from torch import Tensor
 
 from infomin.augment import resize
+from infomin.core.channel_groups import MOST_CHANNELS
 from infomin.core.errors import InputError
 from infomin.core.value_range import UNIT, ValueRange, parse_range
 
-CHANNELS = (2, 16)
+CHANNELS = (2, MOST_CHANNELS)
 """Fewest and most channels of images that are read from files."""
+FEW = 16
+"""Most entries of an axis that is taken for the one of channels, where axes have no names."""
 DEFAULT_RANGES = {torch.uint8: UNIT, torch.uint16: (0.0, 65535.0), torch.float32: UNIT}
 """Value ranges of images unless another is declared, by type."""
 Setting = Callable[[str, str], str]
@@ -32,10 +35,9 @@ def data_setting(option: str, value: str) -> str:
     return f"data.{option}={value}"
 
 
-def read_array(path: Path) -> np.ndarray:
+def read_array(stream: BufferedIOBase) -> np.ndarray:
     """Read a `.npy` file without executing anything in it."""
-    with path.open("rb") as stream:
-        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
     return array
 
 
@@ -122,7 +124,7 @@ def resolve_range(value_range: Sequence[float] | None, dtype: torch.dtype) -> Va
 
 
 def check_channels(image: Num[Tensor, "c h w"], name: str, fewest: int, setting: Setting) -> None:
-    """Raise an InputError for fewer than `fewest` or more than 16 channels."""
+    """Raise an InputError for fewer than `fewest` or more than 1024 channels."""
     channels, most = len(image), CHANNELS[1]
     if not fewest <= channels <= most:
         grey = f"; {setting('convert', 'true')} makes grey three equal channels"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
 from infomin.core.errors import InputError
 from infomin.core.names import printable
@@ -50,6 +51,40 @@ class LeftOut:
         return (printable(f"left out of {self.root}: {text}"),) if text else ()
 
 
+class Paths(Sequence[Path]):
+    """Paths of files, held as text: millions of them take a quarter of the memory and time.
+
+    Arguments:
+        names: of the files.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Paths": ...
+    def __getitem__(self, index: int | slice) -> "Path | Paths":
+        if isinstance(index, slice):
+            return Paths(self.names[index])
+        return Path(self.names[index])
+
+    def folders_below(self, root: Path) -> list[tuple[str, ...]]:
+        """Return the names of the folders between a root folder and every file."""
+        known: dict[str, tuple[str, ...]] = {}
+        folders = []
+        for name in self.names:
+            folder = name.rpartition("/")[0]
+            if folder not in known:
+                known[folder] = Path(folder).parts[len(root.parts) :]
+            folders.append(known[folder])
+        return folders
+
+
 @dataclass(frozen=True)
 class Listing:
     """The images below a folder.
@@ -58,44 +93,52 @@ class Listing:
         root: the folder.
         folders: those of training and of test images, or one that holds both.
         paths: the images in each of them, sorted.
-        stamps: name, size and time of every image, as `cache.stamps`.
+        stamps: name, size and time of every image, as `cache.stamps`, if they were asked for.
         left_out: other files and folders.
     """
 
     root: Path
     folders: tuple[Path, ...]
-    paths: tuple[list[Path], ...]
+    paths: tuple[Paths, ...]
     left_out: LeftOut
     stamps: list[list[str | int]] = field(default_factory=list)
 
     @property
-    def all_paths(self) -> list[Path]:
+    def all_paths(self) -> Paths:
         """All images."""
-        return [path for part in self.paths for path in part]
+        return Paths([name for part in self.paths for name in part.names])
 
     def describe(self, train: int, test: int, unit: str = "images") -> str:
         """Return the sentence that names the two sets, given their sizes."""
-        if len(self.folders) == 1:
-            return f"{train} training {unit}, {test} test {unit} (a random share of {self.root})"
-        first, second = (f"{folder.relative_to(self.root)}/" for folder in self.folders)
-        return f"{train} training {unit} ({first}), {test} test {unit} ({second})"
+        names = [f"{folder.relative_to(self.root)}/" for folder in self.folders]
+        return describe_sets(self.root, names, train, test, unit)
 
 
-def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
+def describe_sets(
+    root: Path, names: Sequence[str], train: int, test: int, unit: str = "images"
+) -> str:
+    """Return the sentence about two sets; one name, or none, means that a share is held out."""
+    if len(names) < 2:
+        return f"{train} training {unit}, {test} test {unit} (a random share of {root})"
+    return f"{train} training {unit} ({names[0]}), {test} test {unit} ({names[1]})"
+
+
+def list_images(root: Path, skip_bad: bool | None = None, stamped: bool = False) -> Listing:
     """Return the images of both sets; refuse a folder without any.
 
     Arguments:
         root: the folder.
         skip_bad: leave unreadable folders out; None is False, where there is no such option.
+        stamped: return size and time of every image, too, which takes a call for each.
 
     Raises:
         InputError: for a folder that cannot be read or holds no images.
     """
-    walk = _Walk(root, skip_bad)
+    walk = _Walk(root, skip_bad, stamped)
     folders = walk.split()
     with _without_collection():
         sets = walk.images(folders)
-    paths = tuple([path for path, _ in images] for images in sets)
+    paths = tuple(Paths([name for name, _ in images]) for images in sets)
     for folder, images in zip(folders, paths, strict=True):
         if not images:
             left_out = str(walk.left_out)
@@ -104,9 +147,10 @@ def list_images(root: Path, skip_bad: bool | None = None) -> Listing:
                 "formats below it" + (f"; left out: {left_out}" if left_out else "")
             )
     stamps: list[list[str | int]] = [
-        [str(path), status.st_size, status.st_mtime_ns]
+        [name, status.st_size, status.st_mtime_ns]
         for images in sets
-        for path, status in images
+        for name, status in images
+        if status is not None
     ]
     return Listing(root, tuple(folders), paths, walk.left_out, stamps)
 
@@ -123,12 +167,13 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-Images = list[tuple[Path, os.stat_result]]
+Images = list[tuple[str, os.stat_result | None]]
 
 
 class _Walk:
-    def __init__(self, root: Path, skip_bad: bool | None) -> None:
+    def __init__(self, root: Path, skip_bad: bool | None, stamped: bool) -> None:
         self.root, self.skip_bad, self.left_out = root, skip_bad, LeftOut(root)
+        self.stamped = stamped
         self.suffixes = image_suffixes()
         self.seen: set[tuple[int, int]] = set()  # devices and numbers of files and folders
         self.links: list[tuple[Path, Images]] = []  # to follow, and the images of their set
@@ -164,16 +209,19 @@ class _Walk:
         parts: list[Images] = [[] for _ in folders]
         for folder, images in zip(folders, parts, strict=True):
             self._visit(folder, images)
+        if self.links and not self.stamped:  # file systems may number links in another way
+            for name in [name for images in parts for name, _ in images]:
+                self._is_new(os.stat(name))  # noqa: PTH116
         for link, images in self.links:  # links below links join them meanwhile
             self._visit(link, images)
-        names = {os.path.dirname(path) for images in parts for path, _ in images}  # noqa: PTH120
+        names = {name.rpartition("/")[0] for images in parts for name, _ in images}
         used = {Path(name) for name in names}
         used |= {above for folder in used for above in folder.parents}
         used |= {*self.left_out.paths.get(_UNREADABLE, ()), *folders}
         empty = {folder: None for folder in self.visited if folder not in used}
         topmost = [folder for folder in empty if folder.parent not in empty]
         self.left_out.add("folder{s} without images", *topmost)
-        return [sorted(images, key=lambda image: image[0]) for images in parts]
+        return [sorted(images, key=lambda image: image[0].split("/")) for images in parts]
 
     def _visit(self, path: Path, images: Images) -> None:
         """Use a file, or all that is in a folder. A link is what it leads to."""
@@ -187,31 +235,38 @@ class _Walk:
             if not self._is_new(status):
                 return self.left_out.add("link{s} to a folder above or read already", path)
             self.visited.append(path)
+            prefix = str(path / "x")[:-1]
             for entry in self._entries(path):
-                inner = path / entry.name
                 if is_hidden(entry.name):
-                    self.left_out.add(_HIDDEN, inner)
+                    self.left_out.add(_HIDDEN, path / entry.name)
                 elif entry.is_symlink():
-                    self.links.append((inner, images))
+                    self.links.append((path / entry.name, images))
                 elif entry.is_file(follow_symlinks=False) and self._is_image(entry.name):
-                    self._use(inner, entry.stat(follow_symlinks=False), images)
+                    own = entry.stat(follow_symlinks=False) if self.stamped else None
+                    number = entry.inode() if own is None else own.st_ino
+                    self._use(prefix + entry.name, (status.st_dev, number), own, images)
                 else:
-                    self._visit(inner, images)
+                    self._visit(path / entry.name, images)
         elif stat.S_ISREG(status.st_mode) and self._is_image(path.name):
-            self._use(path, status, images)
+            self._use(str(path), (status.st_dev, status.st_ino), status, images)
         else:
             self.left_out.add("file{s} of other kinds", path)
 
-    def _use(self, path: Path, status: os.stat_result, images: Images) -> None:
+    def _use(
+        self, name: str, key: tuple[int, int], status: os.stat_result | None, images: Images
+    ) -> None:
         """Use an image, unless it was seen before."""
-        if self._is_new(status):
-            images.append((path, status))
+        if self._add(key):
+            images.append((name, status if self.stamped else None))
         else:
-            self.left_out.add("second link{s} to an image", path)
+            self.left_out.add("second link{s} to an image", Path(name))
 
     def _is_new(self, status: os.stat_result) -> bool:
+        return self._add((status.st_dev, status.st_ino))
+
+    def _add(self, key: tuple[int, int]) -> bool:
         known = len(self.seen)
-        self.seen.add((status.st_dev, status.st_ino))
+        self.seen.add(key)
         return len(self.seen) > known
 
     def _is_image(self, name: str) -> bool:
@@ -221,7 +276,7 @@ class _Walk:
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         """Return what is in a folder, sorted; refuse one that cannot be read, or leave it out."""
         try:
-            with os.scandir(folder) as entries:
+            with os.scandir(str(folder)) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             self._refuse(folder, error)

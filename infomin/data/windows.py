@@ -60,7 +60,7 @@ def windows(
     whole_number("data.each", each, 1)
     folder = root_folder(root, "that holds the images")
     listing = list_images(folder)
-    parts = [*listing.paths]
+    parts: list[Sequence[Path]] = [*listing.paths]
     if len(parts) == 1:
         chosen = hold_out(len(parts[0]), test_share, seed)
         parts = [[parts[0][i] for i in index.tolist()] for index in chosen]
