@@ -77,6 +77,8 @@ def test_a_missing_file_is_refused_or_left_out(write):
     dataset = write(text, skip_bad=True)
     assert len(dataset.train) + len(dataset.test) == 10
     assert "1 row without a file (" in dataset.notes[1]
+    with refused("list.csv: row 2: .*set: cannot be read .it is no file."):
+        write("path,label\n0.png,a\n,a\n")
 
 
 def test_labels_may_be_missing(write):

@@ -109,11 +109,13 @@ def test_what_is_not_used_is_named(tmp_path):
     archive(root / "b.tar.gz", many(2), "w:gz")
     (root / "notes.txt").write_text("")
     (root / ".a.tar").write_text("")
+    (root / "c.tar").symlink_to(root / "a.tar")
     line = open_shards(root).notes[1]
     for words in (
         "1 compressed archive (b.tar.gz)",
         "1 file of other kinds (notes.txt)",
         "1 hidden (.a.tar)",
+        "1 second link to an archive (c.tar)",
         "2 samples without image (a.tar: x, a.tar: y)",
     ):
         assert words in line

@@ -68,10 +68,13 @@ def read_data(
         sources += take_from_card(cfg.data, trained)
     with ExitStack() as stack:
         update: Callable[[int], None] | None = None
+        counted = 0
 
         def progress(done: int, total: int) -> None:
-            nonlocal update
-            update = update or stack.enter_context(show_work("decoding", total, is_first))
+            nonlocal update, counted
+            if update is None or total != counted:  # archives first, then images
+                stack.close()
+                update, counted = stack.enter_context(show_work("decoding", total, is_first)), total
             update(done)
 
         takes = inspect.signature(hydra.utils.get_method(cfg.data._target_)).parameters

@@ -117,11 +117,15 @@ def _archives(folder: Path, left_out: LeftOut) -> list[list[Path]]:
         InputError: without any.
     """
     sets: dict[Split | None, list[Path]] = {}
+    seen: set[Path] = set()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         inner = path.relative_to(folder)
         if any(map(is_hidden, inner.parts)):
             left_out.add("hidden", path)
+        elif path.suffix.lower() == ".tar" and path.resolve() in seen:
+            left_out.add("second link{s} to an archive", path)
         elif path.suffix.lower() == ".tar":
+            seen.add(path.resolve())
             sets.setdefault(_split_of(inner), []).append(path)
         elif path.name.lower().endswith(_COMPRESSED):
             left_out.add("compressed archive{s}", path)

@@ -1,6 +1,7 @@
 """A table of images: a CSV or Parquet file that lists a path, a label and a set in every row."""
 
 import csv
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -185,6 +186,8 @@ class _Rows:
         path = self.folder / name
         try:
             status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no file")
         except (OSError, ValueError) as error:
             if not self.skip_bad:
                 reason = getattr(error, "strerror", None) or error
