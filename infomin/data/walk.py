@@ -175,7 +175,7 @@ class _Walk:
         self.root, self.skip_bad, self.left_out = root, skip_bad, LeftOut(root)
         self.stamped = stamped
         self.suffixes = image_suffixes()
-        self.seen: set[tuple[int, int]] = set()  # devices and numbers of files and folders
+        self.seen: set[int] = set()  # devices and numbers of files and folders, in one integer
         self.links: list[tuple[Path, Images]] = []  # to follow, and the images of their set
         self.visited: list[Path] = []
 
@@ -221,7 +221,10 @@ class _Walk:
         empty = {folder: None for folder in self.visited if folder not in used}
         topmost = [folder for folder in empty if folder.parent not in empty]
         self.left_out.add("folder{s} without images", *topmost)
-        return [sorted(images, key=lambda image: image[0].split("/")) for images in parts]
+        if self.links:  # their images came last
+            for images in parts:
+                images.sort(key=lambda image: image[0].split("/"))
+        return parts
 
     def _visit(self, path: Path, images: Images) -> None:
         """Use a file, or all that is in a folder. A link is what it leads to."""
@@ -244,29 +247,34 @@ class _Walk:
                 elif entry.is_file(follow_symlinks=False) and self._is_image(entry.name):
                     own = entry.stat(follow_symlinks=False) if self.stamped else None
                     number = entry.inode() if own is None else own.st_ino
-                    self._use(prefix + entry.name, (status.st_dev, number), own, images)
+                    self._use(prefix + entry.name, status.st_dev, number, own, images)
                 else:
                     self._visit(path / entry.name, images)
         elif stat.S_ISREG(status.st_mode) and self._is_image(path.name):
-            self._use(str(path), (status.st_dev, status.st_ino), status, images)
+            self._use(str(path), status.st_dev, status.st_ino, status, images)
         else:
             self.left_out.add("file{s} of other kinds", path)
 
     def _use(
-        self, name: str, key: tuple[int, int], status: os.stat_result | None, images: Images
+        self,
+        name: str,
+        device: int,
+        number: int,
+        status: os.stat_result | None,
+        images: Images,
     ) -> None:
         """Use an image, unless it was seen before."""
-        if self._add(key):
+        if self._add(device, number):
             images.append((name, status if self.stamped else None))
         else:
             self.left_out.add("second link{s} to an image", Path(name))
 
     def _is_new(self, status: os.stat_result) -> bool:
-        return self._add((status.st_dev, status.st_ino))
+        return self._add(status.st_dev, status.st_ino)
 
-    def _add(self, key: tuple[int, int]) -> bool:
+    def _add(self, device: int, number: int) -> bool:
         known = len(self.seen)
-        self.seen.add(key)
+        self.seen.add(device << 64 | number)
         return len(self.seen) > known
 
     def _is_image(self, name: str) -> bool:

@@ -149,5 +149,4 @@ METHODS: Registry[type[Method]] = Registry("method")
 @torch.no_grad()
 def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
     """Move the weights of a momentum encoder: slow <- momentum slow + (1 - momentum) fast."""
-    for mean, now in zip(slow.parameters(), fast.parameters(), strict=True):
-        mean.lerp_(now, 1 - momentum)
+    torch._foreach_lerp_([*slow.parameters()], [*fast.parameters()], 1 - momentum)  # one kernel
