@@ -1,7 +1,11 @@
 """Sources give the same bits wherever images are: in memory, in a file, read ahead or not."""
 
 import copy
+import multiprocessing
+import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -121,6 +125,23 @@ def test_training_from_files_has_the_same_bits(tmp_path):
         )
     ]
     assert losses[0] == losses[1] and len(losses[0]) == 2
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"])
+def test_workers_go_on_after_a_signal_to_all_processes(tmp_path, name):
+    """As Slurm sends it: the process that trains stops when it has saved, with their batches."""
+    whole = data.image_folder(**folder_of(tmp_path))
+    source = data.image_folder(**folder_of(tmp_path), keep="files", workers=2).train.source
+    batches = source.read(torch.arange(len(source)).split(2))
+    read = [next(batches)]
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, getattr(signal, name))
+    read += batches
+    assert torch.equal(torch.cat(read), whole.train.images)
+    began = time.monotonic()
+    while multiprocessing.active_children():
+        assert time.monotonic() - began < 4
+        time.sleep(0.01)
 
 
 def test_a_bad_file_is_replaced_by_the_next_of_its_class_or_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Images that are decoded when a batch wants them: for folders that no disk holds decoded."""
 
 import os
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -63,6 +64,7 @@ class FileSource(Source):
             batch_sampler=(self.rows[index].tolist() for index in wanted),
             num_workers=workers or 0,
             collate_fn=_as_it_is,
+            worker_init_fn=_ignore_signals,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # leaves the one of the process alone
         )
@@ -128,6 +130,16 @@ class FileSource(Source):
 def short_name(item: Any) -> str:
     """Return the name of an item, for messages: that of a path without its folders."""
     return getattr(item, "name", None) or str(item)
+
+
+def _ignore_signals(worker: int) -> None:
+    """Let a worker go on after a signal that stops the training: its last batches are wanted.
+
+    Slurm and a terminal send signals to all processes. Workers end with the process they work for.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):  # Windows has no SIGUSR1
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _as_it_is(batch: Any) -> Any:
