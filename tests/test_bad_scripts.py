@@ -18,6 +18,7 @@ OPTIONS |= {"evaluate": SMALL, "segment": ("budget=smoke",)}
 WRONG = {
     "learn_views": [
         ("game.batchsize=3", "There is no such option; did you mean game.batch? --help lists"),
+        ("data.keep=files", "There is no such option; data=NAME beside it says whose option it is"),
         ("--mode semi", "--mode: options have no dashes; write mode=VALUE"),
         ("+data.foo=1", "scenes() got an unexpected keyword argument 'foo'"),
         ("+flow.foo=1", "flow: build_flow() got an unexpected keyword argument"),

@@ -73,8 +73,13 @@ def one_line(error: BaseException, options: Collection[str] = ()) -> str:
     if lines and "No match in the defaults list" in lines[0]:
         return f"{lines[0]} This command has no such group; --help lists the groups"
     if lines and lines[0].startswith("Could not override"):
-        similar = get_close_matches(lines[0].split("'")[1], options, n=1)
+        option = lines[0].split("'")[1]
+        group = option.rpartition(".")[0]
+        near = [name for name in options if name.rpartition(".")[0] == group]
+        similar = get_close_matches(option, near, n=1)
         advice = f"did you mean {similar[0]}? " if similar else ""
+        if option.startswith("data."):
+            advice = "data=NAME beside it says whose option it is, as data=image_folder; "
         return f"{lines[0]} There is no such option; {advice}--help lists the options"
     choice = re.search(r"Could not find '([\w/]+)/([^'/]+)'", lines[0] if lines else "")
     listed = [i for i, line in enumerate(lines) if line.startswith("Available options in")]

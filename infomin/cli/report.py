@@ -118,7 +118,7 @@ def run_grid(
         launcher=(
             launchers.Local(CONF.parent, jobs)
             if here
-            else launchers.Slurm(CONF.parent, grids_folder(cfg) / "jobs", plain(cfg.slurm))
+            else launchers.Slurm(CONF.parent, grids_folder(cfg) / "jobs", plain(cfg.slurm) or {})
         ),
         jobs=jobs,
         progress=GridProgress(sys.stderr),
