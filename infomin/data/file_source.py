@@ -4,6 +4,7 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -64,11 +65,12 @@ class FileSource(Source):
             batch_sampler=(self.rows[index].tolist() for index in wanted),
             num_workers=workers or 0,
             collate_fn=_as_it_is,
-            worker_init_fn=_ignore_signals,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # leaves the one of the process alone
         )
-        for images, messages in loader:
+        with _blocked_signals():  # by the workers, too, which start here
+            batches = iter(loader)
+        for images, messages in batches:
             for message in messages:
                 warnings.warn(message, InputWarning, stacklevel=2)
             if isinstance(images, InputError):
@@ -132,14 +134,22 @@ def short_name(item: Any) -> str:
     return getattr(item, "name", None) or str(item)
 
 
-def _ignore_signals(worker: int) -> None:
-    """Let a worker go on after a signal that stops the training: its last batches are wanted.
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Hold signals that stop a training until the block ends; workers that start inside hold them.
 
-    Slurm and a terminal send signals to all processes. Workers end with the process they work for.
+    Slurm and a terminal send signals to all processes. The training still wants the batches that
+    its workers decode. They end with the process that started them.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
-        if hasattr(signal, name):  # Windows has no SIGUSR1
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in names])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -75,14 +75,9 @@ class Paths(Sequence[Path]):
 
     def folders_below(self, root: Path) -> list[tuple[str, ...]]:
         """Return the names of the folders between a root folder and every file."""
-        known: dict[str, tuple[str, ...]] = {}
-        folders = []
-        for name in self.names:
-            folder = name.rpartition("/")[0]
-            if folder not in known:
-                known[folder] = Path(folder).parts[len(root.parts) :]
-            folders.append(known[folder])
-        return folders
+        folders = [name.rpartition("/")[0] for name in self.names]
+        known = {folder: Path(folder).parts[len(root.parts) :] for folder in {*folders}}
+        return [known[folder] for folder in folders]
 
 
 @dataclass(frozen=True)
@@ -170,6 +165,10 @@ def _without_collection() -> Iterator[None]:
 Images = list[tuple[str, os.stat_result | None]]
 
 
+def _key(device: int, number: int) -> int:
+    return device << 64 | number
+
+
 class _Walk:
     def __init__(self, root: Path, skip_bad: bool | None, stamped: bool) -> None:
         self.root, self.skip_bad, self.left_out = root, skip_bad, LeftOut(root)
@@ -247,34 +246,27 @@ class _Walk:
                 elif entry.is_file(follow_symlinks=False) and self._is_image(entry.name):
                     own = entry.stat(follow_symlinks=False) if self.stamped else None
                     number = entry.inode() if own is None else own.st_ino
-                    self._use(prefix + entry.name, status.st_dev, number, own, images)
+                    self._use(prefix + entry.name, _key(status.st_dev, number), own, images)
                 else:
                     self._visit(path / entry.name, images)
         elif stat.S_ISREG(status.st_mode) and self._is_image(path.name):
-            self._use(str(path), status.st_dev, status.st_ino, status, images)
+            self._use(str(path), _key(status.st_dev, status.st_ino), status, images)
         else:
             self.left_out.add("file{s} of other kinds", path)
 
-    def _use(
-        self,
-        name: str,
-        device: int,
-        number: int,
-        status: os.stat_result | None,
-        images: Images,
-    ) -> None:
+    def _use(self, name: str, key: int, status: os.stat_result | None, images: Images) -> None:
         """Use an image, unless it was seen before."""
-        if self._add(device, number):
+        if self._add(key):
             images.append((name, status if self.stamped else None))
         else:
             self.left_out.add("second link{s} to an image", Path(name))
 
     def _is_new(self, status: os.stat_result) -> bool:
-        return self._add(status.st_dev, status.st_ino)
+        return self._add(_key(status.st_dev, status.st_ino))
 
-    def _add(self, device: int, number: int) -> bool:
+    def _add(self, key: int) -> bool:
         known = len(self.seen)
-        self.seen.add(device << 64 | number)
+        self.seen.add(key)
         return len(self.seen) > known
 
     def _is_image(self, name: str) -> bool:
