@@ -45,6 +45,7 @@ def choices():
         yield command[1].replace("-", "_") if command else "report", f"experiment={path.stem}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("primary", "choice"), list(choices()))
 def test_it_composes_and_builds(primary, choice):
     words = [choice] if choice else []

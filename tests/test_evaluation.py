@@ -70,6 +70,7 @@ def test_the_probe_is_the_logistic_regression_of_scikit_learn_at_the_defaults(n,
     assert ours.test > scores[1 / n] - 0.01  # C = 1 has seen no validation either
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_probe_reads_digits_as_well_as_scikit_learn(seed):
     data = digits(1200, seed)
@@ -81,6 +82,7 @@ def test_the_probe_reads_digits_as_well_as_scikit_learn(seed):
     )
 
 
+@pytest.mark.slow
 def test_float32_and_float64_solve_the_same_regression(monkeypatch):
     module = import_module("infomin.evaluation.linear_probe")
     data = digits(600)

@@ -98,6 +98,7 @@ def test_every_factor_of_scenes_is_known_and_visible():
         assert torch.equal((corner == corner[i]).all(1), same)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("single")
 def test_a_pretrained_encoder_is_probed_on_scenes():
     data = scenes(size=16, train=200, test=100, hues=1)

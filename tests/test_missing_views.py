@@ -96,6 +96,7 @@ def trained_on(mask, method="cmc", fill=0.0, chunk=None, **options):
     return make_trainer(views, images, method, view_mask=mask, settings=settings, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "options"), METHODS)
 def test_nothing_of_a_missing_view_enters_a_training(method, options):
     results = []
@@ -212,6 +213,7 @@ FEW = ("budget=smoke", "budget.size=16", "pretrain.epochs=2", "pretrain.batch=8"
 RAW = " ".join((*FEW, "views=raw"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_sensors_that_lack_samples_are_pretrained_on_monitored_and_measured(tmp_path, capsys):
     data, words = data_set(48), ("views=raw", "k=8", "graph=core")

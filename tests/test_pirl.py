@@ -68,6 +68,7 @@ def test_statistics_of_pieces_are_used_and_not_remembered():
     assert not torch.allclose(head(encoder.eval(), pieces), z)
 
 
+@pytest.mark.slow
 @of_contrasts
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "per view"])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss["name"])

@@ -43,6 +43,7 @@ NETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "layers", "widths"), NETS)
 def test_the_decoder_mirrors_any_encoder_at_any_size(encoder, layers, widths):
     views = ChannelViews(5, "rgb", [[0, 3], [1, 2, 4]], "shared")

@@ -45,6 +45,7 @@ def test_a_preset_of_augmentation_is_what_was_published(name):
     assert cfg.get("jigsaw", {}) == (puzzles if name == "infomin" else {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_parts_of_a_preset_can_be_chosen_beside_it(name):
     c, (*_, hue, _, _, _), _ = PRESETS[name]
@@ -66,6 +67,7 @@ def test_the_jitter_of_small_images_is_half_of_that_of_large_ones():
     assert small == large
 
 
+@pytest.mark.slow
 def test_without_a_preset_there_is_no_randaugment():
     assert "randaugment" not in composed("pretrain")
     assert "randaugment" not in composed("pretrain", "views=patches", "photometric=simclr")

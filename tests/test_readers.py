@@ -31,6 +31,7 @@ def check(dataset):
         assert torch.equal(reader(step, slice(1, 4)), expected("train")[batches(step)[1:4]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "workers"), KEEPS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_reader_gives_the_same_bits(tmp_path, kind, keep, workers):
@@ -55,6 +56,7 @@ class Pictures(Dataset):
         return pixels(self.split, i), i % 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("targets", [True, False])
 def test_a_data_set_of_torch_is_read_on_demand(targets, workers):

@@ -77,6 +77,7 @@ def configured(tmp_path):
         yield lambda *words: compose("pretrain", [*SMALL, f"out={tmp_path}", "views=raw", *words])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_what_a_file_registers_is_trained_saved_and_loaded(tmp_path, configured):
     register_view("shifted")(ShiftedViews)

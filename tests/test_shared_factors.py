@@ -143,6 +143,7 @@ def test_labels_teach_all_three_factors():
     assert min(scores["digit"], scores["background"]) > 0.9 and scores["position"] > 0.5
 
 
+@pytest.mark.slow
 def test_readouts_leave_the_backbone_and_its_mode_unchanged():
     data = moving()
     (encoder,) = build_encoders("strided", (3,), 16, dim=8).encoders

@@ -99,6 +99,7 @@ def test_training_has_the_same_bits_from_a_file_and_after_resuming(tmp_path, met
 # Decoded on demand
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("kind", ["RGB", "16 bits"])
 def test_images_decoded_on_demand_have_the_bits_of_the_cache(tmp_path, kind, workers):
