@@ -84,4 +84,5 @@ def test_arrays_are_mapped_and_not_copied(tmp_path):
     first = dataset.train.source.tensor.data_ptr()
     lines = Path("/proc/self/maps").read_text().splitlines()
     spans = [line.split()[0].split("-") for line in lines if "npy/train_images.npy" in line]
+    assert dataset.train.source.mapped and dataset.test.source.mapped
     assert any(int(a, 16) <= first < int(b, 16) for a, b in spans)

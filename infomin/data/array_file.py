@@ -12,7 +12,7 @@ from infomin.data.decode import Decoder
 from infomin.data.images import DataSet
 from infomin.data.items import check_keep, describe, read_items
 from infomin.data.labels import Label, label_of
-from infomin.data.names import Split, listed, normal_form, split_of, train_and_test
+from infomin.data.names import Split, listed, normal_form, split_in, train_and_test
 from infomin.data.parts import Part, decode_item
 from infomin.data.reading import Progress, source
 from infomin.data.split import hold_out_by_class
@@ -125,7 +125,7 @@ def _images(path: Path, shapes: Shapes, wanted: str | None) -> list[str]:
     sets: dict[Split | None, list[str]] = {}
     for name, shape in shapes.items():
         if len(shape) == 4 and wanted in (None, name, name.rpartition("/")[2]):
-            sets.setdefault(_split_of(name), []).append(name)
+            sets.setdefault(split_in(name), []).append(name)
     chosen, _ = train_and_test(sets)
     if any(len(names) != 1 for names in chosen):
         known = [f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()]
@@ -145,11 +145,11 @@ def _labels(path: Path, shapes: Shapes, images: str, wanted: str | None) -> str 
     """
     if wanted == "none":
         return None
-    same = (images.rpartition("/")[0], _split_of(images))
+    same = (images.rpartition("/")[0], split_in(images))
     names = [
         name
         for name, shape in shapes.items()
-        if shape == shapes[images][:1] and (name.rpartition("/")[0], _split_of(name)) == same
+        if shape == shapes[images][:1] and (name.rpartition("/")[0], split_in(name)) == same
     ]
     if wanted is None:
         names = [name for name in names if _LABELS & {*_words_of(name)}]
@@ -165,10 +165,6 @@ def _labels(path: Path, shapes: Shapes, images: str, wanted: str | None) -> str 
 
 def _words_of(name: str) -> list[str]:
     return [word for word in re.split(r"[\W\d_]+", normal_form(name)) if word]
-
-
-def _split_of(name: str) -> Split | None:
-    return next((split for word in _words_of(name) if (split := split_of(word))), None)
 
 
 def _words(array: StoredArray) -> list[Label]:

@@ -10,11 +10,12 @@ from torch import Tensor
 from infomin.core.errors import InputError
 from infomin.data import values
 from infomin.data.decode import Decoder
-from infomin.data.images import UNLABELLED, DataSet
+from infomin.data.images import UNLABELLED, DataSet, ImageSet
 from infomin.data.items import check_keep
 from infomin.data.names import TEST, TRAIN, first_of, normal_form
 from infomin.data.parts import Part, read_on_demand, read_parts
 from infomin.data.reading import Progress, root_folder, source
+from infomin.data.source import TensorSource
 from infomin.data.stored_array import StoredArray
 from infomin.data.walk import LeftOut
 
@@ -69,7 +70,14 @@ def arrays(
         return replace(data, notes=unused.notes())
     parts = [Part(str(images), _read(images, labels, fill), None) for images, labels in files]
     data = read_parts(parts, decoder, name, channel_names, progress)
-    return replace(data, keep=keep, notes=unused.notes())
+    train, test = (_mapped(s, part) for s, part in zip((data.train, data.test), parts, strict=True))
+    return replace(data, train=train, test=test, keep=keep, notes=unused.notes())
+
+
+def _mapped(images: ImageSet, part: Part) -> ImageSet:
+    """Mark images that are still those of the mapped file, so that reading looks ahead."""
+    same = images.images.data_ptr() == part.data.data_ptr()
+    return replace(images, source=TensorSource(images.images, mapped=True)) if same else images
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -1,10 +1,8 @@
-"""Images that are decoded when a batch wants them: for folders that no disk holds decoded."""
+"""Images that are decoded when a batch wants them, by worker processes."""
 
 import os
-import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from infomin.core.errors import InputError, InputWarning, UnreadableFile
+from infomin.core.stop_signals import blocked_signals
 from infomin.data import values
 from infomin.data.source import Index, Source
 
@@ -68,7 +67,7 @@ class FileSource(Source):
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # leaves the one of the process alone
         )
-        with _blocked_signals():  # by the workers, too, which start here
+        with blocked_signals():  # in the workers, which start here
             batches = iter(loader)
         for images, messages in batches:
             for message in messages:
@@ -132,24 +131,6 @@ class FileSource(Source):
 def short_name(item: Any) -> str:
     """Return the name of an item, for messages: that of a path without its folders."""
     return getattr(item, "name", None) or str(item)
-
-
-@contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """Hold signals that stop a training until the block ends; workers that start inside hold them.
-
-    Slurm and a terminal send signals to all processes. The training still wants the batches that
-    its workers decode. They end with the process that started them.
-    """
-    names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in names])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _as_it_is(batch: Any) -> Any:

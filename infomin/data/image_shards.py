@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,10 +21,11 @@ from infomin.data.items import Items, check_keep, describe, read_items
 from infomin.data.labels import Label, label_of
 from infomin.data.names import (
     Split,
+    counted,
     image_suffixes,
     is_hidden,
     listed,
-    split_of,
+    split_in,
     train_and_test,
 )
 from infomin.data.reading import Counter, Progress, root_folder, source
@@ -126,7 +126,7 @@ def _archives(folder: Path, left_out: LeftOut) -> list[list[Path]]:
             left_out.add("second link{s} to an archive", path)
         elif path.suffix.lower() == ".tar":
             seen.add(path.resolve())
-            sets.setdefault(_split_of(inner), []).append(path)
+            sets.setdefault(split_in(str(inner.with_suffix(""))), []).append(path)
         elif path.name.lower().endswith(_COMPRESSED):
             left_out.add("compressed archive{s}", path)
         else:
@@ -140,12 +140,6 @@ def _archives(folder: Path, left_out: LeftOut) -> list[list[Path]]:
     chosen = [sorted(paths) for paths in chosen]
     left_out.add("archive{s} of another set", *others)
     return chosen
-
-
-def _split_of(path: Path) -> Split | None:
-    """Return the split that the name of an archive or of its folders holds, the last of several."""
-    words = [w for part in path.with_suffix("").parts for w in re.split(r"[\W\d_]+", part) if w]
-    return next((split for word in reversed(words) if (split := split_of(word))), None)
 
 
 def _index(
@@ -212,7 +206,7 @@ def _make_index(
         "names": np.frombuffer(bytes(names), np.uint8),
         "labels": labels,
         "notes": [
-            f"{len(texts)} {reason.replace('{s}', 's' * (len(texts) > 1))} ({listed(texts)})"
+            counted(reason, texts)
             for reason, texts in (
                 ("damaged archive{s}", damaged),
                 ("sample{s} without image", bare),

@@ -18,6 +18,7 @@ from infomin.data.names import (
     TEST,
     TRAIN,
     Split,
+    counted,
     first_of,
     listed,
     normal_form,
@@ -108,12 +109,9 @@ def image_table(
     )
     if others:
         rows.left_out.setdefault("row{s} of another set", []).extend(row.place for row in others)
-    left_out = [
-        f"{len(places)} {reason.replace('{s}', 's' * (len(places) > 1))} ({listed(places)})"
-        for reason, places in rows.left_out.items()
-    ]
+    left_out = [counted(reason, places) for reason, places in rows.left_out.items()]
     left_out += filter(None, data.notes)
-    places = [split for split in (TRAIN, TEST)] if len(chosen) == 2 else []
+    places = [TRAIN, TEST] if len(chosen) == 2 else []
     sets = describe_sets(tables[0], places, len(data.train), len(data.test))
     notes = [describe(data, sets, [*dict.fromkeys(remarks)])]
     notes += [printable(f"left out: {'; '.join(left_out)}")] if left_out else []

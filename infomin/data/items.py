@@ -6,6 +6,7 @@ decodes them once into a cache, or leaves them to a source that decodes them on 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from infomin.data.file_source import FileSource
 from infomin.data.image_store import ImageStore
 from infomin.data.images import KEEP, DataSet, ImageSet
 from infomin.data.labels import Label, encode
-from infomin.data.names import listed
+from infomin.data.names import counted, listed
 from infomin.data.reading import Counter, Progress, in_threads
 from infomin.data.source import Index, Source
 from infomin.data.split import hold_out
@@ -238,7 +239,7 @@ def _on_demand(
         if example.dtype != torch.uint8:  # all images are checked against one range, when they come
             known = values.resolve_range(decoder.value_range, example.dtype)
             decoder = replace(decoder, value_range=known)
-        return FileSource(items, _Decode(decode, decoder), example, labels, skip_bad, workers)
+        return FileSource(items, partial(decode, decoder), example, labels, skip_bad, workers)
     raise InputError(f"data.root: none of the {len(items)} images can be read")
 
 
@@ -251,20 +252,9 @@ class _Joined(Sequence[Any]):
     def __len__(self) -> int:
         return len(self.first) + len(self.last)
 
-    def __getitem__(self, index: Any) -> Any:
-        n = len(self.first)
+    def __getitem__(self, index: Any) -> Any:  # no slices
+        index, n = range(len(self))[index], len(self.first)
         return self.first[index] if index < n else self.last[index - n]
-
-
-@dataclass(frozen=True)
-class _Decode:
-    """The image of an item, by a decoder; worker processes take it."""
-
-    decode: Decode
-    decoder: Decoder
-
-    def __call__(self, item: Any) -> Tensor:
-        return self.decode(self.decoder, item)
 
 
 def _unreadable(
@@ -276,5 +266,4 @@ def _unreadable(
         for part, index in zip(sets, kept, strict=True)
         for i in {*range(len(part.items))}.difference(index)
     )
-    s = "s" * (len(names) > 1)
-    return (f"{len(names)} unreadable file{s} ({listed(names)})",) if names else ()
+    return (counted("unreadable file{s}", names),) if names else ()

@@ -65,6 +65,12 @@ def split_of(name: str) -> Split | None:
     return None
 
 
+def split_in(name: str) -> Split | None:
+    """Return the split of the last word of a name that stands for one: `x_train`, `val/3`."""
+    words = [word for word in re.split(r"[\W\d_]+", normal_form(name)) if word]
+    return next((split for word in reversed(words) if (split := split_of(word))), None)
+
+
 def first_of(names: Iterable[str], split: str) -> str | None:
     """Return the name that stands for a split, the one of the lowest rank; None without one."""
     ranked = [(kind[1], name) for name in names if (kind := split_of(name)) and kind[0] == split]
@@ -96,6 +102,11 @@ def image_suffixes() -> frozenset[str]:
 
 def _is_stub(opener: object) -> bool:
     return isinstance(opener, type) and issubclass(opener, ImageFile.StubImageFile)
+
+
+def counted(reason: str, names: Sequence[str]) -> str:
+    """Return the number of names, a reason, whose `{s}` is the s of a plural, and the first."""
+    return f"{len(names)} {reason.replace('{s}', 's' * (len(names) > 1))} ({listed(names)})"
 
 
 def listed(names: Sequence[str], most: int = _SHOWN) -> str:

@@ -17,7 +17,7 @@ from typing import overload
 
 from infomin.core.errors import InputError
 from infomin.core.names import printable
-from infomin.data.names import TEST, TRAIN, first_of, image_suffixes, is_hidden, listed
+from infomin.data.names import TEST, TRAIN, counted, first_of, image_suffixes, is_hidden
 
 _HIDDEN, _UNREADABLE = "hidden", "unreadable"
 
@@ -40,8 +40,7 @@ class LeftOut:
     def __str__(self) -> str:
         """Return number, reason and first names of all, or nothing."""
         return "; ".join(
-            f"{len(paths)} {reason.replace('{s}', 's' * (len(paths) > 1))} "
-            f"({listed([str(path.relative_to(self.root)) for path in paths])})"
+            counted(reason, [str(path.relative_to(self.root)) for path in paths])
             for reason, paths in self.paths.items()
         )
 

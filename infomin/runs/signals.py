@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from infomin.training.trainer import STOP
+from infomin.core.stop_signals import STOP
 
 
 class Interrupted(Exception):

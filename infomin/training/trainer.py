@@ -7,7 +7,6 @@ whoever iterates decides (`infomin.runs.folder.Run.follow`). All randomness is a
 purpose, step), so that weights, optimisers and the step are the whole state.
 """
 
-import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,18 +19,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infomin.core.errors import InputError, at_least, one_of, positive, whole_number
+from infomin.core.stop_signals import STOP
 from infomin.data.loader import ViewLoader
 from infomin.methods.base import Batch, Embeddings, Method
 from infomin.training import distributed, gradient_cache
 from infomin.training.schedule import SCHEDULES, factor, set_rate
 
 Metrics = dict[str, float]
-STOP = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
-    if hasattr(signal, name)  # Windows has no SIGUSR1
-]
-"""Signals that stop a training. Slurm sends one of them before a job ends, by its `--signal`."""
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
@@ -98,20 +92,19 @@ class TrainingLoop(ABC):
 
         The message also tells all processes of a signal: they wait for one another only once.
         """
-        flags = torch.tensor([number in self.received for number in STOP])
-        flags = flags.to(numbers)
+        flags = torch.tensor([number in self.received for number in STOP]).to(numbers)
         averaged = distributed.average_gradients(parameters, torch.cat([numbers, flags]))
         numbers, flags = averaged.split([len(numbers), len(STOP)])
         self.stop = next((n for n, f in zip(STOP, flags.tolist(), strict=True) if f > 0), 0)
         return numbers
 
-    def finite(self, name: str, loss: Tensor | float) -> float:
+    def finite(self, name: str, loss: Tensor) -> float:
         """Return a loss as a number.
 
         Raises:
             Diverged: when it is NaN or infinite.
         """
-        value = loss.item() if isinstance(loss, Tensor) else loss
+        value = loss.item()
         if not abs(value) < float("inf"):
             raise Diverged(self.step, name, value)
         return value
