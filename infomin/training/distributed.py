@@ -68,6 +68,8 @@ def make_fabric(
     if precision == "auto":
         precision = "bf16-mixed" if _multiplies_bfloat16(device) else "32-true"
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # no news is good news
+    launchers = logging.getLogger("lightning_fabric.strategies.launchers")
+    launchers.setLevel(logging.INFO)  # but a process that was killed is named
     if device == "cpu":
         keep_freed_memory()
     try:
